@@ -1,0 +1,45 @@
+"""lrlib: learning rates as plans, runs and records.
+
+plan → run → record → view. A *plan* is a function of the step (`lrlib.schedules`), a *run* follows it (`lrlib.fit`,
+`lrlib.sweep`), a *record* says what really happened (`lrlib.record`), a *view* draws it (`lrlib.plot`).
+
+Every public name can be taken from here, and is loaded when it is first used. Where a function is called like its
+module (``attach``, ``fit``, ``sweep``), ``lrlib.fit`` is the module: write ``from lrlib.fit import fit``.
+
+>>> import lrlib
+>>> lrlib.warmup(4)(0)
+0.2
+"""
+
+import importlib
+
+_HOME = {
+    "schedules": ["Plan", "ramp", "hold", "warmup", "cosine", "step", "exponential", "linear"],
+    "attach": ["Attachment"],
+    "rules": ["RULES", "Rule"],
+    "optimizers": ["SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam", "AdamW"],
+    "tasks": ["Task"],
+    "fit": ["Event", "steps"],
+    "sweep": ["SweepEvent", "sweep_steps"],
+    "record": ["Record"],
+    "finder": ["RangeTest", "Finding", "range_test", "find", "convergence_threshold"],
+    "curvature": ["sharpness"],
+    "plot": [],
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [*_HOME, *_MODULE_OF]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _MODULE_OF:
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
