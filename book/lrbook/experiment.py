@@ -39,7 +39,8 @@ class Quantity:
     Build one with `measured` (seeds) or `exact` (no seeds). `axes` maps the name
     of each leading axis of `values` to its ticks; the last axis of `values` is
     the seed. `band` is how far another machine's quick mean may lie from the
-    stored one; by default 5 % of it and the half-width of the interval.
+    stored one; by default 5 % of it and the half-width of the interval. `about`
+    says in a sentence what was measured.
     """
 
     unit: str
@@ -50,17 +51,23 @@ class Quantity:
     high: np.ndarray
     values: object = None
     band: object = None
+    about: str = ""
 
     def entry(self):
         """The quantity as the JSON of a result holds it."""
-        entry = {"unit": self.unit, "axes": {name: _plain(ticks) for name, ticks in self.axes.items()}, "method": self.method}
+        entry = {
+            "unit": self.unit,
+            "axes": {name: _plain(ticks) for name, ticks in self.axes.items()},
+            "method": self.method,
+        }
         if self.values is not None:
             entry["values"] = _plain(self.values)
         entry |= {key: _plain(getattr(self, key)) for key in ("mean", "low", "high")}
-        return entry | ({} if self.band is None else {"band": self.band})
+        entry |= {} if self.band is None else {"band": self.band}
+        return entry | ({"about": self.about} if self.about else {})
 
 
-def measured(values, unit="", axes=None, method="t", band=None):
+def measured(values, unit="", axes=None, method="t", band=None, about=""):
     """A `Quantity` from values per seed: shape (*axes, seeds).
 
     `method` names the 95 % interval of the mean: "t" (Student) or "bootstrap"
@@ -80,10 +87,10 @@ def measured(values, unit="", axes=None, method="t", band=None):
     mean = values.mean(axis=-1)
     half = _t_half(values) if method == "t" else None
     low, high = (mean - half, mean + half) if method == "t" else _bootstrap(values)
-    return Quantity(unit, axes, method, mean, low, high, values, band)
+    return Quantity(unit, axes, method, mean, low, high, values, band, about)
 
 
-def exact(value, unit="", axes=None, band=None):
+def exact(value, unit="", axes=None, band=None, about=""):
     """A `Quantity` without chance (a closed form, a deterministic run): the interval is the value.
 
     >>> exact(2.0, unit="rate").low.item()
@@ -92,7 +99,7 @@ def exact(value, unit="", axes=None, band=None):
     value, axes = np.asarray(value, dtype=float), _axes(axes)
     if value.shape != tuple(len(ticks) for ticks in axes.values()):
         raise ValueError(f"value must have the axes {list(axes)}, not shape {value.shape}")
-    return Quantity(unit, axes, "exact", value, value, value, None, band)
+    return Quantity(unit, axes, "exact", value, value, value, None, band, about)
 
 
 def paired(a, b, unit="", axes=None, method="t", band=None):
@@ -272,7 +279,9 @@ def _outside(old, new, band):
     if old.shape != new.shape:
         return [f"has shape {new.shape}, stored {old.shape}"]
     bad = (np.abs(new - old) > band) | (np.isnan(new) != np.isnan(old))
-    return [f"{new[tuple(i)]:.6g} is further than {band[tuple(i)]:.3g} from {old[tuple(i)]:.6g}" for i in np.argwhere(bad)]
+    return [
+        f"{new[tuple(i)]:.6g} is further than {band[tuple(i)]:.3g} from {old[tuple(i)]:.6g}" for i in np.argwhere(bad)
+    ]
 
 
 def save(path, document):
