@@ -1,0 +1,99 @@
+"""The command line of `run.py`."""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from . import lab, stages, tables
+from .environment import Environment, SetupError, ensure
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(prog="run.py", description="Set up, read, test and edit the book.")
+    add = top.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
+    for name, words in (("setup", "make or update the environment in .venv, and nothing else"),
+                        ("lab", "open JupyterLab on your own copy of the notebooks")):
+        one = add(name, help=words, description=words)
+        one.add_argument("--cuda", action="store_true", default=None, help="install PyTorch's CUDA build (Linux)")
+    one.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
+    one = add("test", help="run what CI runs, or the named stages of it")
+    one.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(stage.name for stage in stages.STAGES))
+    one = add("book", help="build the pages into _build/html, in both languages or one")
+    one.add_argument("language", nargs="?", choices=("en", "ja"))
+    one = add("notebooks", help="merge edited text, execute and store the notebooks, all or the named ones")
+    one.add_argument("names", nargs="*", metavar="NAME")
+    add("edit", help="write a page's text to work on to book/edit").add_argument("name", metavar="NAME")
+    add("translated", help="declare a page's Japanese up to date").add_argument("name", metavar="NAME")
+    add("js", help="build and check the widgets' JavaScript (needs Node)")
+    one = add("tables", help="rewrite the README's tables from the stored benchmarks")
+    one.add_argument("--measure", action="store_true", help="run the benchmarks first")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Read the command line, see to the environment, and hand over."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="replace")
+    options, rest = parser().parse_known_args(argv)
+    if rest and options.command not in ("lab", "edit", "notebooks"):
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        return act(Environment(), options, rest)
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        if options.command == "test":
+            print("0 passed, 1 failed")
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+
+
+def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
+    """Carry out one command."""
+    started = time.time()
+    ensure(env, getattr(options, "cuda", None))
+    match options.command:
+        case "setup":
+            print(f"The environment is ready: {env.folder}")
+            return 0
+        case "lab":
+            return lab.start(env, rest, browser=not options.no_browser)
+        case "test":
+            begun = float(os.environ.get("LR_STARTED", started))       # CI counts the system's packages too
+            return stages.test(env, options.stages, time.time() - begun)
+        case "js":
+            return javascript(env)
+        case "tables":
+            status = tables.measure(env) if options.measure else 0
+            print("The README's tables " + ("were rewritten." if tables.rewrite(env.root) else "are up to date."))
+            return status
+        case "book":
+            languages = [options.language] if options.language else ["en", "ja"]
+            return max([env.run("-m", "lrbook.build", language) for language in languages])
+    return writing(env, options, rest)
+
+
+def writing(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
+    """The commands of those who write the book."""
+    names = options.names if options.command == "notebooks" else [options.name]
+    module = {"notebooks": "notebooks", "edit": "edit", "translated": "parity"}[options.command]
+    return env.run("-m", f"lrbook.{module}", *names, *rest)
+
+
+def javascript(env: Environment) -> int:
+    """Build the kit from its source, then run its own tests."""
+    npm, folder = shutil.which("npm"), env.root / "widgets" / "js"
+    if npm is None:
+        raise SetupError("There is no npm here. Install Node 20 or newer (Debian and Ubuntu: sudo apt install npm).")
+    steps = [["run", "build"], ["test"]]
+    if not (folder / "node_modules" / "esbuild").exists():
+        steps.insert(0, ["ci", "--no-audit", "--no-fund"])
+    for step in steps:
+        status = subprocess.run([npm, *step], cwd=folder).returncode
+        if status:
+            return status
+    return 0
