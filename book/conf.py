@@ -52,7 +52,7 @@ language = LANG
 extensions = [
     "myst_nb", "sphinx_external_toc", "sphinx_design", "sphinx_copybutton", "sphinx_togglebutton",
     "sphinx_exercise", "sphinx_proof", "sphinxcontrib.bibtex",
-    "lrbook.sphinx_figures", "lrbook.sphinx_ledger", "lrbook.search_ja",
+    "lrbook.sphinx_figures", "lrbook.sphinx_ledger", "lrbook.sphinx_facts", "lrbook.search_ja",
 ]
 exclude_patterns = [
     ".*", "**/.*", "_build", "tests", "lrlib", "widgets", "node_modules", "my-notebooks", "*.md", "docs",
