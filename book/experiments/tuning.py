@@ -1,0 +1,86 @@
+"""What the experiments on networks share: rates in quarter decades, and a sweep whose best rate is interior."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lrlib.sweep import sweep
+
+QUARTER = 0.25
+
+
+def grid(low, high):
+    """Rates 10^low … 10^high in steps of a quarter decade.
+
+    >>> grid(-1, 0).round(3).tolist()
+    [0.1, 0.178, 0.316, 0.562, 1.0]
+    """
+    return 10 ** (low + QUARTER * np.arange(round((high - low) / QUARTER) + 1))
+
+
+@dataclass
+class Curve:
+    """A sweep as arrays: `lr` [rate], `step` [evaluation], `metrics[name]` [rate, seed, evaluation]."""
+
+    lr: np.ndarray
+    step: np.ndarray
+    metrics: dict
+    diverged: np.ndarray
+
+    def final(self, name, failed=np.nan):
+        """Last value, [rate, seed]; `failed` where the run diverged."""
+        return np.where(np.isnan(self.metrics[name][..., -1]) | self.diverged, failed, self.metrics[name][..., -1])
+
+    def best(self, name="valid_metric", failed=0.0):
+        """Index of the rate with the highest mean of a last value (the lowest for a loss)."""
+        if name.endswith("loss"):
+            return int(self.final(name, failed=np.inf).mean(axis=1).argmin())
+        return int(self.final(name, failed).mean(axis=1).argmax())
+
+    def index(self, rate):
+        """Where a rate stands in the grid."""
+        return int(np.abs(np.log(self.lr / rate)).argmin())
+
+
+def curve(task, rule, lr, seeds, plan=None, steps=None, evaluate=None, **options):
+    """Train every rate × seed and return the `Curve`."""
+    lr = np.asarray(lr, dtype=float)
+    record = sweep(task, rule, lr=lr, seeds=seeds, plan=plan, steps=steps, evaluate=evaluate, **options)
+    shape = (len(lr), len(record.lr0) // len(lr), -1)
+    found = {name: np.asarray(v).reshape(shape) for name, v in record.evaluations.items() if name != "step"}
+    status = np.asarray(record.status).reshape(shape[:2])
+    return Curve(lr, np.asarray(record.evaluations["step"]), found, status == "diverged")
+
+
+def join(one, two):
+    """Two curves of the same seeds as one, rates in order."""
+    order = np.argsort(np.concatenate([one.lr, two.lr]))
+
+    def both(a, b):
+        return np.concatenate([a, b])[order]
+
+    metrics = {name: both(values, two.metrics[name]) for name, values in one.metrics.items()}
+    return Curve(both(one.lr, two.lr), one.step, metrics, both(one.diverged, two.diverged))
+
+
+def tuned(task, rule, lr, seeds, below=1, above=1, name="valid_metric", **options):
+    """Sweep, and widen the grid until `below` rates lie under the best one and `above` over it."""
+    found = curve(task, rule, lr, seeds, **options)
+    for _ in range(6):
+        best = found.best(name)
+        down, up = max(0, below - best), max(0, above - (len(found.lr) - 1 - best))
+        if not down and not up:
+            break
+        exponents = np.log10(found.lr)
+        more = [exponents[0] - QUARTER * (i + 1) for i in range(down)] + [exponents[-1] + QUARTER * (i + 1) for i in range(up)]
+        found = join(found, curve(task, rule, 10 ** np.array(sorted(more)), seeds, **options))
+    return found
+
+
+def marks(steps, count=20):
+    """About `count` steps to evaluate at, 0 and the last among them, denser at the beginning.
+
+    >>> marks(1000, 5)
+    [0, 40, 160, 360, 640, 1000]
+    """
+    return sorted({round(steps * (i / count) ** 2) for i in range(count + 1)})
