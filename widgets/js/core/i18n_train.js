@@ -1,0 +1,1 @@
+export const TRAIN = { en: { title: {} }, ja: { title: {} } };

@@ -1,0 +1,8 @@
+"""Interactive figures of the book: controls are traits, training runs in the background.
+
+``Stride``: gradient descent on a curve. ``TrainingLab``: one training run, steered while it runs.
+``SweepLab``: many rates at once.
+"""
+from .stride import Stride
+
+__all__ = ["Stride"]
