@@ -1,0 +1,253 @@
+"""What really happened in a run or a sweep: losses, applied rates, evaluations, parameters."""
+
+import json
+import os
+import platform
+import tempfile
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+
+LIMIT = 4000
+SCHEMA = 1
+STATUSES = ("finished", "diverged", "stopped")
+ARRAYS = ("lr0", "seed", "status", "step", "loss", "lr")
+GROUPS = ("evaluations", "parameters")
+
+
+@dataclass(eq=False, repr=False)
+class Record:
+    """What happened, lane by lane (a lane is one run: a base rate and a seed; lanes are ordered rate first).
+
+    lr0: base rate [L].  seed: [L].  status: "finished", "diverged" or "stopped" [L].
+    step: recorded steps [R], counted from 0.
+    loss: training loss of the batch of each step, before that step's update [L, R]; nan after a lane has diverged.
+    lr: the rate that the step really applied [L, R], or [L, R, G] with several parameter groups; nan where no update
+        was made. Before a record is thinned the applied rates are compared with the planned ones.
+    evaluations: ``step`` [E], the number of updates made, and ``train_loss train_metric valid_loss valid_metric
+        test_loss test_metric`` [L, E], over full sets; what a task lacks is left out.
+    parameters: name → final values [L, …] (of a diverged lane: where it was frozen).
+    path, path_reason: how it was computed and why. versions, seconds, device: of the machine.
+    task, optimizer, plan, dtype, metric_name: what was run, as text.
+
+    Records longer than 4,000 steps keep every k-th and the last. ``==`` compares all but the seconds.
+
+    >>> record = example()
+    >>> record
+    <record of quadratic, sgd: 2 rates × 2 seeds, 3 steps; 2 finished, 2 diverged; eager>
+    >>> record.final("train_loss"), record.grid("train_loss").shape
+    (array([0.1, 0.3, nan, nan]), (2, 2))
+    """
+
+    lr0: np.ndarray
+    seed: np.ndarray
+    status: np.ndarray
+    step: np.ndarray
+    loss: np.ndarray
+    lr: np.ndarray
+    evaluations: dict = field(default_factory=dict)
+    parameters: dict = field(default_factory=dict)
+    path: str = ""
+    path_reason: str = ""
+    versions: dict = field(default_factory=dict)
+    seconds: float = 0.0
+    device: str = "cpu"
+    task: str = ""
+    optimizer: str = ""
+    plan: str = ""
+    dtype: str = "float32"
+    metric_name: str = ""
+
+    @property
+    def rates(self):
+        """The different base rates in order, [lr]."""
+        return self.lr0[::len(self.seeds)]
+
+    @property
+    def seeds(self):
+        """The different seeds in order, [seeds]."""
+        return self.seed[:len(self.seed) // self._runs]
+
+    @property
+    def _runs(self):
+        """How often the first seed occurs: the number of base rates."""
+        return int((self.seed == self.seed[0]).sum()) if len(self.seed) else 1
+
+    def final(self, name):
+        """Last evaluated value of each lane, [L]; nan for a lane that diverged or was never evaluated.
+
+        ``name``: a key of ``evaluations``, or ``"loss"`` for the last recorded batch loss. Raises ``ValueError``
+        for another, listing these.
+        """
+        self._check(name)
+        values = self.loss if name == "loss" else self.evaluations[name]
+        last = values[:, -1].astype(float) if values.shape[1] else np.full(len(self.lr0), np.nan)
+        return np.where(self.status == "diverged", np.nan, last)
+
+    def _check(self, name):
+        names = ["loss", *(key for key in self.evaluations if key != "step")]
+        if name not in names:
+            raise ValueError(f"name must be one of {', '.join(names)}; got {name!r}")
+
+    def grid(self, name):
+        """Final values as [rates, seeds]; ``name`` as in `final`, or "status"."""
+        values = self.status if name == "status" else self.final(name)
+        return values.reshape(self._runs, -1)
+
+    def summary(self, name, confidence=0.95):
+        """Mean and t-interval over the seeds at each base rate, of the lanes that did not diverge.
+
+        Returns a dict of arrays [rates]: ``lr mean low high n diverged``. The interval is mean ± t·s/√n with n − 1
+        degrees of freedom, nan for n < 2. A mean over survivors flatters a rate: look at ``diverged``.
+
+        >>> s = example().summary("train_loss")
+        >>> s["mean"].tolist(), [round(float(v), 2) for v in (s["low"][0], s["high"][0])], s["diverged"].tolist()
+        ([0.2, nan], [-1.07, 1.47], [0, 2])
+        """
+        values = self.grid(name)
+        rows = [interval(row[np.isfinite(row)], confidence) for row in values]
+        mean, low, high, n = (np.array(column) for column in zip(*rows))
+        diverged = (self.grid("status") == "diverged").sum(1)
+        return {"lr": self.rates, "mean": mean, "low": low, "high": high, "n": n, "diverged": diverged}
+
+    def save(self, path):
+        """Write everything to one ``.npz`` file with a JSON header; the file appears in one piece.
+
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = example().save(Path(folder) / "record.npz")
+        ...     Record.load(path) == example()
+        True
+        """
+        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ARRAYS + GROUPS}
+        header = json.dumps({"schema": SCHEMA, **rest}, ensure_ascii=False)
+        arrays = {"header": np.array(header)} | {name: getattr(self, name) for name in ARRAYS}
+        for group in GROUPS:
+            arrays |= {f"{group}/{key}": value for key, value in getattr(self, group).items()}
+        return write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` wrote; raises ``ValueError`` for a file that is no record of this version."""
+        with np.load(path, allow_pickle=False) as stored:
+            header = json.loads(str(stored["header"])) if "header" in stored.files else {}
+            if header.pop("schema", None) != SCHEMA:
+                raise ValueError(f"path must be a record written by lrlib (schema {SCHEMA}); got {str(path)!r}")
+            arrays = {name: stored[name] for name in ARRAYS}
+            groups = {group: {key.partition("/")[2]: stored[key] for key in stored.files
+                              if key.startswith(f"{group}/")} for group in GROUPS}
+        return cls(**arrays, **groups, **header)
+
+    def __eq__(self, other):
+        if not isinstance(other, Record):
+            return NotImplemented
+        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.name != "seconds")
+
+    __hash__ = None
+
+    def __repr__(self):
+        counts = [f"{int((self.status == s).sum())} {s}" for s in STATUSES if (self.status == s).any()]
+        last = int(self.step[-1]) + 1 if len(self.step) else 0
+        return (f"<record of {self.task}, {self.optimizer}: {self._runs} rates × {len(self.seeds)} seeds, "
+                f"{last} steps; {', '.join(counts)}; {self.path}>")
+
+
+def _same(a, b):
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return a == b
+
+
+def write_atomically(path, write):
+    """Call ``write(file)`` on a file beside ``path`` and rename it to ``path``: readers see the old or the new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def interval(values, confidence=0.95):
+    """Return ``(mean, low, high, n)``, the t-interval of the mean; nan where there are too few values.
+
+    >>> [round(float(v), 3) for v in interval([1.0, 2.0, 3.0])]
+    [2.0, -0.484, 4.484, 3.0]
+    """
+    values = np.asarray(values, dtype=float)
+    n = len(values)
+    if n == 0:
+        return np.nan, np.nan, np.nan, 0
+    mean = values.mean()
+    half = t_quantile(confidence, n - 1) * values.std(ddof=1) / n**0.5 if n > 1 else np.nan
+    return mean, mean - half, mean + half, n
+
+
+def t_quantile(confidence, freedom):
+    """Half width t of Student's distribution, P(|T| ≤ t) = confidence, by integrating its density at T = √ν·tan θ.
+
+    >>> round(t_quantile(0.95, 9), 4), round(t_quantile(0.99, 1), 2)
+    (2.2622, 63.66)
+    """
+    theta = np.linspace(0, np.pi / 2, 200_001)
+    density = np.cos(theta) ** (freedom - 1)
+    mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    return float(freedom**0.5 * np.tan(np.interp(confidence, mass / mass[-1], theta)))
+
+
+def check_applied(applied, planned, dtype=torch.float64):
+    """Raise ``RuntimeError`` at the first step whose applied rate is not the planned one (nan: no update was made).
+
+    >>> check_applied(np.array([[0.1, 0.2]]), np.array([[0.1, 0.3]]))
+    Traceback (most recent call last):
+    ...
+    RuntimeError: the applied rate differs from the plan at step 1: 0.2 instead of 0.3
+    """
+    tolerance = 4 * torch.finfo(dtype).eps
+    wrong = ~np.isnan(applied) & ~(np.abs(applied - planned) <= tolerance * np.abs(planned))
+    if wrong.any():
+        at = tuple(np.argwhere(wrong)[np.argwhere(wrong)[:, 1].argmin()])
+        raise RuntimeError(f"the applied rate differs from the plan at step {at[1]}: {applied[at]:.6g} "
+                           f"instead of {planned[at]:.6g}")
+
+
+def kept(length, limit=LIMIT):
+    """Indices of the steps that a record of ``length`` steps keeps: every k-th and the last, at most ``limit`` or so.
+
+    >>> kept(10, limit=4).tolist()
+    [0, 3, 6, 9]
+    """
+    every = max(1, -(-length // limit))
+    index = np.arange(0, length, every)
+    return index if length == 0 or index[-1] == length - 1 else np.append(index, length - 1)
+
+
+def versions():
+    """Versions and machine that a record remembers.
+
+    >>> sorted(versions())
+    ['machine', 'numpy', 'python', 'system', 'threads', 'torch']
+    """
+    return {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version(),
+            "system": platform.system(), "machine": platform.machine(), "threads": torch.get_num_threads()}
+
+
+def example():
+    """Return a small made-up record: two rates, two seeds, three steps; the larger rate diverged."""
+    nan = np.nan
+    loss = np.array([[1, 0.5, 0.1], [1, 0.6, 0.3], [1, 900, nan], [1, 800, nan]])
+    return Record(np.array([0.1, 0.1, 1, 1]), np.array([0, 1, 0, 1]),
+                  np.array(["finished", "finished", "diverged", "diverged"]), np.arange(3), loss,
+                  np.where(np.isnan(loss) | (loss > 100), nan, np.array([0.1, 0.1, 1, 1])[:, None]),
+                  {"step": np.array([3]), "train_loss": np.array([[0.1], [0.3], [nan], [nan]])},
+                  path="eager", task="quadratic", optimizer="sgd")

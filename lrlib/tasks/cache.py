@@ -1,0 +1,74 @@
+"""Generated data on disk, under the hash of what made them."""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+FORMAT = 1
+
+
+def folder():
+    """Return the folder of cached data: ``LRLIB_CACHE`` if set, else ``lrlib`` in the user's cache folder."""
+    if os.environ.get("LRLIB_CACHE"):
+        return Path(os.environ["LRLIB_CACHE"])
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "lrlib"
+
+
+def path_of(name, arguments):
+    """Return the file for data ``name`` made with ``arguments`` (a dict that JSON can write)."""
+    text = json.dumps({"format": FORMAT, **arguments}, sort_keys=True)
+    digest = hashlib.blake2b(text.encode("utf-8"), digest_size=12).hexdigest()
+    return folder() / f"{name}-{digest}.npz"
+
+
+def cached(name, arguments, make):
+    """Return ``make()``, a dict of arrays, from disk if it was made before with the same arguments.
+
+    The file appears in one piece (written beside, then renamed); one that cannot be read is made again. Where the
+    folder cannot be written the data are made each time, with a warning.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     os.environ["LRLIB_CACHE"] = folder
+    ...     first = cached("squares", {"n": 3}, lambda: {"y": np.arange(3) ** 2})
+    ...     again = cached("squares", {"n": 3}, lambda: 1 / 0)
+    ...     _ = os.environ.pop("LRLIB_CACHE")
+    >>> again["y"]
+    array([0, 1, 4])
+    """
+    path = path_of(name, arguments)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        arrays = make()
+    try:
+        _write(path, arrays)
+    except OSError as error:
+        warnings.warn(f"cannot keep {name} in {path.parent}: {error}; it is made again each time", stacklevel=2)
+    return arrays
+
+
+def _write(path, arrays):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,131 @@
+"""Tasks on data that ship inside packages: digits, breast cancer, MNIST-1D."""
+
+import functools
+import importlib.metadata
+import random
+
+import numpy as np
+import torch
+from torch import nn
+
+from .cache import cached
+from .task import Task, accuracy, binary_accuracy, binary_loss, mlp
+
+VALID_SEED, TEST_SEED = 2**31 + 1, 2**31 + 2        # beyond every training seed
+
+
+def digits(width=64, depth=2, batch=64, steps=1000, valid=300, test=300):
+    """Handwritten digits, 8×8 pixels, 10 classes, 1,797 images (scikit-learn), with an MLP 64-width-…-10.
+
+    The split into 1,197 training, 300 validation and 300 test images is fixed; pixels are standardised by the mean
+    and the standard deviation of all training pixels together.
+
+    >>> digits()
+    <task digits: batch 64, 1000 steps>
+    """
+    x, y = _sklearn("load_digits")
+    parts = _split(x, y, valid, test)
+    mean, std = parts[0][0].mean(), parts[0][0].std()
+    parts = [((a - mean) / std, b.long()) for a, b in parts]
+    return Task("digits", functools.partial(mlp, [64] + [width] * depth + [10]), *parts,
+                nn.functional.cross_entropy, accuracy, batch, steps)
+
+
+def breast_cancer(width=32, depth=2, batch=16, steps=1000, valid=100, test=100, standardise=True):
+    """Breast cancer Wisconsin: 30 measurements, malignant or not, 569 cases (scikit-learn), with an MLP 30-width-…-1.
+
+    The split into 369, 100 and 100 cases is fixed; each measurement is standardised by its training mean and
+    standard deviation (``standardise=False`` leaves the raw units). y = 1 means benign, as in the source.
+
+    >>> breast_cancer().train[0].shape
+    torch.Size([369, 30])
+    """
+    parts = _split(*_sklearn("load_breast_cancer"), valid, test)
+    mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if standardise else (0.0, 1.0)
+    parts = [((a - mean) / std, b.float()) for a, b in parts]
+    return Task("breast_cancer", functools.partial(mlp, [30] + [width] * depth + [1]), *parts,
+                binary_loss, binary_accuracy, batch, steps)
+
+
+def mnist1d(train=4000, valid=10000, test=10000, width=64, depth=2, batch=100, steps=4000, fresh=True, **knobs):
+    """MNIST-1D (Greydanus & Kobak 2024): 40 numbers, 10 classes, with an MLP 40-width-…-10.
+
+    ``fresh=True``: each seed draws a training set of its own; ``False``: all seeds share that of seed 0. The
+    validation and test sets are always the same. ``knobs`` go to the generator (``corr_noise_scale=0.25,
+    iid_noise_scale=0.02, shear_scale=0.75, max_translation=48, final_seq_length=40``, …). Every set has equally many
+    of each class, mean 0 and standard deviation 1. Making 5,000 examples takes seconds, once: they are kept on disk
+    (`lrlib.tasks.cache.folder`). Raises ``ValueError`` for a size that is no positive multiple of 10 or an unknown knob.
+
+    >>> mnist1d(train=4001)
+    Traceback (most recent call last):
+    ...
+    ValueError: mnist1d: train must be a positive multiple of 10; got 4001
+    """
+    fixed = {"num_samples", "train_split", "seed"} & set(knobs)
+    if fixed:
+        raise ValueError(f"mnist1d: {sorted(fixed)[0]} is set by the task itself; use train, valid, test and the seed")
+    for name, size in {"train": train, "valid": valid, "test": test}.items():
+        if size < 10 or size % 10:
+            raise ValueError(f"mnist1d: {name} must be a positive multiple of 10; got {size}")
+    draw = _Mnist1d(train, tuple(sorted(knobs.items())))
+    length = knobs.get("final_seq_length", 40)
+    return Task("mnist1d", functools.partial(mlp, [length] + [width] * depth + [10]), draw if fresh else draw(0),
+                _mnist1d(valid, VALID_SEED, draw.knobs), _mnist1d(test, TEST_SEED, draw.knobs),
+                nn.functional.cross_entropy, accuracy, batch, steps)
+
+
+class _Mnist1d:
+    """``draw(seed)`` → training set of that seed."""
+
+    def __init__(self, size, knobs):
+        self.size, self.knobs = size, knobs
+
+    def __call__(self, seed):
+        if not 0 <= seed < 2**31:
+            raise ValueError(f"mnist1d: seed must be between 0 and 2**31 - 1; got {seed}")
+        return _mnist1d(self.size, int(seed), self.knobs)
+
+
+@functools.lru_cache(maxsize=128)
+def _mnist1d(size, seed, knobs):
+    arguments = {**dict(knobs), "num_samples": size, "train_split": 1.0, "seed": seed}
+    key = arguments | {"mnist1d": importlib.metadata.version("mnist1d")}
+    arrays = cached("mnist1d", key, functools.partial(_make_mnist1d, arguments))
+    return torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
+
+
+def _make_mnist1d(arguments):
+    """Generate one set; the generator seeds Python's and NumPy's global state, which is put back."""
+    from mnist1d.data import get_dataset_args, make_dataset
+    from mnist1d.utils import ObjectView
+
+    usual = get_dataset_args(as_dict=True)
+    del usual["url"]
+    if not set(arguments) <= set(usual):
+        unknown = sorted(set(arguments) - set(usual))[0]
+        raise ValueError(f"mnist1d: unknown knob {unknown!r}; the generator has {', '.join(usual)}")
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        data = make_dataset(ObjectView(usual | arguments))
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+    return {"x": data["x"].astype(np.float32), "y": data["y"].astype(np.int64)}
+
+
+@functools.lru_cache
+def _sklearn(loader):
+    import sklearn.datasets
+
+    x, y = getattr(sklearn.datasets, loader)(return_X_y=True)
+    return torch.tensor(x, dtype=torch.float32), torch.tensor(y)
+
+
+def _split(x, y, valid, test):
+    """Cut (x, y) into training, validation and test parts in one fixed random order."""
+    if valid < 1 or test < 1 or valid + test >= len(x):
+        raise ValueError(f"valid and test must be at least 1 and leave training examples out of {len(x)}; "
+                         f"got {valid} and {test}")
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    sizes = [len(x) - valid - test, valid, test]
+    return list(zip(x[order].split(sizes), y[order].split(sizes)))
