@@ -11,7 +11,19 @@ from importlib import import_module
 from .language import BOOK, language, t
 
 _HOMES = {
-    "figures": ("COLORS", "LINES", "MARKERS", "applied", "contrast", "ink", "label", "panel", "planned", "show", "style"),
+    "figures": (
+        "COLORS",
+        "LINES",
+        "MARKERS",
+        "applied",
+        "contrast",
+        "ink",
+        "label",
+        "panel",
+        "planned",
+        "show",
+        "style",
+    ),
     "results": ("result",),
     "claims": ("claim", "verdict_table"),
     "experiment": ("Experiment", "Quantity", "exact", "measured", "paired"),

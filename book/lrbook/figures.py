@@ -17,7 +17,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-
 PAGES = {"light": "#ffffff", "dark": "#121212"}
 SIZE = (6.4, 3.6)
 DPI = 150

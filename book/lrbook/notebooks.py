@@ -18,6 +18,7 @@ from traitlets.config import Config
 from .nbnormal import dumps, normalise
 from .nbtext import BOOK, LAB_ONLY, LANGUAGES, load, notebook_names, notebook_path, text_path
 from .parity import adopt
+from .sphinx_facts import remember_time
 
 AT_ONCE = 2
 TIMEOUT = 300
@@ -55,6 +56,7 @@ async def _one(lang: str, name: str, book: Path, gate: asyncio.Semaphore) -> boo
             return False
         notebook = adopt(notebook, lang, name, book)
         changed = _write(notebook_path(lang, name, book), dumps(notebook))
+        remember_time(lang, name, time.perf_counter() - began, book / "times.csv")
         note = ("text merged, " if merged else "") + ("written" if changed else "unchanged")
         print(f"ok      {lang}/{name}: {note} ({time.perf_counter() - began:.1f} s)", flush=True)
         return True

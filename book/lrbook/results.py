@@ -8,7 +8,7 @@ exist (a diverged run) and comes back as NaN.
 import json
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -179,12 +179,14 @@ def parse(text):
     document = json.loads(text)
     check(document)
     quantities = {name: _measured(name, entry) for name, entry in document["quantities"].items()}
-    quick = {name: _measured(name, entry) for name, entry in (document.get("quick") or {}).get("quantities", {}).items()}
+    quick = {
+        name: _measured(name, entry) for name, entry in (document.get("quick") or {}).get("quantities", {}).items()
+    }
     about = {key: value for key, value in document.items() if key not in ("quantities", "quick")}
     return Result(document["id"], document["question"], document["mode"], document["seeds"], quantities, quick, about)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _load(path, _stamp):
     text = path.read_text(encoding="utf-8")
     if len(text.encode("utf-8")) > LIMIT:
