@@ -34,17 +34,17 @@ function drawCurve(g, colors, box, d, t) {
 }
 
 function drawLoss(g, colors, box, d, t) {
-  const bottom = Math.min(...d.c.minima.map(d.c.f)), gap = d.xs.map((x) => Math.min(1e12, Math.max(d.c.f(x) - bottom, 1e-12)));
+  const gap = d.xs.map((x) => Math.min(1e12, Math.max(d.c.f(x), 1e-12)));
   const [lo, hi] = range([gap]), steps = d.xs.map((_, i) => i);
-  const p = new Panel(g, colors, box, { lo: 0, hi: d.steps, label: t.step }, { lo: lo / 2, hi: Math.max(hi * 2, lo * 10), log: true, label: t.gap }).frame();
+  const p = new Panel(g, colors, box, { lo: 0, hi: d.steps, label: t.step }, { lo: lo / 2, hi: Math.max(hi * 2, lo * 10), log: true, label: t.logLoss }).frame();
   p.trail(steps, gap, colors.a).dots(steps, gap, colors.a, { radius: d.steps > 60 ? 1.5 : 2.5 });
 }
 
 function sentence(d, t) {
   const v = { steps: d.steps, x: text(d.xs[d.xs.length - 1]), period: d.period, lr: text(d.lr), curvature: text(d.curvature), factor: text(1 - d.lr * d.curvature) };
   const first = t.says[d.verdict](v);
-  if (d.well >= 0) return t.says[d.verdict]({ ...v, into: t.into[d.name][d.well] });
-  return d.name === "quadratic" ? `${first}${t.gapBetween}${t.says.factor(v)}` : first;
+  if (d.well >= 0) return t.rests[d.verdict]({ ...v, into: t.into[d.name][d.well] });
+  return d.name === "quadratic" ? `${first}${t.space}${t.says.factor(v)}` : first;
 }
 
 export function stride(raw, el) {
@@ -62,7 +62,7 @@ export function stride(raw, el) {
   const t = frame.t, at = (key, more) => ({ label: t[key], key, model, ...more });
   const lr = slider(at("lr", { min: 0.001, max: 10, step: 0.01, log: true, marks: () => marks(model, t) }));
   const bend = slider(at("curvature", { min: 0.1, max: 10, step: 0.1 }));
-  const all = [lr, bend, number(at("start", { min: -3.5, max: 3.5, step: 0.1 })), number(at("steps", { min: 1, max: 200 })),
+  const all = [lr, bend, number(at("start", { min: -6, max: 6, step: 0.1 })), number(at("steps", { min: 1, max: 200 })),
     select(at("curve", { choices: () => Object.entries(t.curves) }))];
   frame.row.append(...all.map((c) => c.root));
   frame.badge.textContent = t.here;

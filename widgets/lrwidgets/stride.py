@@ -18,14 +18,15 @@ FAR = 1e3
 
 
 def _bump(x: float) -> float:
-    return 0.5 * math.exp(-(((x - 2) / 0.3) ** 2))
+    return 0.8 * math.exp(-(((x + 3) / 0.3) ** 2) / 2)
 
 
 def slope(curve: str, curvature: float, x: float) -> float:
     """Return f′(x).
 
-    ``quadratic``: f = c·x²/2. ``tilted``: f = 0.05x⁴ − 0.5x² + 0.15x. ``dent``: f = x²/4 with a small sharp
-    dent, 0.5·exp(−((x − 2)/0.3)²), taken out of its slope.
+    ``quadratic``: f = c·x²/2. ``tilted``: f = 0.05x⁴ − 0.5x² + 0.15x. ``dent``: f = x²/8 with a small sharp
+    dent, 0.8·exp(−((x + 3)/0.3)²/2), taken out of its slope. They are the curves of ``lrlib.tasks``, without the
+    straight tails by which it keeps gradients bounded: here a rate that is too large may leave for good.
 
     >>> slope("quadratic", 4.0, 0.5)
     2.0
@@ -34,7 +35,7 @@ def slope(curve: str, curvature: float, x: float) -> float:
         return curvature * x
     if curve == "tilted":
         return 0.2 * x**3 - x + 0.15
-    return 0.5 * x + 2 * (x - 2) * _bump(x) / 0.09
+    return 0.25 * x + (x + 3) * _bump(x) / 0.09
 
 
 def bend(curve: str, curvature: float, x: float) -> float:
@@ -47,7 +48,7 @@ def bend(curve: str, curvature: float, x: float) -> float:
         return curvature
     if curve == "tilted":
         return 0.6 * x * x - 1
-    return 0.5 + _bump(x) * 2 * (1 - 2 * (x - 2) ** 2 / 0.09) / 0.09
+    return 0.25 + _bump(x) * (1 - (x + 3) ** 2 / 0.09) / 0.09
 
 
 def descend(curve: str, curvature: float, lr: float, start: float, steps: int) -> list[float]:

@@ -30,7 +30,7 @@ export function slider({ label, key, model, min, max, step, log = false, marks =
     bar.setAttribute("aria-valuetext", text(v));
     if (Number(box.value) !== v || !box.value) box.value = round(v, 6);
     under.replaceChildren(...marks().filter((m) => m.at >= min && m.at <= max).map((m, i, all) => {
-      const at = (100 * (to(m.at) - lo)) / (hi - lo), side = all.length > 1 ? (i ? "right" : "left") : at > 75 ? "left" : at < 25 ? "right" : "mid";
+      const at = (100 * (to(m.at) - lo)) / (hi - lo), side = all.length > 1 && at < 80 ? (i ? "right" : "left") : at > 75 ? "left" : at < 25 ? "right" : "mid";
       return h("span", { style: `left:${at}%`, class: side }, h("i", {}, m.label));
     }));
   }

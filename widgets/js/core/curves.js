@@ -1,16 +1,19 @@
-// The three curves of the Stride, and gradient descent on them. The same formulas stand in lrwidgets/stride.py.
+// The three curves of the Stride, and gradient descent on them. The same formulas stand in lrwidgets/stride.py,
+// and in lrlib.tasks, which lets the wells go on as straight lines beyond what is drawn here.
 
-const bump = (x) => 0.5 * Math.exp(-(((x - 2) / 0.3) ** 2));
+const bump = (x) => 0.8 * Math.exp(-(((x + 3) / 0.3) ** 2) / 2);
 
 export const CURVES = {
   quadratic: (c) => ({ f: (x) => (c * x * x) / 2, g: (x) => c * x, h: () => c, minima: [0], span: [-3, 3] }),
-  tilted: () => ({ f: (x) => 0.05 * x ** 4 - 0.5 * x * x + 0.15 * x, g: (x) => 0.2 * x ** 3 - x + 0.15, h: (x) => 0.6 * x * x - 1, minima: [-2.3072, 2.1558], span: [-4, 4] }),
-  dent: () => ({ f: (x) => 0.25 * x * x - bump(x), g: (x) => 0.5 * x + (2 * (x - 2) * bump(x)) / 0.09, h: (x) => 0.5 + (bump(x) * 2 * (1 - (2 * (x - 2) ** 2) / 0.09)) / 0.09, minima: [0, 1.91], span: [-3.6, 3.6] }),
+  tilted: () => ({ f: (x) => 0.05 * x ** 4 - 0.5 * x * x + 0.15 * x, g: (x) => 0.2 * x ** 3 - x + 0.15, h: (x) => 0.6 * x * x - 1, minima: [-2.3, 2.2], span: [-4, 4] }),
+  dent: () => ({ f: (x) => 0.125 * x * x - bump(x), g: (x) => 0.25 * x + ((x + 3) * bump(x)) / 0.09, h: (x) => 0.25 + (bump(x) * (1 - (x + 3) ** 2 / 0.09)) / 0.09, minima: [-2.9, 0], span: [-6, 6] }),
 };
 
 export function curve(name, curvature) {
   const c = CURVES[name](curvature);
   c.minima = c.minima.map((x) => newton(c, x));
+  const f = c.f, least = Math.min(...c.minima.map(f));
+  c.f = (x) => f(x) - least;
   c.limits = c.minima.map((x) => 2 / c.h(x));
   return c;
 }
