@@ -35,7 +35,7 @@ def walk(well, rates, sigma, factor, seeds, walkers, by_height=False):
     for share in factor:
         noise = sigma * made.standard_normal((seeds, walkers)) if sigma else 0.0
         if by_height:
-            noise = noise * np.sqrt(np.minimum(f(x), 4))
+            noise = noise * np.sqrt(np.clip(f(x), 0, 4))
         x -= share * rates[:, None, None] * (f.slope(x) + noise)
     return x
 
@@ -77,8 +77,8 @@ def stuck(share, height, well, sigma, plan="constant"):
 
 
 def run(mode):
-    """Walk; `mode` "full": 20 groups of 100 walkers, 2,000 steps, "quick": 4 of 25, 400."""
-    seeds, walkers, steps = (20, 100, STEPS) if mode == "full" else (4, 25, 400)
+    """Walk; `mode` "full": 20 groups of 100 walkers, 2,000 steps, "quick": 6 of 25, 400."""
+    seeds, walkers, steps = (20, 100, STEPS) if mode == "full" else (6, 25, 400)
     share, height = maps(mode, seeds, walkers, steps)
     grid = {"well": list(WELLS), "plan": list(PLANS), "noise": SIGMAS, "rate": RATES}
 

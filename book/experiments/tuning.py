@@ -84,3 +84,29 @@ def marks(steps, count=20):
     [0, 40, 160, 360, 640, 1000]
     """
     return sorted({round(steps * (i / count) ** 2) for i in range(count + 1)})
+
+
+@dataclass
+class Arm:
+    """A way to train: its rule, its plan (a function of the number of steps), and where its grid begins."""
+
+    rule: str
+    plan: object
+    low: float
+    high: float
+
+
+def bakeoff(task, arms, pilot, seeds, steps, evaluate):
+    """Tune every arm on the pilot's seeds, then train it at that rate on fresh seeds.
+
+    Returns `{name: (pilot curve, index of the chosen rate, curve of the fresh seeds)}`;
+    choosing and judging share no seed.
+    """
+    results = {}
+    for name, arm in arms.items():
+        plan = arm.plan(steps) if arm.plan else None
+        found = tuned(task, arm.rule, grid(arm.low, arm.high), range(pilot), plan=plan, steps=steps, evaluate=[steps])
+        best = found.best()
+        fresh = curve(task, arm.rule, found.lr[[best]], range(pilot, pilot + seeds), plan=plan, steps=steps, evaluate=evaluate)
+        results[name] = found, best, fresh
+    return results
