@@ -98,14 +98,17 @@ class Claim:
             if test.verdict is not None:
                 rule, lang = test.rule, self.lang
                 what = rule.effect.get(lang) or rule.quantity.replace("_", " ")
-                what += f" ({rule.condition[lang]})" if rule.condition.get(lang) else ""
+                what += t("claim.aside", lang, text=rule.condition[lang]) if rule.condition.get(lang) else ""
                 word = t(f"verdict.{test.verdict}", lang)
                 lines.append((rule.number, what, effect(test, lang), question(test, lang), word))
         return lines
 
+    def _asked(self, ask, word):
+        return t("claim.aside", self.lang, text=f"{ask} → {word}")
+
     def __repr__(self):
         lines = [f"{self.row['id']} [{self.verdict_word}] {self.sentence}"]
-        lines += [f"  {e}: {what} = {value} ({ask} → {word})" for e, what, value, ask, word in self.tests()]
+        lines += [f"  {e} {what}: {value}{self._asked(ask, word)}" for e, what, value, ask, word in self.tests()]
         lines += [f"  {note}" for note in self.notes()]
         return "\n".join([*lines, f"  {self.source()}"])
 
@@ -113,8 +116,8 @@ class Claim:
         kind = self.verdict.name.replace(" ", "-")
         head = f'<strong class="lr-claim-verdict">{escape(self.verdict_word)}</strong>'
         tests = "".join(
-            f"<li><b>{escape(e)}</b> {escape(what)}: {escape(value)} "
-            f'<span class="lr-claim-test">({escape(ask)} → {escape(word)})</span></li>'
+            f"<li><b>{escape(e)}</b> {escape(what)}: {escape(value)}"
+            f'<span class="lr-claim-test">{escape(self._asked(ask, word))}</span></li>'
             for e, what, value, ask, word in self.tests()
         )
         notes = "".join(f'<p class="lr-claim-note">{escape(note)}</p>' for note in self.notes())

@@ -57,7 +57,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Judged:
     """A rule with what was measured: `measured` and `verdict` are `None` while it is missing."""
 
     rule: Rule
@@ -70,7 +70,7 @@ class Verdict:
     """The verdict of a claim: `name`, and what it rests on.
 
     `so_far` is the verdict of what is there when the claim is partly measured,
-    `missing` the experiments that are not, `tests` one `Tested` for each rule.
+    `missing` the experiments that are not, `tests` one `Judged` for each rule.
     """
 
     name: str
@@ -124,7 +124,7 @@ def combine(tests):
     supporting rows name one, else *mixed*.
 
     >>> rule = Rule("C1", "E01", "gap", ">", 0.0, "", condition={"en": "with noise", "ja": "雑音あり"})
-    >>> combine([Tested(rule, None, "supported"), Tested(rule, None, "undecided")])
+    >>> combine([Judged(rule, None, "supported"), Judged(rule, None, "undecided")])
     'supported under a condition'
     """
     main = [test for test in tests if test.rule.role == "main" and test.verdict is not None]
@@ -164,8 +164,8 @@ def measure(rule, library):
                 raise ValueError(
                     f"quantity {rule.quantity!r} of claim {rule.claim} still has axes {list(measured.axes)}"
                 )
-            return Tested(rule, measured, judge(measured.low, measured.high, rule.direction, rule.margin))
-    return Tested(rule)
+            return Judged(rule, measured, judge(measured.low, measured.high, rule.direction, rule.margin))
+    return Judged(rule)
 
 
 def verdict(row, rules_of_claim, library):
