@@ -1,0 +1,188 @@
+"""The files around the code agree with one another, and nothing of anyone's machine is in them."""
+import ast
+import csv
+import importlib
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from tools import cli, environment, tables
+
+from .conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PACKAGES = {"lrlib": "lrlib", "lrwidgets": "widgets/lrwidgets", "lrbook": "book/lrbook"}
+
+
+def pins():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return {canonicalize_name(pin.name): pin for pin in map(Requirement, (li for li in lines if li and li[0] != "#"))}
+
+
+def ranges():
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    return [one for one in (Requirement(text) for group in groups for text in group) if one.name != PROJECT["name"]]
+
+
+def tracked():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    return [ROOT / name for name in listed.decode("utf-8").split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_every_requirement_has_a_pin_inside_its_range():
+    known = pins()
+    for wanted in ranges():
+        pin = known[canonicalize_name(wanted.name)]
+        [version] = [specifier.version for specifier in pin.specifier]
+        assert wanted.specifier.contains(version), f"{wanted} does not admit {pin}"
+
+
+def test_the_running_environment_is_the_pinned_one():
+    wrong = []
+    for name, pin in pins().items():
+        installed = importlib.metadata.version(name)
+        if not pin.specifier.contains(installed):
+            wrong.append(f"{pin} is installed as {installed}")
+    assert not wrong
+
+
+def test_every_installed_package_is_pinned():
+    ours = {canonicalize_name(PROJECT["name"]), "pip", "setuptools", "wheel"}
+    installed = {canonicalize_name(one.metadata["Name"]) for one in importlib.metadata.distributions()
+                 if ".venv" in str(one._path)}
+    assert installed - ours <= set(pins())
+
+
+def test_conda_and_binder_get_the_same():
+    wanted = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert set(wanted) == {"name", "channels", "dependencies"} and wanted["name"] == PROJECT["name"]
+    *conda, last = wanted["dependencies"]
+    assert [spec.split("=")[0].rstrip(">") for spec in conda] == ["python", "pip"]
+    python = next(spec for spec in conda if spec.startswith("python=")).split("=")[1]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0")
+    assert last == {"pip": [f"--extra-index-url {environment.TORCH_INDEX}", "-c constraints.txt",
+                            f"-e .[{environment.EXTRAS}]"]}
+
+
+def test_the_extras_that_are_installed_exist():
+    assert set(environment.EXTRAS.split(",")) <= set(PROJECT["optional-dependencies"])
+
+
+def test_the_licences_are_there():
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+    assert "https://creativecommons.org/licenses/by/4.0/" in (ROOT / "LICENSE-TEXT").read_text(encoding="utf-8")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == PROJECT["version"] and citation["license"] == ["MIT", "CC-BY-4.0"]
+    assert citation["title"] in README
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_are_imported_from_the_checkout_by_plain_paths(package):
+    module = importlib.import_module(package)
+    assert (ROOT / PACKAGES[package]).samefile(next(iter(module.__path__)))
+
+
+@pytest.mark.parametrize(("package", "forbidden"), [
+    ("lrlib", {"lrwidgets", "lrbook", "tools"}), ("lrwidgets", {"lrbook", "tools"}), ("lrbook", {"tools"})])
+def test_imports_go_one_way(package, forbidden):
+    for path in (ROOT / PACKAGES[package]).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
+                [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for name in names:
+                assert name.split(".")[0] not in forbidden, f"{path.relative_to(ROOT)}:{node.lineno} imports {name}"
+
+
+def test_the_readmes_commands_exist():
+    known = cli.parser()._subparsers._group_actions[0].choices
+    used = re.findall(r"run\.py ([a-z]+)", README)
+    assert {"lab", "test"} <= set(used) <= set(known)
+
+
+def test_the_readmes_paths_exist():
+    for target in re.findall(r"\]\(([^)#\s]+)\)", README):
+        if "://" not in target:
+            assert (ROOT / target).exists(), f"README.md links {target}"
+
+
+def test_the_readmes_tables_are_what_the_benchmarks_stored():
+    assert tables.filled(README, ROOT) == README
+
+
+def test_the_readme_credits_the_four_documents():
+    credited = README.split("## Credits")[1]
+    for title in ("AIモデルにおける学習率(Learning Rate)の最適化戦略を徹底解説", "「学習率」というアクセルの踏み込み方",
+                  "大きな学習率はどこに導くか"):
+        assert title in credited
+    assert len(re.findall(r"^\d\. ", credited, re.M)) == 4
+
+
+TEXT = {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".cfg", ".csv", ".json", ".js", ".mjs", ".css", ".html",
+        ".bib", ".ipynb", ".cff", ".svg", ""}
+BIG = 3_000_000
+LEAKS = {
+    "a path of one machine": re.compile(r"(?<![\w.])/(?:work|home/\w+|root|Users/\w+|opt/(?:pypi|wheels))(?:/|\b(?!\.))"),
+    "a temporary path": re.compile(r"(?<![\w.])/tmp/(?!\W)"),
+    "a package registry's host": re.compile(
+        r"(?:pypi\.org/simple|pythonhosted|registry\.npmjs|registry\.yarnpkg|deb\.debian\.org|/artifactory/|:\d+/simple)"),
+}
+ALLOWED = {"tests/setup/test_project.py", "tests/setup/test_environment.py"}      # they name such things to refuse them
+
+
+def texts():
+    for path in tracked():
+        name = path.relative_to(ROOT).as_posix()
+        if path.suffix in TEXT and name not in ALLOWED and "/vendor/" not in name and path.stat().st_size < BIG:
+            yield name, path.read_text(encoding="utf-8", errors="replace")
+
+
+def test_nothing_of_anyones_machine_is_in_the_project():
+    found = []
+    for name, text in texts():
+        for what, pattern in LEAKS.items():
+            for hit in pattern.finditer(text):
+                found.append(f"{name}:{text.count(chr(10), 0, hit.start()) + 1}: {what}: {hit[0]}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("line", ["/work/main/x", "see /root/.cache", "/home/ann/book", "/tmp/try",
+                                  "https://pypi.org/simple"])
+def test_the_search_for_leaks_finds_them(line):
+    assert any(pattern.search(line) for pattern in LEAKS.values())
+
+
+@pytest.mark.parametrize("line", ["book/work/x", "https://download.pytorch.org/whl/cpu", "homework/", "a/root/b"])
+def test_the_search_for_leaks_leaves_the_rest(line):
+    assert not any(pattern.search(line) for pattern in LEAKS.values())
+
+
+def test_text_files_are_utf_8_and_name_their_encoding():
+    """Every tracked table and source decodes, and no Python file opens text in the system's own encoding."""
+    for path in tracked():
+        if path.suffix in {".py", ".md", ".csv", ".json", ".ipynb", ".toml", ".yml"}:
+            path.read_text(encoding="utf-8")
+        if path.suffix == ".csv":
+            with open(path, encoding="utf-8", newline="") as file:
+                widths = {len(row) for row in csv.reader(file)}
+            assert len(widths) == 1, f"{path.relative_to(ROOT)} has rows of {sorted(widths)} cells"
+
+
+def test_ruff_finds_nothing():
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--output-format=concise", "."], cwd=ROOT,
+                          capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_javascript_lock_file_names_a_host():
+    for path in tracked():
+        if path.name == "package-lock.json":
+            assert '"resolved"' not in path.read_text(encoding="utf-8"), path
