@@ -115,7 +115,8 @@ def test_a_loss_without_curvature_has_sharpness_zero():
 
 
 def test_leaves_everything_untouched():
-    net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
+    nn = torch.nn
+    net = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
     x, y = torch.randn(16, 3), torch.randn(16, 1)
     net(x).sum().backward()
     before = {n: t.clone() for n, t in net.state_dict().items()}

@@ -1,0 +1,433 @@
+"""The range test leaves nothing behind; the suggestion rules are the published ones; the threshold is found."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lrlib import tasks
+from lrlib.attach import attach
+from lrlib.finder import SUGGESTION_RULES, convergence_threshold, find, range_test, reached, smooth
+from lrlib.finder.suggestions import longest_fall
+from lrlib.finder.trial import Watch
+from lrlib.intervals import bootstrap
+from lrlib.schedules import hold
+
+mse = torch.nn.functional.mse_loss
+RATES = np.geomspace(1e-7, 10, 100)
+
+
+def problem(seed=0, optimizer="adam"):
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(8, 1)
+    )
+    x = torch.randn(96, 4)
+    data = torch.utils.data.TensorDataset(x, x.sum(1, keepdim=True))
+    batches = torch.utils.data.DataLoader(data, 16, shuffle=True, generator=torch.Generator().manual_seed(seed))
+    groups = [{"params": model[0].parameters(), "lr": 0.02}, {"params": model[1:].parameters(), "lr": 0.04}]
+    made = {
+        "adam": lambda: torch.optim.Adam(groups),
+        "tensor": lambda: torch.optim.Adam(model.parameters(), lr=torch.tensor(0.04), foreach=False),
+        "momentum": lambda: torch.optim.SGD(groups, momentum=0.9),
+        "lbfgs": lambda: torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=2),
+    }[optimizer]()
+    return model, made, batches
+
+
+def train(model, optimizer, batches):
+    for x, y in batches:
+
+        def closure(x=x, y=y):
+            optimizer.zero_grad()
+            value = mse(model(x), y)
+            value.backward()
+            return value
+
+        optimizer.step(closure)
+
+
+def freeze(value):
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone().numpy().tolist(), id(value)
+    if isinstance(value, dict):
+        return {str(k): freeze(v) for k, v in value.items() if k != "params"}
+    if isinstance(value, (list, tuple)):
+        return [v.tolist() if isinstance(v, torch.Tensor) else v for v in value]
+    return value
+
+
+def everything(model, optimizer, batches):
+    """All that a range test could disturb, with the identity of each tensor."""
+    return {
+        "model": freeze(dict(model.named_parameters()) | dict(model.named_buffers())),
+        "grads": [freeze(p.grad) for p in model.parameters()],
+        "modes": [m.training for m in model.modules()],
+        "groups": [freeze(g) for g in optimizer.param_groups],
+        "same groups": [id(g) for g in optimizer.param_groups],
+        "state": [freeze(optimizer.state.get(p, {})) for p in model.parameters()],
+        "random": (torch.get_rng_state().tolist(), str(np.random.get_state()), random.getstate()),
+        "order": batches.generator.get_state().tolist(),
+    }
+
+
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("optimizer", ["adam", "tensor", "momentum", "lbfgs"])
+def test_everything_is_restored(optimizer, trained):
+    model, optimizer, batches = problem(optimizer=optimizer)
+    if trained:
+        train(model, optimizer, batches)
+    model[3].eval()  # a module that its owner froze
+    before = everything(model, optimizer, batches)
+    test = range_test(model, optimizer, batches, mse, steps=40)
+    changed = {k for k, v in everything(model, optimizer, batches).items() if v != before[k]}
+    assert not changed and test.lr.size > 2
+
+
+def test_training_goes_on_as_if_there_had_been_no_test():
+    weights = []
+    for tested in (False, True):
+        model, optimizer, batches = problem()
+        train(model, optimizer, batches)
+        if tested:
+            range_test(model, optimizer, batches, mse, steps=30)
+        train(model, optimizer, batches)
+        weights.append(torch.cat([t.reshape(-1).double() for t in model.state_dict().values()]))
+    assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_everything_is_restored_after_an_exception(error):
+    model, optimizer, batches = problem()
+    train(model, optimizer, batches)
+    before, calls = everything(model, optimizer, batches), []
+
+    def breaks(output, y):
+        random.random(), np.random.rand()
+        calls.append(1)
+        if len(calls) == 7:
+            raise error("stop here")
+        return mse(output, y)
+
+    with pytest.raises(error, match="stop here"):
+        range_test(model, optimizer, batches, breaks)
+    assert everything(model, optimizer, batches) == before
+    attach(optimizer, hold(1)).detach()  # nothing is left attached
+
+
+def test_a_scheduler_of_pytorch_keeps_its_count():
+    model, optimizer, batches = problem()
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+    range_test(model, optimizer, batches, mse, steps=20)
+    with pytest.warns(UserWarning, match="lr_scheduler.step"):  # no step of the user's own was made yet
+        scheduler.step()
+
+
+def test_the_ramp_is_exponential_and_keeps_the_proportions_of_the_groups():
+    model, optimizer, batches = problem(optimizer="momentum")
+    seen = []
+    hook = optimizer.register_step_post_hook(lambda o, *_: seen.append([g["lr"] for g in o.param_groups]))
+    test = range_test(model, optimizer, batches, mse, low=1e-5, high=1e-2, steps=31)
+    hook.remove()
+    assert test.status == "finished" and test.stopped_at == pytest.approx(1e-2)
+    np.testing.assert_allclose(test.lr, np.geomspace(1e-5, 1e-2, 31), rtol=1e-9)
+    np.testing.assert_allclose(np.array(seen), test.lr[:, None] * [0.5, 1], rtol=1e-9)
+
+
+def test_a_model_in_eval_mode_is_tested_in_training_mode():
+    model, optimizer, batches = problem()
+    model.eval()
+    modes = []
+    model.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    range_test(model, optimizer, batches, mse, steps=5)
+    assert all(modes) and not any(m.training for m in model.modules())
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_stops_the_test_and_stays_out_of_the_curve(bad):
+    model, optimizer, batches = problem()
+    calls = []
+
+    def loss(output, y):
+        calls.append(1)
+        return mse(output, y) * (bad if len(calls) == 30 else 1)
+
+    test = range_test(model, optimizer, batches, loss, high=1e-3)
+    assert test.status == "not finite" and len(calls) == 30
+    assert test.loss.size == test.lr.size == 29 and np.isfinite(test.loss).all()
+    assert test.lr[-1] < test.stopped_at < 1e-3
+    assert all(np.isfinite(rate) for rate in test.suggestions().values())
+
+
+def test_a_growing_loss_stops_the_test():
+    model, optimizer, batches = problem(optimizer="momentum")
+    test = range_test(model, optimizer, batches, mse, high=1e4)
+    assert test.status in ("diverged", "not finite") and test.stopped_at < 1e4
+    if test.status == "diverged":
+        assert test.smoothed[-1] > 4 * test.smoothed[:-1].min() >= 4 * test.smoothed.min()
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=60), st.floats(1.1, 10))
+def test_the_watch_stops_where_the_smoothed_loss_says(losses, stop):
+    watch, smoothed = Watch(stop), smooth(losses)
+    for k, value in enumerate(losses):
+        best = smoothed[: k + 1].min()
+        over = smoothed[k] - (best + (stop - 1) * abs(best))
+        if abs(over) > 1e-9:
+            assert (watch(value) == "diverged") == (over > 0)
+        else:
+            watch(value)
+
+
+class TestBatches:
+    def test_a_short_list_is_read_again(self):
+        model, optimizer, _ = problem()
+        x = torch.randn(8, 4)
+        assert range_test(model, optimizer, [(x, x[:, :1])] * 3, mse, high=1e-3, steps=20).loss.size == 20
+
+    def test_an_iterator_that_ends_too_soon_is_an_error_and_all_is_restored(self):
+        model, optimizer, batches = problem()
+        x = torch.randn(8, 4)
+        before = everything(model, optimizer, batches)
+        with pytest.raises(ValueError, match="ended after 3 of 20 batches"):
+            range_test(model, optimizer, iter([(x, x[:, :1])] * 3), mse, high=1e-3, steps=20)
+        assert everything(model, optimizer, batches) == before
+
+    def test_a_long_enough_iterator_serves(self):
+        model, optimizer, _ = problem()
+        x = torch.randn(8, 4)
+        assert range_test(model, optimizer, iter([(x, x[:, :1])] * 20), mse, high=1e-3, steps=20).loss.size == 20
+
+    @pytest.mark.parametrize("batches, error", [([], ValueError), ([torch.ones(2, 4)], TypeError)])
+    def test_wrong_batches(self, batches, error):
+        model, optimizer, _ = problem()
+        with pytest.raises(error, match="batches: "):
+            range_test(model, optimizer, batches, mse)
+
+
+@pytest.mark.parametrize(
+    "wrong, named",
+    [({"low": 0.0}, "low=0.0"), ({"low": 2.0, "high": 1.0}, "high=1.0"), ({"high": math.inf}, "high=inf"),
+     ({"steps": 1}, "steps=1"), ({"steps": 2.5}, "steps=2.5"), ({"stop": 1.0}, "stop=1.0")],
+)  # fmt: skip
+def test_wrong_numbers_are_named(wrong, named):
+    with pytest.raises(ValueError, match=named):
+        range_test(*problem(), mse, **wrong)
+
+
+def test_wrong_losses_and_optimizers_are_named():
+    model, optimizer, batches = problem()
+    with pytest.raises(ValueError, match=r"loss: returned shape \(16, 1\)"):
+        range_test(model, optimizer, batches, lambda output, y: output)
+    attachment = attach(optimizer, hold(1))
+    with pytest.raises(ValueError):
+        range_test(model, optimizer, batches, mse)
+    attachment.detach()
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    with pytest.raises(ValueError, match="rate 0"):
+        range_test(model, optimizer, batches, mse)
+
+
+# the rules
+
+
+def noisy_curve(seed):
+    """A fall centred at 2.5e-3, divergence past 0.3: the synthetic range test on which the tools disagree."""
+    x = np.log10(RATES / 2.5e-3) / 0.25
+    loss = 2.3 - 1.8 / (1 + np.exp(-x)) + np.clip((RATES / 0.3) ** 2 - 1, 0, None)
+    loss = loss + 0.05 * np.random.default_rng(seed).standard_normal(RATES.size)
+    smoothed = smooth(loss)
+    over = np.flatnonzero(smoothed > 4 * np.minimum.accumulate(smoothed))
+    end = over[0] + 1 if over.size else RATES.size
+    return RATES[:end], loss[:end]
+
+
+def test_the_tools_disagree_as_measured():
+    rates = {name: [rule(*noisy_curve(s), 100) for s in range(60)] for name, rule in SUGGESTION_RULES.items()}
+    middle = {name: np.median(values) for name, values in rates.items()}
+    assert middle["linear-slope"] < 1e-5 < 1e-3 < middle["valley"] < middle["steepest"] < middle["minimum/10"]
+    assert middle["minimum/10"] / middle["linear-slope"] > 1e4
+    assert 2.5e-3 < middle["steepest"] < 3e-2 and 2.5e-3 < middle["index-slope"] < 3e-2  # the mean lags behind
+
+
+def test_rules_on_a_curve_that_can_be_read_by_hand():
+    """Flat at 1, one straight fall by 0.02 a step over the points 40…59, flat again, then up."""
+    loss = np.interp(np.arange(100), [0, 39, 60, 80, 99], [1.0, 1.0, 0.5, 0.5, 2.0])
+    index = {name: int(np.argmin(abs(RATES - rule(RATES, loss)))) for name, rule in SUGGESTION_RULES.items()}
+    assert 40 <= index["steepest"] <= 62 and 40 <= index["index-slope"] <= 62
+    lowest = 10 + int(np.argmin(smooth(loss)[10:-5]))
+    assert SUGGESTION_RULES["minimum/10"](RATES, loss) == pytest.approx(RATES[lowest] / 10)
+    smoothed = smooth(loss)[10:-5]
+    end, n = longest_fall(smoothed)
+    assert SUGGESTION_RULES["valley"](RATES, loss) == RATES[10 + end - n + n // 3 + n // 6]
+    derivative = np.gradient(smooth(loss)[10:-1], RATES[10:-1])
+    assert SUGGESTION_RULES["linear-slope"](RATES, loss) == RATES[10 + np.argmin(derivative)]
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=9))
+def test_the_longest_fall_against_every_subsequence(loss):
+    lengths = [1] * len(loss)  # by dynamic programming: the longest one that ends at each point
+    for i in range(len(loss)):
+        for j in range(i):
+            if loss[i] < loss[j]:
+                lengths[i] = max(lengths[i], lengths[j] + 1)
+    assert longest_fall(loss) == (int(np.argmax(lengths)), max(lengths))
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=0, max_size=40))
+def test_rules_stay_on_the_curve_or_say_that_it_is_too_short(loss):
+    lr, loss = np.geomspace(1e-5, 1, 40)[: len(loss)], np.array(loss)
+    for name, rule in SUGGESTION_RULES.items():
+        rate = rule(lr, loss, 40)
+        scale = 10 if name == "minimum/10" else 1
+        assert np.isnan(rate) == (loss.size < {"linear-slope": 13, "index-slope": 17}.get(name, 11))
+        assert np.isnan(rate) or np.isclose(lr, rate * scale).any()
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=20, max_size=40), st.integers(-6, 6))
+def test_rules_ignore_a_power_of_two_in_the_unit_of_the_loss(loss, power):
+    lr, loss = np.geomspace(1e-5, 1, 40)[: len(loss)], np.array(loss)
+    for rule in SUGGESTION_RULES.values():
+        np.testing.assert_equal(rule(lr, loss * 2.0**power, 40), rule(lr, loss, 40))
+
+
+@given(st.floats(-100, 100), st.floats(0, 0.999), st.integers(1, 50))
+def test_a_constant_is_its_own_running_mean(value, beta, n):
+    for debias in (True, False):
+        np.testing.assert_allclose(smooth([value] * n, beta, debias), value, rtol=1e-9, atol=1e-12)
+
+
+def test_smoothing_takes_rows_and_wants_a_weight():
+    table = np.random.default_rng(0).standard_normal((3, 20))
+    np.testing.assert_array_equal(smooth(table)[1], smooth(table[1]))
+    with pytest.raises(ValueError, match="beta=1.0"):
+        smooth([1.0], beta=1.0)
+
+
+def test_unknown_rules_are_named_with_the_known_ones():
+    test = range_test(*problem(), mse, steps=30)
+    with pytest.raises(ValueError, match="rule='best'.*valley"):
+        test.suggest("best")
+
+
+# several seeds
+
+
+def three_blobs():
+    y = torch.arange(300) % 3
+    x = torch.randn(300, 8, generator=torch.Generator().manual_seed(0)) + 1.5 * torch.eye(8)[y]
+    loss = torch.nn.functional.cross_entropy
+    return tasks.Task("blobs", lambda: tasks.mlp([8, 16, 3]), (x, y), None, None, loss, tasks.accuracy, 32, 60)
+
+
+@pytest.fixture(scope="module")
+def finding():
+    return find(three_blobs(), "sgd", seeds=4, low=1e-4, high=1000.0, steps=60)
+
+
+def test_find_runs_the_ramp_for_every_seed(finding):
+    assert finding.loss.shape == finding.smoothed.shape == (4, finding.lr.size)
+    np.testing.assert_allclose(finding.lr, np.geomspace(1e-4, 1000, 60)[: finding.lr.size], rtol=1e-5)
+    assert all(test.status != "finished" and test.stopped_at < 1000 for test in finding.tests)
+    assert len({float(test.loss[0]) for test in finding.tests}) == 4  # own weights and batches
+
+
+def test_find_agrees_with_the_range_test_of_one_model(finding):
+    """The lane of a seed is a run of its own: the same seed alone gives the same curve."""
+    alone = find(three_blobs(), "sgd", seeds=[2], low=1e-4, high=1000.0, steps=60)
+    n = min(alone.lr.size, finding.tests[2].lr.size, 25)  # later steps amplify rounding
+    np.testing.assert_allclose(alone.tests[0].loss[:n], finding.tests[2].loss[:n], rtol=1e-4)
+
+
+def test_intervals_over_seeds_hold_the_suggestion(finding):
+    for rule in SUGGESTION_RULES:
+        low, high = finding.interval(rule)
+        assert low <= finding.suggest(rule) * (1 + 1e-9) and finding.suggest(rule) <= high * (1 + 1e-9)
+        assert finding.per_seed(rule).min() <= low * (1 + 1e-9) and high <= finding.per_seed(rule).max() * (1 + 1e-9)
+        assert finding.interval(rule) == (low, high)
+    assert set(finding.suggestions()) == set(SUGGESTION_RULES)
+
+
+def test_find_takes_an_optimizer_of_the_users(finding):
+    own = find(three_blobs(), lambda p: torch.optim.SGD(p, lr=0.3), seeds=2, low=1e-4, high=1000.0, steps=60)
+    n = min(own.tests[1].lr.size, finding.tests[1].lr.size, 25)
+    np.testing.assert_allclose(own.tests[1].lr[:n], finding.tests[1].lr[:n], rtol=1e-5)
+    np.testing.assert_allclose(own.tests[1].loss[:n], finding.tests[1].loss[:n], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "wrong, named", [({"seeds": []}, "seeds"), ({"steps": 4001}, "steps=4001"), ({"low": -1}, "low=-1")]
+)
+def test_find_names_wrong_arguments(wrong, named):
+    with pytest.raises(ValueError, match=named):
+        find(tasks.quadratic(), **wrong)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=12), st.floats(0.5, 0.99))
+def test_bootstrap_stays_inside_the_data_and_grows_with_the_level(values, level):
+    low, high = bootstrap(values, level, resamples=200)
+    wide = bootstrap(values, (1 + level) / 2, resamples=200)
+    assert min(values) - 1e-9 <= wide[0] <= low + 1e-9 and high - 1e-9 <= wide[1] <= max(values) + 1e-9
+
+
+def test_bootstrap_covers_the_mean_about_as_often_as_it_says():
+    data = np.random.default_rng(0).standard_normal((400, 20))
+    low, high = bootstrap(data, 0.9, resamples=500)
+    assert 0.8 < ((low < 0) & (0 < high)).mean() < 0.95
+    gaps = np.where(np.arange(20) < 5, np.nan, data)
+    np.testing.assert_array_equal(bootstrap(gaps, 0.9, 500)[0], bootstrap(data[:, 5:], 0.9, 500)[0])
+    assert np.isnan(bootstrap([1.0, np.nan])).all()
+    for wrong in ({"level": 1.0}, {"resamples": 0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            bootstrap([1.0, 2.0], **wrong)
+
+
+# the threshold
+
+
+@pytest.mark.parametrize("curvature", [0.7, 4.0])
+def test_the_threshold_of_a_quadratic_is_its_stability_limit(curvature):
+    task = tasks.quadratic(curvatures=(curvature,))
+    found = convergence_threshold(task, start=0.1 / curvature, seeds=1, precision=0.01, steps=1500)
+    limit = 2 / curvature
+    assert found.low <= limit * 1.001 and found.high >= limit * 0.98
+    assert found.high / found.low <= 10**0.01 and found.low < found.rate < found.high
+    assert found.trainings == len(found.tried) < 16
+
+
+def test_the_threshold_needs_a_start_that_works_and_says_when_nothing_fails():
+    task = tasks.quadratic(curvatures=(4.0,))
+    with pytest.raises(ValueError, match=r"start=1.0: only 0% of 2 seeds"):
+        convergence_threshold(task, start=1.0, seeds=2, steps=20)
+    found = convergence_threshold(task, start=0.2, seeds=1, limit=0.45, steps=50)
+    assert found.high == math.inf == found.rate and found.low == pytest.approx(0.4)
+    for wrong in ({"factor": 1.0}, {"precision": 0.0}, {"limit": 0.01}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            convergence_threshold(task, start=0.1, **wrong)
+
+
+def test_a_majority_of_seeds_decides():
+    shares = iter([1.0, 1.0, 0.6, 0.4, 0.5])
+
+    def criterion(record):
+        share = next(shares)
+        return np.arange(len(record.lr0)) < share * len(record.lr0)
+
+    found = convergence_threshold(
+        tasks.quadratic(), criterion=criterion, start=0.1, seeds=10, steps=2, precision=0.16
+    )
+    assert [round(share, 1) for _, share in found.tried] == [1.0, 1.0, 0.6, 0.4, 0.5]
+    assert found.low == pytest.approx(0.4) and found.high == pytest.approx(0.4 * math.sqrt(2))
+    assert found.trainings == 50
+
+
+def test_reached_wants_a_run_that_did_not_diverge():
+    task = tasks.quadratic(curvatures=(4.0,))
+    found = convergence_threshold(task, criterion=reached(1e-3, "train_loss"), start=0.2, seeds=1, limit=0.3, steps=40,
+                                  evaluate=10)  # fmt: skip
+    assert found.low == 0.2 and found.trainings == 1
