@@ -1,0 +1,145 @@
+"""E20: how wide is the range of good rates, and what does a default cost?
+
+Five methods at constant rates on three tasks (handwritten digits, breast cancer,
+MNIST-1D), all on one grid of rates; a language task is still missing. Rates are chosen by
+validation accuracy, reported numbers are of the test set.
+"""
+
+import numpy as np
+from quantities import fixed, per_seed
+from tuning import grid, tuned
+
+from lrbook.experiment import Experiment
+from lrlib import rules, tasks
+
+ID = "e20_tunability"
+QUESTION = "How many rates must one try, and how far does a default carry?"
+
+METHODS = ["sgd", "momentum", "adagrad", "rmsprop", "adam"]
+NEAR, PRIOR = 0.01, 6.0
+CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1}
+SIZES = {
+    "quick": dict(seeds=3, low=-3, high=0.5, every=2, tasks={"digits": 60, "breast_cancer": 60, "mnist1d": 60}, train=500, held=500),
+    "full": dict(seeds=10, low=-4.5, high=0.75, every=1, tasks={"digits": 800, "breast_cancer": 600, "mnist1d": 1500}, train=4000, held=10_000),
+}
+
+
+def problem(name, size):
+    if name == "mnist1d":
+        return tasks.mnist1d(train=size["train"], valid=size["held"], test=size["held"])
+    return getattr(tasks, name)()
+
+
+def default(method):
+    """The rate that torch.optim takes when none is given."""
+    return rules.get(method).defaults["lr"]
+
+
+def trials(mean, lr):
+    """Decades of rates with a mean within `NEAR` of the best, and expected random trials from six decades."""
+    x, line = np.log10(lr), mean - (mean.max() - NEAR)
+    best = int(line.argmax())
+    width = 0.0
+    for side in (range(best, 0, -1), range(best, len(x) - 1)):
+        for i in side:
+            j = i - 1 if side.step < 0 else i + 1
+            if line[j] < 0:
+                width += abs(x[j] - x[i]) * line[i] / (line[i] - line[j])
+                break
+            width += abs(x[j] - x[i])
+    return width, PRIOR / max(width, 1e-3)
+
+
+def jackknife(function, values):
+    """Pseudo-values [outputs, seed] of a function of the mean over seeds; values [rate, seed]."""
+    n = values.shape[1]
+    whole = np.array(function(values.mean(axis=1)))
+    return np.stack([n * whole - (n - 1) * np.array(function(np.delete(values, s, 1).mean(axis=1))) for s in range(n)], axis=1)
+
+
+def sweeps(size):
+    found = {}
+    for name, steps in size["tasks"].items():
+        task = problem(name, size)
+        for method in METHODS:
+            lr = grid(size["low"], size["high"])[:: size["every"]]
+            found[name, method] = tuned(task, method, lr, range(size["seeds"]), steps=steps, evaluate=[steps])
+    return found
+
+
+def run(mode):
+    """Train; `mode` "full": 10 seeds and 22 rates, "quick": 3 seeds, few rates and steps."""
+    size = SIZES[mode]
+    found = sweeps(size)
+    names = list(size["tasks"])
+    test = {key: one.final("test_metric", CHANCE[key[0]]) for key, one in found.items()}
+    best = {key: one.best(failed=CHANCE[key[0]]) for key, one in found.items()}
+    return curves(found, test) | merits(found, test, best, names) | choices(found, test, best, names, grid(size["low"], size["high"])[:: size["every"]])
+
+
+def curves(found, test):
+    q = {f"accuracy_{task}_{method}": per_seed(test[task, method], "accuracy", {"rate": one.lr},
+                                               f"test accuracy against the rate: {method} on {task}", band=0.3)
+         for (task, method), one in found.items()}
+    return q
+
+
+def merits(found, test, best, names):
+    """Width, trials, regret at the default and spread: axes method × task."""
+    axes = {"method": METHODS, "task": names}
+    shape = (len(METHODS), len(names), -1)
+    keys = [(task, method) for method in METHODS for task in names]
+    scores = np.stack([jackknife(lambda mean, k=key: trials(mean, found[k].lr), test[key]) for key in keys])
+    tuned_test = np.stack([test[key][best[key]] for key in keys])
+    regret = np.stack([test[key][best[key]] - test[key][found[key].index(default(key[1]))] for key in keys])
+    spread = np.abs(tuned_test - tuned_test.mean(axis=1, keepdims=True))
+    sgd, adam = (slice(METHODS.index(m) * len(names), (METHODS.index(m) + 1) * len(names)) for m in ("sgd", "adam"))
+    top = {task: max(METHODS, key=lambda m: found[task, m].final("valid_metric", 0)[best[task, m]].mean()) for task in names}
+    alone = [test[t, top[t]][best[t, top[t]]] - test[t, "adam"][found[t, "adam"].index(default("adam"))] for t in names]
+    return {
+        "width": per_seed(scores[:, 0].reshape(shape), "decades", axes, "range of rates whose mean test accuracy lies within 1 point of the best (jackknife over seeds)", band=3.0),
+        "trials": per_seed(scores[:, 1].reshape(shape), "trials", axes, "expected trials until a rate drawn at random from six decades falls in that range", band=1e6),
+        "best_rate": fixed(np.array([found[k].lr[best[k]] for k in keys]).reshape(shape[:2]), "rate", axes, "highest mean validation accuracy", band=10.0),
+        "tuned_accuracy": per_seed(tuned_test.reshape(shape), "accuracy", axes, "test accuracy at the best rate", band=0.2),
+        "default_regret": per_seed(regret.reshape(shape), "accuracy", axes, "test accuracy at the best rate minus at the default of torch.optim", band=0.3),
+        "spread": per_seed(spread.reshape(shape), "accuracy", axes, "distance of a seed's test accuracy from the mean of the seeds, at the best rate", band=0.2),
+        "trials_beyond_one": per_seed(scores[sgd, 1].mean(axis=0) - 1, "trials", {}, "SGD at a constant rate, mean over the tasks: expected trials minus one", band=1e6),
+        "spread_sgd_minus_adam": per_seed((spread[sgd] - spread[adam]).mean(axis=0), "accuracy", {}, "spread between seeds, SGD minus Adam, both tuned, mean over the tasks", band=0.1),
+        "adam_default_regret": per_seed(np.stack(alone), "accuracy", {"task": names}, "best tuned method's test accuracy minus Adam's at its default", band=0.3),
+    }
+
+
+def choices(found, test, best, names, common):
+    """What it costs to use one rate for everything."""
+    keys = list(found)
+    at = {key: [found[key].index(rate) for rate in common] for key in keys}
+    valid = {key: found[key].final("valid_metric", CHANCE[key[0]]).mean(axis=1) for key in keys}
+    loss = np.stack([valid[k][best[k]] - valid[k][at[k]] for k in keys])
+    one = int(loss.mean(axis=0).argmin())
+    worst = keys[int(loss[:, one].argmax())]
+    apart = [np.log10(found[t, "sgd"].lr[per_seed_best(found[t, "sgd"])] / found[t, "adam"].lr[per_seed_best(found[t, "adam"])]) for t in names]
+    regret = np.stack([test[k][best[k]] - test[k][at[k][one]] for k in keys])
+    return {
+        "shared_rate": fixed(common[one], "rate", {}, "the one rate that loses least on average over all methods and tasks (validation)", band=10.0),
+        "shared_rate_regret": per_seed(regret[keys.index(worst)], "accuracy", {}, "test accuracy that the shared rate costs the method and task that it suits worst", band=0.5),
+        "shared_rate_mean_regret": per_seed(regret.mean(axis=0), "accuracy", {}, "the same, mean over methods and tasks", band=0.3),
+        "best_rate_sgd_over_adam": per_seed(np.mean(apart, axis=0), "decades", {}, "log10 of SGD's best rate over Adam's, by validation loss, mean over the tasks", band=1.0),
+    }
+
+
+def per_seed_best(one):
+    """Index of each seed's lowest validation loss, [seed]."""
+    return one.final("valid_loss", np.inf).argmin(axis=0)
+
+
+def expect(q):
+    """Orderings that both sizes show."""
+    assert q["best_rate_sgd_over_adam"].mean > 0.3, "SGD wants larger rates than Adam"
+    assert q["shared_rate_regret"].mean > 0
+    assert q["tuned_accuracy"].mean.min() > 0.15
+
+
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()
