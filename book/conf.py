@@ -52,7 +52,7 @@ language = LANG
 extensions = [
     "myst_nb", "sphinx_external_toc", "sphinx_design", "sphinx_copybutton", "sphinx_togglebutton",
     "sphinx_exercise", "sphinx_proof", "sphinxcontrib.bibtex",
-    "lrbook.sphinx_figures", "lrbook.sphinx_ledger", "lrbook.sphinx_facts", "lrbook.search_ja",
+    "lrbook.sphinx_pages", "lrbook.sphinx_figures", "lrbook.sphinx_ledger", "lrbook.sphinx_facts", "lrbook.search_ja",
 ]
 exclude_patterns = [
     ".*", "**/.*", "_build", "tests", "lrlib", "widgets", "node_modules", "my-notebooks", "*.md", "docs",
@@ -121,18 +121,6 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_sidebars = {"**": ["navbar-logo.html", "lang-switch.html", "search-button-field.html", "sbt-sidebar-nav.html"]}
-html_context = {"other_lang": OTHER[0], "other_lang_name": OTHER[1], "this_lang": LANG, "default_mode": "auto"}
+html_context = {"other_lang": OTHER[0], "other_lang_name": OTHER[1], "this_lang": LANG, "default_mode": "auto",
+                "about": WORDS["about"]}
 
-
-def describe(app, page, template, context, doctree):
-    """A meta description on each page: its first paragraph, or the book's."""
-    if 'name="description"' in context.get("metatags", ""):
-        return
-    from docutils import nodes
-    first = next((node.astext() for node in doctree.findall(nodes.paragraph)), "") if doctree else ""
-    text = " ".join((first or WORDS["about"]).split())[:160].replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{text}" />'
-
-
-def setup(app):
-    app.connect("html-page-context", describe)

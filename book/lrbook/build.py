@@ -32,6 +32,17 @@ def build_edition(lang: str, out: Path) -> int:
     return subprocess.call(sphinx_command(lang, out), cwd=ROOT, env=environment)
 
 
+def remove_stale(lang: str, out: Path) -> list[Path]:
+    """Delete built pages whose source is gone (Sphinx leaves them); returns what went."""
+    folder, gone = out / lang / "book", []
+    for page in folder.rglob("*.html") if folder.is_dir() else ():
+        source = ROOT / page.relative_to(out / lang)
+        if not any(source.with_suffix(suffix).exists() for suffix in (".ipynb", ".md")):
+            page.unlink()
+            gone.append(page)
+    return gone
+
+
 def write_doors(out: Path) -> None:
     """Redirecting index pages: the site's root, and the root of each edition."""
     out.mkdir(parents=True, exist_ok=True)
@@ -56,6 +67,7 @@ def build(languages=LANGUAGES, out: Path = ROOT / "_build" / "html") -> int:
     worst = 0
     for lang in languages:
         began = time.perf_counter()
+        remove_stale(lang, out)
         status = build_edition(lang, out)
         print(f"{lang}: {'built' if status == 0 else f'FAILED ({status})'} in {time.perf_counter() - began:.1f} s", flush=True)
         worst = max(worst, abs(status))

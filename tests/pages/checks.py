@@ -1,0 +1,71 @@
+"""Questions put to an open page."""
+from site_under_test import AXE
+
+SETTLE = """async () => {
+  if (window.MathJax && MathJax.startup && MathJax.startup.promise) await MathJax.startup.promise;
+  await document.fonts.ready;
+  const untypeset = [...document.querySelectorAll("span.math, div.math")].filter(e => !e.querySelector("mjx-container"));
+  const broken = [...document.querySelectorAll("mjx-merror, [data-mjx-error]")].map(e => e.textContent);
+  const fonts = [...document.fonts].filter(f => f.status === "error").map(f => f.family);
+  return [...untypeset.map(e => "maths not typeset: " + e.textContent.slice(0, 60)),
+          ...broken.map(t => "maths error: " + t), ...fonts.map(f => "font failed: " + f)];
+}"""
+
+# a glyph is missing if it is drawn exactly like a character that no font has
+GLYPHS = """() => {
+  const seen = new Map(), walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const box = node.parentElement;
+    if (!box || box.closest("script,style,mjx-container,noscript,template")) continue;
+    for (const c of node.data) if (c > "~" && !/[\\s\\p{Cf}\\p{M}]/u.test(c) && !seen.has(c)) seen.set(c, getComputedStyle(box).fontFamily);
+  }
+  const canvas = document.createElement("canvas"); canvas.width = canvas.height = 40;
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const draw = (c, font) => { pen.clearRect(0, 0, 40, 40); pen.font = "24px " + font; pen.fillText(c, 6, 30);
+    return pen.getImageData(0, 0, 40, 40).data.join(); };
+  const none = new Map(), missing = [];
+  for (const [c, font] of seen) {
+    if (!none.has(font)) none.set(font, draw("\\u{10FFFD}", font));
+    if (draw(c, font) === none.get(font)) missing.push("missing glyph: " + c + " U+" + c.codePointAt(0).toString(16));
+  }
+  return missing;
+}"""
+
+OVERFLOW = """() => {
+  const wide = document.documentElement.scrollWidth, room = document.documentElement.clientWidth;
+  if (wide <= room + 1) return [];
+  const guilty = [...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > room + 1)
+    .slice(0, 4).map(e => e.tagName + "." + e.className);
+  return ["page is " + wide + " px wide in a window of " + room + ": " + guilty.join(", ")];
+}"""
+
+PICTURES = """() => [...document.querySelectorAll("main img")]
+  .flatMap(i => [...(i.alt.trim() ? [] : ["picture without alt: " + i.src.slice(-60)]),
+                 ...(i.complete && !i.naturalWidth ? ["picture not shown: " + i.src.slice(-60)] : [])])"""
+
+AXE_RUN = """async (rules) => {
+  const options = rules ? { runOnly: { type: "rule", values: rules }, resultTypes: ["violations"] } : { resultTypes: ["violations"] };
+  const found = await axe.run(document, options);
+  return found.violations.filter(v => ["serious", "critical"].includes(v.impact))
+    .map(v => v.impact + " " + v.id + ": " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.html.slice(0, 90)).join(" | "));
+}"""
+
+
+def settled(page):
+    """Wait for maths and fonts; what went wrong with them."""
+    return page.evaluate(SETTLE)
+
+
+def axe(page, rules=None):
+    """Serious and critical findings of axe-core, of all rules or of the named ones."""
+    if not page.evaluate("() => typeof axe === 'object'"):
+        page.add_script_tag(path=str(AXE))
+    return page.evaluate(AXE_RUN, rules)
+
+
+def set_theme(page, name):
+    """Switch the theme the way its button does."""
+    page.evaluate("""async name => {
+      document.documentElement.dataset.theme = document.documentElement.dataset.mode = name;
+      for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+    }""", name)

@@ -1,0 +1,91 @@
+"""The site as a whole: links, doors, search, language switch, themes."""
+import re
+
+import pytest
+from site_under_test import LANGUAGES, SITE, link_problems, page_paths, read_pages
+
+
+def results(page, lang, query):
+    """Number of pages that the search of an edition finds, from file://."""
+    page.goto((SITE / lang / "search.html").as_uri() + f"?q={query}")
+    page.wait_for_selector("#search-results .search-summary", state="attached")
+    page.wait_for_timeout(500)
+    return page.locator("#search-results li").count()
+
+
+def compounds(count=3):
+    """The longest runs of kanji in the Japanese pages: what a splitter into words would cut."""
+    text = "".join(re.sub(r"<[^>]+>", " ", (SITE / name).read_text(encoding="utf-8")) for name in page_paths("ja") if "/book/" in name)
+    return sorted(set(re.findall(r"[\u4e00-\u9fff]{4,8}", text)), key=lambda run: (-len(run), run))[:count]
+
+
+def test_links_and_anchors():
+    assert all(page_paths(lang) for lang in LANGUAGES), "build both editions first: run.py test book"
+    assert not link_problems(SITE)
+
+
+def test_the_link_checker_sees_a_broken_link(tmp_path):
+    (tmp_path / "a.html").write_text('<a href="b.html">b</a><a id="x" href="#y">y</a><script src="https://cdn.example/x.js"></script>',
+                                     encoding="utf-8")
+    assert link_problems(tmp_path) == ["a.html: loads https://cdn.example/x.js", "a.html: no file b.html", "a.html: no anchor #y"]
+
+
+def test_every_page_has_title_description_and_language():
+    for lang in LANGUAGES:
+        for name in page_paths(lang):
+            text = (SITE / name).read_text(encoding="utf-8")
+            assert f'<html lang="{lang}"' in text and "<title>" in text, name
+            assert text.count('name="description"') == 1, name
+
+
+@pytest.mark.parametrize("lang, found", [("en", "learning rate"), ("ja", "学習率")])
+def test_search_finds(page, lang, found):
+    assert results(page, lang, found) > 0
+    assert not page.watch.problems()
+
+
+def test_search_finds_japanese_compounds(page):
+    runs = compounds()
+    assert runs
+    assert {run: results(page, "ja", run) for run in runs if not results(page, "ja", run)} == {}
+
+
+@pytest.mark.parametrize("lang, absent", [("en", "zyzzyva"), ("ja", "存在しない語句")])
+def test_search_finds_nothing(page, lang, absent):
+    assert results(page, lang, absent) == 0
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_language_switch_is_the_same_page(lang):
+    other = "ja" if lang == "en" else "en"
+    pages = read_pages(SITE)
+    for name in page_paths(lang):
+        page, path = pages[SITE / name], (SITE / name)
+        twin = SITE / name.replace(f"{lang}/book/{lang}/", f"{other}/book/{other}/").replace(f"{lang}/", f"{other}/", 1)
+        links = {(path.parent / link).resolve() for link in page.references if link.startswith(".")}
+        assert twin in links, name
+
+
+def test_switch_by_hand(page):
+    page.goto((SITE / "en/book/en/index.html").as_uri())
+    page.locator("a.lang-switch").first.click()
+    page.wait_for_url("**/ja/book/ja/index.html")
+    assert page.locator("html").get_attribute("lang") == "ja"
+
+
+def test_doors_lead_in(page):
+    for door in ("index.html", "en/index.html", "ja/index.html"):
+        page.goto((SITE / door).as_uri())
+        page.wait_for_url("**/book/*/index.html")
+    assert not page.watch.errors
+
+
+def test_theme_menu(page):
+    page.goto((SITE / "en/book/en/index.html").as_uri())
+    colours = {}
+    for mode in ("dark", "light"):
+        page.locator("button.theme-switch-button:visible").first.click()
+        page.locator(f"button.theme-change-button[data-mode={mode}]:visible").first.click()
+        assert page.locator("html").get_attribute("data-theme") == mode
+        colours[mode] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert colours["dark"] != colours["light"]
