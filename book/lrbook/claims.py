@@ -5,6 +5,8 @@ from html import escape
 from . import results, verdicts
 from .language import language, read_table, strings, t
 
+SPACE = {"en": " ", "ja": ""}
+
 
 def rows():
     """All rows of `book/claims.csv`: `{id: row}`, in order.
@@ -24,32 +26,42 @@ def number(value):
     return f"{value:.3g}".replace("-", "−")
 
 
-def unit(name, lang):
-    """A unit's word in the language, if `strings.csv` has one (`unit.pp`); else the unit itself.
+def with_unit(value, unit, lang):
+    """A number and its unit's word from `strings.csv` (`unit.decades`), or the unit itself.
 
-    >>> unit("pp", "ja")
-    'ポイント'
+    >>> with_unit(0.5, "decades", "en"), with_unit(0.5, "decades", "ja")
+    ('0.5 decades', '0.5桁')
     """
-    return t(f"unit.{name}", lang) if f"unit.{name}" in strings() else name
+    key = f"unit.{unit}"
+    word = t(key, lang) if key in strings() else unit
+    return SPACE[lang].join(part for part in (number(value), word) if part)
 
 
 def effect(test, lang):
     """One sentence about what a test measured: value, unit, interval, seeds."""
     measured = test.measured
-    words = dict(mean=number(measured.mean), unit=unit(test.rule.unit, lang))
+    value = with_unit(measured.mean, test.rule.unit, lang)
     if measured.method == "exact":
-        return t("claim.exact_line", lang, **words)
+        return t("claim.exact_line", lang, value=value)
     seeds = t("claim.seeds", lang, n=measured.n)
     ends = dict(low=number(measured.low), high=number(measured.high))
-    return t("claim.effect_line", lang, seeds=seeds, **words, **ends).replace("  ", " ")
+    return t("claim.effect_line", lang, value=value, seeds=seeds, **ends)
+
+
+def quantity_name(rule, lang):
+    """What a rule's quantity is, from `book/quantities.csv`; its identifier where that has no row."""
+    bare = rule.quantity.partition("[")[0]
+    for row in read_table("quantities.csv"):
+        if (row["experiment"], row["quantity"]) == (rule.number, bare):
+            return row[f"name_{lang}"]
+    return bare
 
 
 def question(test, lang):
-    """What a test asks of its effect: “above 0.5 pp”."""
+    """What a test asks of its effect: “above 0.5”."""
     key = {">": "claim.test_greater", "<": "claim.test_smaller", "=": "claim.test_equal"}[test.rule.direction]
     turned = -test.rule.margin if test.rule.direction == "<" else test.rule.margin
-    margin = " ".join(part for part in (number(turned or 0.0), unit(test.rule.unit, lang)) if part)
-    return t(key, lang, margin=margin)
+    return t(key, lang, margin=number(turned or 0.0))
 
 
 class Claim:
@@ -82,7 +94,7 @@ class Claim:
         if verdict.so_far:
             notes.append(t("claim.so_far", lang, verdict=t(f"verdict.{verdict.so_far}", lang)))
         if verdicts.CONDITION in (verdict.name, verdict.so_far):
-            notes.append(t("claim.condition", lang, condition="; ".join(verdict.conditions(lang))))
+            notes.append(t("claim.condition", lang, condition=t("claim.join", lang).join(verdict.conditions(lang))))
         if verdict.missing:
             notes.append(t("claim.missing", lang, experiments=", ".join(verdict.missing)))
         if self.row["citation"]:
@@ -97,7 +109,7 @@ class Claim:
         for test in self.verdict.tests:
             if test.verdict is not None:
                 rule, lang = test.rule, self.lang
-                what = rule.effect.get(lang) or rule.quantity.replace("_", " ")
+                what = quantity_name(rule, lang)
                 what += t("claim.aside", lang, text=rule.condition[lang]) if rule.condition.get(lang) else ""
                 word = t(f"verdict.{test.verdict}", lang)
                 lines.append((rule.number, what, effect(test, lang), question(test, lang), word))

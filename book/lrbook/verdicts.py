@@ -36,8 +36,8 @@ class Rule:
     """One test of a claim: a quantity of an experiment against a margin.
 
     `experiment` is a number ("E03") or a result's id; `quantity` may take a place,
-    "gain[lr=0.1]". `role` is "main" or "condition". `condition` and `effect` hold
-    a text in each language: under what this row holds, and what the quantity is.
+    "gain[lr=0.1]". `role` is "main" or "condition". `condition` says in each
+    language under what this row holds, or is empty.
     """
 
     claim: str
@@ -48,7 +48,6 @@ class Rule:
     unit: str
     role: str = "main"
     condition: dict = field(default_factory=dict)
-    effect: dict = field(default_factory=dict)
 
     @property
     def number(self):
@@ -142,11 +141,9 @@ def rules():
     """All rows of `book/verdict_rules.csv` as `{claim: [Rule, …]}`."""
     found = {}
     for row in read_table("verdict_rules.csv"):
-        texts = {
-            name: {lang: row.get(f"{name}_{lang}") or "" for lang in LANGUAGES} for name in ("condition", "effect")
-        }
+        condition = {lang: row[f"condition_{lang}"] for lang in LANGUAGES}
         plain = {key: row[key] for key in ("claim", "experiment", "quantity", "direction", "unit", "role")}
-        rule = Rule(**plain, margin=float(row["margin"]), **texts)
+        rule = Rule(**plain, margin=float(row["margin"]), condition=condition)
         found.setdefault(rule.claim, []).append(rule)
     return found
 
