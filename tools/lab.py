@@ -23,7 +23,13 @@ def start(env: Environment, arguments: list[str], browser: bool) -> int:
 def command(env: Environment, arguments: list[str], browser: bool) -> list[str]:
     """JupyterLab's command line; the reader's own arguments come last and win."""
     return [str(env.python), "-m", "jupyterlab", f"--ServerApp.root_dir={env.root / FOLDER}",
-            "--ServerApp.answer_yes=True", *([] if browser else ["--no-browser"]), *arguments]
+            "--ServerApp.answer_yes=True", *(["--allow-root"] if is_root() else []),
+            *([] if browser else ["--no-browser"]), *arguments]
+
+
+def is_root() -> bool:
+    """Whether this is root, as in most containers; JupyterLab, which listens on this machine only, wants a nod."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def has_display() -> bool:
