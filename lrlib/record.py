@@ -232,6 +232,15 @@ def kept(length, limit=LIMIT):
     return index if length == 0 or index[-1] == length - 1 else np.append(index, length - 1)
 
 
+def gathered(evaluations):
+    """List of {"step": k, name: [L]} → {"step": [E], name: [L, E]}."""
+    if not evaluations:
+        return {"step": np.zeros(0, dtype=int)}
+    names = [n for n in evaluations[0] if n != "step"]
+    return {"step": np.array([e["step"] for e in evaluations])} | {
+        n: np.stack([e[n] for e in evaluations], axis=-1) for n in names}
+
+
 def versions():
     """Versions and machine that a record remembers.
 

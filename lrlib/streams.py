@@ -30,8 +30,10 @@ def generator(seed, stream, block=0):
 
 
 @contextlib.contextmanager
-def seeded(seed):
+def seeded(seed, device="cpu"):
     """Set PyTorch's CPU generator to ``seed`` inside the block and put the caller's state back afterwards.
+
+    A CUDA ``device`` has a generator of its own, which is treated alike.
 
     >>> before = torch.get_rng_state()
     >>> with seeded(0):
@@ -39,8 +41,12 @@ def seeded(seed):
     >>> bool((torch.get_rng_state() == before).all())
     True
     """
-    with torch.random.fork_rng(devices=[]):
+    device = torch.device(device)
+    cuda = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
         torch.default_generator.manual_seed(int(seed))
+        for index in cuda:
+            torch.cuda.default_generators[index].manual_seed(int(seed))
         yield
 
 

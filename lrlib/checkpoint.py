@@ -1,0 +1,37 @@
+"""A run on disk, whole at any moment: a killed run goes on from it as if nothing had happened."""
+
+from pathlib import Path
+
+import torch
+
+from .record import write_atomically
+
+FORMAT = 1
+
+
+def save(path, signature, state):
+    """Write ``state`` (nested dicts and lists of tensors, numbers, text) under ``signature`` (dict: what is run).
+
+    The new file takes the old one's place in one step, so that a reader always finds a whole one.
+    """
+    content = {"format": FORMAT, "signature": signature, "state": state}
+    write_atomically(path, lambda file: torch.save(content, file))
+
+
+def load(path, signature):
+    """Return the state that was saved for the same run; None if there is no file.
+
+    Raises ``ValueError`` naming what differs if the file belongs to another run, or if it is no checkpoint.
+    """
+    if not Path(path).exists():
+        return None
+    try:
+        content = torch.load(path, weights_only=True)
+        stored = content["signature"] if content["format"] == FORMAT else {}
+    except Exception as error:
+        raise ValueError(f"checkpoint {str(path)!r} is not a checkpoint of lrlib.fit: {error}") from error
+    for name in signature:
+        if stored.get(name) != signature[name]:
+            raise ValueError(f"checkpoint {str(path)!r} belongs to another run: its {name} is {stored.get(name)!r}, "
+                             f"not {signature[name]!r}; give another path or remove the file")
+    return content["state"]

@@ -1,0 +1,86 @@
+"""Many runs as one program: learning rate × seed lanes.
+
+`sweep` returns a Record; `sweep_steps` is the generator behind it. Lanes are stacked and trained together: `lanes`
+(the step), `paths` (eager or compiled), `choose` (which), `loop` (what cannot be stacked), `run` (events and Record).
+"""
+
+import torch
+
+from .choose import obstacle
+from .loop import LoopRun
+from .run import BatchedRun, SweepEvent
+from .setup import Setup
+
+__all__ = ["SweepEvent", "sweep", "sweep_steps"]
+
+
+def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
+          evaluate=None, path="auto", on_event=None, diverged_at=1e3, **hyper):
+    r"""Train every base rate with every seed and return one `lrlib.record.Record`.
+
+    Lane (i, s) applies the rate :math:`\eta_i \cdot \text{plan}(t)` at step t and is the run that
+    ``fit(task, rule, lr=lr[i], seed=s, …)`` makes: same weights, batches and noise, whatever the other lanes.
+
+    Args:
+        task: a `lrlib.tasks.Task`.
+        rule: name of an update rule, or a `lrlib.rules.Rule`.
+        lr: base rates, [rates] or one number; default the rule's own.
+        seeds: number n for 0 … n − 1, or a sequence of different seeds.
+        plan: factor of the base rate as a function of the step; None for a constant rate.
+        steps: default the task's.
+        device: "cpu", "cuda", "mps".
+        dtype: ``torch.float32`` or ``torch.float64``.
+        evaluate: evaluate on the full sets at the end (None), every n updates, or after these numbers of updates.
+        path: "eager", "compiled" (seconds to compile, then several times faster), "loop" (lane by lane) or "auto",
+            which compiles where the run is long enough. What cannot be stacked takes the loop, without a compiler
+            the eager path serves; ``record.path_reason`` says why.
+        on_event: called with each `SweepEvent`; returning False stops the sweep.
+        diverged_at: a lane whose loss is nan, infinite or above this multiple of its first loss is frozen there.
+        hyper: further options of the rule, each a number or one value a rate, as ``momentum=[0.8, 0.9]``.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range, before anything runs.
+
+    Example:
+        >>> from lrlib.tasks import quadratic
+        >>> record = sweep(quadratic(curvatures=(4.0,)), "sgd", lr=[0.1, 0.49, 0.6], steps=30)
+        >>> record.status.tolist(), record.path
+        (['finished', 'finished', 'diverged'], 'eager')
+        >>> record.final("train_loss").round(4)
+        array([0.    , 0.5946, nan])
+    """
+    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper)
+    if on_event is None:
+        run.drain()
+    else:
+        for event in run.events():
+            if on_event(event) is False:
+                break
+    return run.record()
+
+
+def sweep_steps(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
+                evaluate=None, path="auto", diverged_at=1e3, **hyper):
+    """Generator behind `sweep`: yields a `SweepEvent` after each step, returns the Record; ``close()`` stops it.
+
+    >>> from lrlib.tasks import quadratic
+    >>> for event in sweep_steps(quadratic(curvatures=(4.0,)), lr=[0.25, 0.5], steps=2):
+    ...     print(event.step, event.loss, event.lr)
+    0 [2. 2.] [0.25 0.5 ]
+    1 [0. 2.] [0.25 0.5 ]
+    """
+    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper)
+    return _events(run)
+
+
+def _events(run):
+    yield from run.events()
+    return run.record()
+
+
+def _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper):
+    setup = Setup(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper)
+    if path == "loop":
+        return LoopRun(setup, "asked for")
+    reason = obstacle(task, setup.rule, setup.seeds[0], setup.device, dtype)
+    return BatchedRun(setup, path) if reason is None else LoopRun(setup, reason)

@@ -1,0 +1,55 @@
+"""The loop path: lanes that ``vmap`` cannot run are trained one beside the other, by `lrlib.fit`."""
+
+import numpy as np
+import torch
+
+from ..evaluation import evaluation_steps
+from ..fit import Run
+from .run import Log, SweepEvent
+
+
+class LoopRun:
+    """One `lrlib.fit.Run` a lane, all advanced step by step together; same seeds and same Record as batched lanes."""
+
+    def __init__(self, setup, reason):
+        self.setup, self.path, self.reason = setup, "loop", reason
+        self.log = Log(setup, setup.dtype)
+        self.when = evaluation_steps(setup.evaluate, setup.steps)
+        self.runs = [Run(setup.task, setup.rule.name, float(lr), setup.plan, int(seed), setup.steps, setup.device,
+                         setup.dtype, setup.evaluate, setup.diverged_at, setup.hyper_of(lane))
+                     for lane, (lr, seed) in enumerate(zip(setup.lr0, setup.seed))]
+
+    @property
+    def diverged(self):
+        """Which lanes have diverged, [L] bool."""
+        return np.array([run.status == "diverged" for run in self.runs])
+
+    def events(self):
+        """Run; yield one `SweepEvent` a step."""
+        if self.when[0] == 0:
+            self._evaluated([run.evaluation() for run in self.runs])
+        for t in range(self.setup.steps):
+            before = self.diverged
+            made = [None if gone else run.step() for run, gone in zip(self.runs, before)]
+            loss = np.array([np.nan if e is None else e.loss for e in made], dtype=self.log.loss.dtype)
+            lr = np.array([np.nan if e is None else e.lr[0] for e in made])
+            self.log.add(loss[None], lr[None])
+            evaluation = self._evaluated([e and e.evaluation for e in made]) if t + 1 in self.when else None
+            yield SweepEvent(t, loss, lr, self.diverged, evaluation)
+
+    def _evaluated(self, values):
+        names = self.runs[0].evaluation_names()
+        lanes = {n: np.array([np.nan if v is None else v[n] for v in values]) for n in names}
+        self.log.evaluations.append({"step": self.log.done, **lanes})
+        return self.log.evaluations[-1]
+
+    def drain(self):
+        """Run to the end without events."""
+        for _ in self.events():
+            pass
+
+    def record(self):
+        """The Record of the run up to now."""
+        each = [dict(run.model.named_parameters()) for run in self.runs]
+        parameters = {n: torch.stack([p[n].detach() for p in each]).cpu().numpy() for n in each[0]}
+        return self.log.record(self.diverged, parameters, self.path, self.reason)

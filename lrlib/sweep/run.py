@@ -1,0 +1,136 @@
+"""The run of a sweep: drives the lanes along their path, collects what happened, makes the Record."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .. import record as records
+from ..evaluation import evaluate_lanes, evaluation_steps
+from .choose import decide
+from .paths import Compiled, Eager
+
+AHEAD = 128         # steps whose inputs are prepared together
+
+
+@dataclass
+class SweepEvent:
+    """One step of all lanes.
+
+    step: counted from 0.  loss: batch loss before the update [L].  lr: applied rate [L], nan where no update was made.
+    diverged: [L] bool.  evaluation: None, or {"step": updates made, "train_loss": [L], …} after this step.
+    """
+
+    step: int
+    loss: np.ndarray
+    lr: np.ndarray
+    diverged: np.ndarray
+    evaluation: dict | None = None
+
+
+class Log:
+    """Arrays that fill up during a run, and the Record made of them."""
+
+    def __init__(self, setup, dtype):
+        lanes, steps = len(setup.lr0), setup.steps
+        self.setup, self.dtype, self.done = setup, dtype, 0
+        self.loss = np.full((lanes, steps), np.nan, dtype=np.dtype(str(dtype).removeprefix("torch.")))
+        self.lr = np.full((lanes, steps), np.nan)
+        self.evaluations = []
+        self.began = time.perf_counter()
+
+    def add(self, loss, lr):
+        """Rows [k, L] of the next k steps."""
+        at = slice(self.done, self.done + len(loss))
+        self.loss[:, at], self.lr[:, at] = loss.T, lr.T
+        self.done += len(loss)
+
+    def record(self, diverged, parameters, path, reason):
+        """The Record of what has happened up to now; lanes that have steps left are "stopped"."""
+        setup, shown = self.setup, records.kept(self.done)
+        finished = "finished" if self.done == setup.steps else "stopped"
+        planned = setup.factors[None] * setup.lr0[:, None]
+        records.check_applied(self.lr[:, :self.done], planned[:, :self.done], self.dtype)
+        return records.Record(
+            lr0=setup.lr0, seed=setup.seed, status=np.where(diverged, "diverged", finished), step=shown,
+            loss=self.loss[:, shown], lr=self.lr[:, shown], evaluations=records.gathered(self.evaluations),
+            parameters=parameters, path=path, path_reason=reason, versions=records.versions(),
+            seconds=time.perf_counter() - self.began, device=str(setup.device), task=setup.task.name,
+            optimizer=setup.rule.name, plan="" if setup.plan is None else repr(setup.plan),
+            dtype=str(self.dtype).removeprefix("torch."), metric_name=setup.task.metric_name)
+
+
+class BatchedRun:
+    """All lanes at once, eager or compiled."""
+
+    def __init__(self, setup, path):
+        self.setup, self.lanes = setup, setup.lanes()
+        self.path, self.reason = decide(path, self.lanes, setup.steps)
+        self.log = Log(setup, setup.dtype)
+        self.engine = self._engine()
+        self.carry = self.lanes.begin()
+        self.when = evaluation_steps(setup.evaluate, setup.steps)
+        self.sets = self.lanes.sets()
+
+    def _engine(self):
+        if self.path == "compiled":
+            try:
+                return Compiled(self.lanes)
+            except Exception as error:             # no compiler, or one that fails: the eager path gives the same
+                self.path = "eager"
+                self.reason = f"compiling failed: {type(error).__name__}: {str(error).strip().splitlines()[0]}"
+        return Eager(self.lanes)
+
+    @property
+    def diverged(self):
+        """Which lanes have diverged, [L] bool."""
+        return ~self.carry.alive.cpu().numpy()
+
+    def evaluation(self):
+        """Evaluate all lanes now; diverged ones are nan."""
+        values = evaluate_lanes(self.setup.task, self.lanes.model, self.carry.parameters, self.lanes.buffers, self.sets)
+        values = {n: np.where(self.diverged, np.nan, v) for n, v in values.items()}
+        self.log.evaluations.append({"step": self.log.done, **values})
+        return self.log.evaluations[-1]
+
+    def blocks(self):
+        """Run; yield ``(first step, loss [k, L], rate [k, L], evaluation or None)`` after every few steps."""
+        if self.when[0] == 0:
+            self.evaluation()
+        for stop in [k for k in self.when if k > 0]:
+            while self.log.done < stop:
+                yield from self._ahead(min(stop, self.log.done + AHEAD), stop)
+
+    def _ahead(self, stop, end):
+        start, size = self.log.done, self.engine.size
+        inputs = self.lanes.inputs(start, stop)
+        for a in range(0, stop - start, size):
+            b = min(a + size, stop - start)
+            self.carry, loss, lr = self.engine(self.carry, inputs.slice(a, b, size))
+            loss, lr = loss[:b - a].cpu().numpy(), lr[:b - a].cpu().numpy().astype(float)
+            self.log.add(loss, lr)
+            evaluation = self.evaluation() if self.log.done == end else None
+            yield start + a, loss, lr, evaluation
+
+    def events(self):
+        """Run; yield one `SweepEvent` a step."""
+        gone = np.zeros(len(self.setup.lr0), dtype=bool)
+        for first, loss, lr, evaluation in self.blocks():
+            for j in range(len(loss)):
+                gone = gone | np.isnan(lr[j])
+                last = j == len(loss) - 1
+                yield SweepEvent(first + j, loss[j], lr[j], gone, evaluation if last else None)
+
+    def drain(self):
+        """Run to the end without events."""
+        for _ in self.blocks():
+            pass
+
+    def record(self):
+        """The Record of the run up to now."""
+        parameters = {n: p.cpu().numpy().copy() for n, p in self.carry.parameters.items()}
+        return self.log.record(self.diverged, parameters, self.path, self.reason)
+
+    def close(self):
+        """Nothing to release."""
