@@ -1,10 +1,9 @@
 // The kit: one module for every widget; the trait `kind` names the view.
 import { stride } from "./stride.js";
+import { sweepLab } from "./sweep_lab.js";
+import { trainingLab } from "./training_lab.js";
 
-export const VIEWS = { stride };
+export const VIEWS = { stride, training_lab: trainingLab, sweep_lab: sweepLab };
 
 // anywidget calls this once for each model and `render` once for each view of it.
-export default () => ({
-  initialize({ model }) { const v = VIEWS[model.get("kind")]; if (v && v.initialize) return v.initialize(model); },
-  render({ model, el }) { return VIEWS[model.get("kind")](model, el); },
-});
+export default () => ({ render: ({ model, el }) => VIEWS[model.get("kind")](model, el) });

@@ -50,9 +50,7 @@ function decode(entry) {
 
 export function mount(el, state, model = new StoredModel(state)) {
   model.recorded ||= recorded;
-  const view = kit();
-  view.initialize({ model });
-  return { model, end: view.render({ model, el }) };
+  return { model, end: kit().render({ model, el }) };
 }
 
 const json = (kind) => [...document.querySelectorAll(`script[type="application/vnd.jupyter.widget-${kind}+json"]`)].map((s) => ({ s, value: JSON.parse(s.textContent) }));

@@ -4,5 +4,7 @@
 ``SweepLab``: many rates at once.
 """
 from .stride import Stride
+from .sweep_lab import SweepLab
+from .training_lab import TrainingLab
 
-__all__ = ["Stride"]
+__all__ = ["Stride", "SweepLab", "TrainingLab"]

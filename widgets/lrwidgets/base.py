@@ -37,6 +37,8 @@ def guarded(method):
     def inner(self, *args, **kwargs):
         try:
             return method(self, *args, **kwargs)
+        except RefusedValue as refusal:
+            self.error = str(refusal)
         except Exception as problem:
             self.error = "".join(traceback.format_exception(problem))
     return inner
@@ -139,6 +141,9 @@ class LiveFigure(Figure):
         """Return a function without arguments that makes the generator of one run from the settings now."""
         raise NotImplementedError
 
+    def hello(self) -> None:
+        """A page shows the widget: a good moment for slow imports."""
+
     def row(self, event) -> list[float]:
         """Return the ``width`` numbers that the page draws for one event."""
         raise NotImplementedError
@@ -198,9 +203,12 @@ class LiveFigure(Figure):
             self._context = contextvars.copy_context()
         name = message.get("do") if isinstance(message, dict) else None
         if name == "hello":
-            self.send({"is": "live", "serial": self._serial, "rows": len(self._rows) // self.width})
+            with self._lock:
+                self.send({"is": "live", "serial": self._serial, "rows": len(self._rows) // self.width})
+            self.hello()
         elif name == "resync":
-            self.send_state("snapshot")
+            with self._lock:                        # no row may overtake the snapshot
+                self.send_state("snapshot")
         elif name in ("run", "pause", "resume", "stop", "reset"):
             getattr(self, name)()
         else:
@@ -215,6 +223,8 @@ class LiveFigure(Figure):
         """Keep and send the rows of ``events``; called in the job's thread with the lock held."""
         first = len(self._rows) // self.width
         rows = array("f", [x for event in events for x in self.row(event)])
+        if not rows:
+            return
         self._rows.extend(rows)
         self.send({"is": "rows", "serial": self._serial, "first": first}, buffers=[rows.tobytes()])
 

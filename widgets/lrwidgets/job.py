@@ -2,7 +2,7 @@
 
 The job drives a plain generator that yields one event a step and takes a dict of changed settings::
 
-    changed = yield event
+    changed = yield event           # the answer to a change is None, then the events go on
 
 Stop is ``generator.close()`` between two steps, so the generator's ``finally`` blocks run. Status goes
 
@@ -156,9 +156,13 @@ class Job:
                 self._hold(events)
                 continue
             try:
-                events.append(generator.send(changed))
+                event = generator.send(changed)
             except StopIteration:
                 return DONE
+            changed = None
+            if event is None:           # the answer to a change: the step comes with the next call
+                continue
+            events.append(event)
             if self.steps == 0:
                 self._enter(RUNNING)
             self.steps += 1

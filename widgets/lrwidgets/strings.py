@@ -28,6 +28,10 @@ STRINGS: dict[str, dict[str, str]] = {
         "en": "allowed is one of {choices}",
         "ja": "{choices} のどれか",
     },
+    "order": {
+        "en": "low = {low} and high = {high}: low must be the smaller one.",
+        "ja": "low = {low}、high = {high} です。low は high より小さくしてください。",
+    },
     "command": {
         "en": "The page sent a command that this figure does not know: {name}.",
         "ja": "この図が知らない命令がページから届きました:{name}。",

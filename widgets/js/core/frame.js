@@ -25,13 +25,13 @@ export class Frame {
 
   failure(words = this.model.get("error")) { this.alert.textContent = words || ""; this.alert.hidden = !words; }
 
-  // The sentence: at once for the eye, at most every 0.4 s for a screen reader.
-  speak(sentence, label) {
+  // The sentence: at once for the eye, at most every `gap` ms for a screen reader.
+  speak(sentence, label, gap = 300) {
     this.sentence = sentence; this.label = label;
     if (this.later) return;
     const tell = () => { if (this.say.textContent !== this.sentence) this.say.textContent = this.sentence; this.picture.canvas.setAttribute("aria-label", this.label || this.sentence); };
     tell();
-    this.later = setTimeout(() => { this.later = 0; tell(); }, 400);
+    this.later = setTimeout(() => { this.later = 0; tell(); }, gap);
   }
 
   // head: column names; rows: cells as text.

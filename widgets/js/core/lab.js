@@ -1,0 +1,85 @@
+// What both labs share: a frame with buttons and progress, and three lives. "live": Python trains. "recorded": the
+// page plays recorded real runs. "asleep": neither is there; the last stored picture stays.
+import { button, h } from "./controls.js";
+import { Frame } from "./frame.js";
+import { Model } from "./model.js";
+import { Player, whenSeen } from "./recorded.js";
+import { Stream } from "./stream.js";
+import { still } from "./theme.js";
+
+const BUSY = ["waiting", "loading", "running", "paused", "stopping"];
+
+export class Lab {
+  constructor(raw, el, kind, { draw, height }) {
+    this.model = new Model(raw);
+    this.life = "asleep"; this.file = null;
+    this.frame = new Frame(this.model, el, { kind, draw: (...a) => draw(...a), height });
+    this.t = this.frame.t;
+    this.player = new Player(() => this.update(), () => this.buttons());
+    this.addButtons();
+    this.stream = new Stream(this.model, (what) => this.heard(what));
+    this.model.on("status", () => { this.buttons(); this.update(); });
+    if (raw.recorded) this.frame.ends.push(whenSeen(this.frame.root, () => this.loadRuns(raw, kind)));
+    this.frame.ends.push(() => this.player.pause());
+    this.awaken("asleep");
+  }
+
+  loadRuns(raw, kind) {
+    raw.recorded(kind).then((file) => { this.file = file; if (this.life !== "live") { this.awaken("recorded"); this.onFile?.(); this.update(); } },
+      () => this.frame.failure(this.t.noRecording));
+  }
+
+  heard(what) {
+    if (what === "life") { this.player.pause(); this.awaken("live"); this.onFile?.(); }
+    if (what === "clear") this.stream.meta = this.describe?.();
+    this.update();
+  }
+
+  awaken(life) {
+    this.life = life; this.frame.root.dataset.life = life;
+    this.frame.badge.textContent = this.t.lives[life];
+    this.buttons();
+  }
+
+  addButtons() {
+    const t = this.t, press = (name) => () => this.press(name);
+    this.keys = { run: button(t.run, press("run")), pause: button(t.pause, press("pause")), stop: button(t.stop, press("stop")), reset: button(t.reset, press("reset")) };
+    this.progress = h("progress", { max: 1, value: 0, "aria-label": t.progress });
+    this.frame.buttons.append(...Object.values(this.keys), this.progress);
+  }
+
+  get status() { return this.life === "recorded" ? (this.player.playing ? "running" : this.player.at < 1 ? "paused" : "done") : this.model.get("status"); }
+
+  buttons() {
+    const s = this.status, k = this.keys, busy = BUSY.includes(s), can = this.life !== "asleep";
+    k.run.disabled = !can || busy;
+    k.pause.disabled = !can || !["running", "loading", "paused"].includes(s);
+    k.pause.textContent = s === "paused" ? this.t.resume : this.t.pause;
+    k.stop.disabled = !can || !busy || s === "stopping";
+    k.reset.disabled = !can;
+    this.frame.root.dataset.status = s;
+  }
+
+  press(name) {
+    if (this.life === "live") { this.model.send(name === "pause" && this.status === "paused" ? "resume" : name); if (name === "reset") this.forget(); return; }
+    const p = this.player, halted = !p.playing && p.at < 1;
+    if (name === "run") p.play(0, still());
+    else if (name === "pause") { if (halted) p.play(p.at, still()); else p.pause(); }
+    else { p.pause(); p.at = 1; if (name === "reset") this.forget(); }
+    this.buttons(); this.update();
+  }
+
+  forget() { this.stream.rows.clear(); this.stream.ghost = null; this.onForget?.(); }
+
+  get busy() { return BUSY.includes(this.status); }
+
+  update() {
+    if (!this.shown) return;
+    this.buttons();
+    this.show();
+    if (this.frame.details.open) this.frame.onTable();
+    this.frame.picture.soon();
+  }
+
+  end() { this.frame.end(); }
+}

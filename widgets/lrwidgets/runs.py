@@ -1,0 +1,58 @@
+"""What both labs train: the choices on their menus, turned into lrlib's tasks, plans and options.
+
+``lrlib`` (and with it torch) is imported when a run begins, so that importing the widgets stays cheap.
+"""
+from __future__ import annotations
+
+import threading
+
+TASKS = ("digits", "mnist1d")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+SCHEDULES = ("constant", "step", "exponential", "cosine", "warmup", "warmup-cosine")
+WITH_MOMENTUM = ("momentum", "nesterov")
+DEVICES = ("cpu", "cuda", "mps")
+
+
+def task(name: str):
+    """Return the small task of the labs: an MLP with two hidden layers of 64 units.
+
+    MNIST-1D uses one training set of 4,000 examples for all seeds; the seed sets weights and batches.
+    """
+    from lrlib import tasks
+    if name == "mnist1d":
+        return tasks.mnist1d(train=4000, valid=1000, test=1000, fresh=False)
+    return tasks.digits()
+
+
+def plan(schedule: str, steps: int):
+    """Return the plan of a run of ``steps``; None for a constant rate.
+
+    step: times 0.1 after each third. exponential: to 1 % at the end. cosine: to 0 at the end. warmup: over the
+    first tenth, then constant. warmup-cosine: over the first tenth, then cosine to 0.
+    """
+    from lrlib import schedules
+    rise = max(1, steps // 10)
+    if schedule == "step":
+        return schedules.step(max(1, steps // 3), factor=0.1, times=2)
+    if schedule == "exponential":
+        return schedules.exponential(steps, final=0.01)
+    if schedule == "cosine":
+        return schedules.cosine(steps)
+    if schedule == "warmup":
+        return schedules.warmup(rise)
+    if schedule == "warmup-cosine":
+        return schedules.warmup(rise) >> schedules.cosine(max(1, steps - rise))
+    return None
+
+
+def options(optimizer: str, momentum: float) -> dict:
+    """Return the options of the rule that the labs set: momentum where the rule has it."""
+    return {"momentum": momentum} if optimizer in WITH_MOMENTUM else {}
+
+
+def warm_up(then) -> None:
+    """Import torch and lrlib in a thread, then call ``then``: the first step of a cold kernel takes seconds."""
+    def work():
+        from lrlib import device, fit, sweep, tasks  # noqa: F401
+        then(device.available())
+    threading.Thread(target=work, name="lrwidgets-warm-up", daemon=True).start()
