@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     one = add("notebooks", help="merge edited text, execute and store the notebooks, all or the named ones")
     one.add_argument("names", nargs="*", metavar="NAME")
     add("edit", help="write a page's text to work on to book/edit").add_argument("name", metavar="NAME")
-    add("translated", help="declare a page's Japanese up to date").add_argument("name", metavar="NAME")
+    add("translated", help="declare pages' Japanese up to date").add_argument("names", nargs="+", metavar="NAME")
     add("js", help="build and check the widgets' JavaScript (needs Node)")
     one = add("tables", help="rewrite the README's tables from the stored benchmarks")
     one.add_argument("--measure", action="store_true", help="run the benchmarks first")
@@ -79,9 +79,8 @@ def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
 
 def writing(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
     """The commands of those who write the book."""
-    names = options.names if options.command == "notebooks" else [options.name]
-    module = {"notebooks": "notebooks", "edit": "edit", "translated": "parity"}[options.command]
-    return env.run("-m", f"lrbook.{module}", *names, *rest)
+    names = [options.name] if options.command == "edit" else options.names
+    return env.run("-m", f"lrbook.{options.command}", *names, *rest)
 
 
 def javascript(env: Environment) -> int:

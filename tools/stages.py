@@ -115,8 +115,9 @@ def missing(root: Path, stage: Stage) -> list[str]:
 
 
 def absent(program: str) -> str:
-    """The program's description if it is not installed, else ""."""
-    return "" if any(shutil.which(name) for name in PROGRAMS[program]) else program
+    """The program's description if it is not installed, else ""; `CHROMIUM` may hold a browser's own path."""
+    names = [os.environ.get("CHROMIUM", "")] * ("Chromium" in program) + list(PROGRAMS[program])
+    return "" if any(shutil.which(name) for name in names if name) else program
 
 
 def run_command(env: Environment, stage: Stage, number: int, command: tuple[str, ...], result: Result) -> None:
