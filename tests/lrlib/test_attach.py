@@ -1,0 +1,331 @@
+"""Attached plans: what is applied is what was planned, whatever happens to the optimizer in between."""
+
+import copy
+import gc
+import math
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+import torch
+
+from lrlib import optimizers
+from lrlib.attach import attach
+from lrlib.schedules import cosine, hold, linear, warmup
+
+PLAN = warmup(3) >> cosine(9, final=0.1)
+
+
+def parameters(count=1):
+    made = [torch.nn.Parameter(torch.full((2,), 1.0 + k, dtype=torch.float64)) for k in range(count)]
+    for p in made:
+        p.grad = torch.ones_like(p)
+    return made
+
+
+def sgd(lr=0.5, count=1, **options):
+    return torch.optim.SGD(parameters(count), lr=lr, **options)
+
+
+def run(optimizer, count):
+    for _ in range(count):
+        optimizer.step()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: torch.optim.SGD(p, lr=0.5),
+        lambda p: torch.optim.AdamW(p, lr=0.5, foreach=True),
+        lambda p: torch.optim.Adam(p, lr=0.5, fused=True),
+        lambda p: optimizers.Momentum(p, lr=0.5),
+        lambda p: torch.optim.Adam([{"params": q, "lr": 0.5 / (k + 1)} for k, q in enumerate(p)]),
+    ],
+)
+def test_applied_equals_planned(make):
+    optimizer = make(parameters(3))
+    base = [group["lr"] for group in optimizer.param_groups]
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 15)
+    assert handle.t == 15 and handle.applied.dtype == np.float64
+    np.testing.assert_array_equal(handle.applied, handle.planned())
+    np.testing.assert_allclose(handle.applied, PLAN(np.arange(15))[:, None] * base, rtol=1e-15)
+    assert handle.last == handle.applied[-1].tolist()
+
+
+def test_the_parameters_move_by_the_recorded_rates():
+    optimizer = sgd()
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 12)
+    moved = 1.0 - optimizer.param_groups[0]["params"][0].detach().numpy()
+    np.testing.assert_allclose(moved, handle.applied.sum(), rtol=1e-14)
+
+
+def test_equals_lambda_lr_step_by_step():
+    ours, theirs = sgd(), sgd()
+    handle = attach(ours, PLAN)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(theirs, PLAN)
+    for t in range(15):
+        rate = theirs.param_groups[0]["lr"]
+        ours.step()
+        theirs.step()
+        scheduler.step()
+        assert handle.applied[t, 0] == rate
+    assert torch.equal(ours.param_groups[0]["params"][0], theirs.param_groups[0]["params"][0])
+
+
+def test_the_record_shows_what_was_held_and_not_what_was_planned():
+    optimizer = sgd()
+    handle = attach(optimizer, hold(9))
+    optimizer.register_step_pre_hook(lambda opt, args, kwargs: opt.param_groups[0].update(lr=0.125))
+    run(optimizer, 2)
+    assert handle.applied.tolist() == [[0.125], [0.125]] and handle.planned().tolist() == [[0.5], [0.5]]
+
+
+def test_a_plain_function_is_a_plan():
+    optimizer = sgd(lr=1.0)
+    handle = attach(optimizer, lambda t: torch.tensor(1 / (t + 1)))
+    run(optimizer, 3)
+    assert type(optimizer.param_groups[0]["lr"]) is float
+    np.testing.assert_allclose(handle.applied[:, 0], [1, 1 / 2, 1 / 3], rtol=1e-7)
+
+
+# -- resume -----------------------------------------------------------------------------------------------------------
+
+
+def test_resume_into_a_fresh_attached_optimizer_is_exact(tmp_path):
+    straight = sgd(momentum=0.9)
+    whole = attach(straight, PLAN)
+    run(straight, 12)
+    first = sgd(momentum=0.9)
+    attach(first, PLAN)
+    run(first, 5)
+    torch.save([first.state_dict(), first.param_groups[0]["params"]], tmp_path / "c.pt")
+    state, (parameter,) = torch.load(tmp_path / "c.pt", weights_only=True)
+    parameter.grad = torch.ones_like(parameter)
+    second = torch.optim.SGD([parameter], lr=99.0, momentum=0.9)
+    handle = attach(second, PLAN)
+    second.load_state_dict(state)
+    run(second, 7)
+    assert (handle.t, handle.first, handle.base) == (12, 5, [0.5])
+    np.testing.assert_array_equal(handle.applied, whole.applied[5:])
+    np.testing.assert_array_equal(handle.applied, handle.planned())
+    assert torch.equal(parameter, straight.param_groups[0]["params"][0])
+
+
+def test_attach_after_loading_continues_too():
+    first = sgd()
+    attach(first, PLAN)
+    run(first, 5)
+    second = sgd(lr=99.0)
+    second.load_state_dict(first.state_dict())
+    handle = attach(second, PLAN)
+    run(second, 1)
+    assert handle.t == 6 and handle.applied[0, 0] == 0.5 * PLAN(5)
+
+
+def test_attach_at_a_given_step():
+    optimizer = sgd()
+    handle = attach(optimizer, PLAN, t=7)
+    run(optimizer, 1)
+    assert handle.t == 8 and handle.applied[0, 0] == 0.5 * PLAN(7)
+
+
+def test_a_state_kept_in_memory_does_not_move_with_the_optimizer():
+    optimizer = sgd(lr=torch.tensor(0.5, dtype=torch.float64))
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 4)
+    state = optimizer.state_dict()
+    run(optimizer, 5)
+    optimizer.load_state_dict(state)
+    assert handle.t == 4 and len(handle.applied) == 0
+    run(optimizer, 1)
+    assert handle.applied[0, 0] == 0.5 * PLAN(4)
+
+
+def test_a_state_saved_without_a_plan_starts_the_plan():
+    optimizer = sgd()
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 4)
+    optimizer.load_state_dict(sgd(lr=0.25).state_dict())
+    run(optimizer, 1)
+    assert (handle.t, handle.base, handle.applied.tolist()) == (1, [0.25], [[0.25 * PLAN(0)]])
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
+def test_a_copy_is_free_and_can_be_attached_where_it_stood(clone):
+    optimizer = sgd()
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 5)
+    twin = clone(optimizer)
+    for p in twin.param_groups[0]["params"]:
+        p.grad = torch.ones_like(p)
+    run(twin, 3)
+    assert twin.param_groups[0]["lr"] == 0.5 * PLAN(4) and handle.t == 5
+    other = attach(twin, PLAN)
+    run(twin, 1)
+    assert other.applied.tolist() == [[0.5 * PLAN(5)]] and other.t == 6 and handle.t == 5
+
+
+# -- groups, tensors, closures, mixed precision -----------------------------------------------------------------------
+
+
+def test_groups_added_later_follow_with_their_own_rate():
+    optimizer = sgd(lr=1.0)
+    handle = attach(optimizer, linear(4))
+    run(optimizer, 2)
+    optimizer.add_param_group({"params": parameters(1), "lr": 0.25})
+    run(optimizer, 2)
+    expected = [[1, np.nan], [0.75, np.nan], [0.5, 0.125], [0.25, 0.0625]]
+    np.testing.assert_array_equal(handle.applied, expected)
+    np.testing.assert_array_equal(handle.planned(), expected)
+    handle.detach()
+    assert [group["lr"] for group in optimizer.param_groups] == [1.0, 0.25]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_tensor_rate_is_filled_in_place(dtype):
+    rate = torch.tensor(0.5, dtype=dtype)
+    optimizer = sgd(lr=rate)
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 6)
+    assert optimizer.param_groups[0]["lr"] is rate and rate.item() == handle.applied[-1, 0]
+    np.testing.assert_allclose(handle.applied, handle.planned(), rtol=1e-6 if dtype == torch.float32 else 0)
+    handle.detach()
+    assert optimizer.param_groups[0]["lr"] is rate and rate.item() == 0.5
+
+
+def test_the_base_rate_can_change_in_mid_run():
+    optimizer = torch.optim.SGD([{"params": p} for p in parameters(2)], lr=1.0)
+    handle = attach(optimizer, linear(4))
+    run(optimizer, 1)
+    handle.set_base(2.0)
+    run(optimizer, 1)
+    handle.set_base([1.0, 4.0])
+    run(optimizer, 1)
+    assert handle.applied.tolist() == handle.planned().tolist() == [[1, 1], [1.5, 1.5], [0.5, 2]]
+    with pytest.raises(ValueError, match="rates must be one number or 2"):
+        handle.set_base([1.0])
+    with pytest.raises(ValueError, match="finite number of at least 0"):
+        handle.set_base([1.0, math.nan])
+    assert handle.base == [1.0, 4.0]
+
+
+def test_a_closure_sees_the_rate_of_its_step_and_counts_once():
+    (x,) = parameters()
+    optimizer = torch.optim.LBFGS([x], lr=0.5, max_iter=4)
+    handle, seen = attach(optimizer, PLAN), []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (x**4).sum()
+        loss.backward()
+        seen.append((handle.t, optimizer.param_groups[0]["lr"]))
+        return loss
+
+    for _ in range(3):
+        optimizer.step(closure)
+    assert len(seen) > 3 and set(seen) == {(t, 0.5 * PLAN(t)) for t in range(3)}
+    assert handle.t == len(handle.applied) == 3
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_step_skipped_by_mixed_precision_does_not_count(fused):
+    x = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([x], lr=0.5, fused=fused)
+    handle, scaler = attach(optimizer, PLAN), torch.amp.GradScaler("cpu", init_scale=4.0)
+    for t in range(6):
+        optimizer.zero_grad()
+        loss = (x * (math.inf if t in (2, 3) else 1.0)).sum()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    assert handle.t == 4
+    np.testing.assert_array_equal(handle.applied[:, 0], [0.5 * PLAN(t) for t in range(4)])
+    np.testing.assert_allclose(x.detach().numpy(), 1 - handle.applied.sum(), rtol=1e-6)
+
+
+def test_a_step_that_raises_does_not_count():
+    optimizer = sgd()
+    handle = attach(optimizer, PLAN)
+
+    def fail():
+        raise RuntimeError("no loss today")
+
+    with pytest.raises(RuntimeError, match="no loss today"):
+        optimizer.step(fail)
+    assert handle.t == 0 and len(handle.applied) == 0
+
+
+# -- leaving ----------------------------------------------------------------------------------------------------------
+
+
+def test_detach_restores_base_rates_and_leaves_nothing_behind():
+    optimizer = torch.optim.SGD([{"params": p, "lr": 0.5 / (k + 1)} for k, p in enumerate(parameters(2))])
+    keys = set(optimizer.param_groups[0])
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 5)
+    handle.detach()
+    handle.detach()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.25]
+    assert set(optimizer.param_groups[0]) == keys
+    run(optimizer, 3)
+    assert handle.t == 5 and len(handle.applied) == 5 and "detached at t=5" in repr(handle)
+    again = attach(optimizer, PLAN)
+    assert again.t == 0 and again.base == [0.5, 0.25]
+    with pytest.raises(ValueError, match="was detached"):
+        handle.set_base(1.0)
+
+
+def test_the_handle_keeps_no_optimizer_alive():
+    optimizer = sgd()
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 2)
+    gone = weakref.ref(optimizer)
+    gc.disable()
+    try:
+        del optimizer
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert handle.t == 2 and len(handle.applied) == 2 and handle.base == []
+    handle.detach()
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_attach_is_refused():
+    optimizer = sgd()
+    handle = attach(optimizer, PLAN)
+    with pytest.raises(ValueError, match="already follows warmup.*detach"):
+        attach(optimizer, hold(3))
+    run(optimizer, 1)
+    assert handle.t == 1 and "t=1" in repr(handle)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (lambda: (None, PLAN), TypeError, "optimizer must be a torch.optim.Optimizer; got NoneType"),
+        (lambda: (sgd(), 0.1), TypeError, "plan must be a Plan or a function of the step; got 0.1"),
+        (lambda: (sgd(), PLAN, -1), ValueError, "t must be at least 0; got -1"),
+        (lambda: (sgd(), PLAN, 1.5), TypeError, "t must be a whole number"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, error, words):
+    with pytest.raises(error, match=words):
+        attach(*arguments())
+
+
+@pytest.mark.parametrize("bad", [math.nan, -0.1, math.inf])
+def test_a_bad_factor_stops_before_anything_changes(bad):
+    optimizer = sgd()
+    handle = attach(optimizer, lambda t: bad if t == 2 else 1.0)
+    run(optimizer, 2)
+    before = optimizer.param_groups[0]["params"][0].clone()
+    with pytest.raises(ValueError, match="finite factor of at least 0; at t=2"):
+        optimizer.step()
+    assert torch.equal(optimizer.param_groups[0]["params"][0], before)
+    assert handle.t == 2 and optimizer.param_groups[0]["lr"] == 0.5

@@ -1,0 +1,226 @@
+"""Each optimizer equals torch.optim's in float64, through groups, decay, closures, saving and loading."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+from lrlib import optimizers, rules
+
+PAIRS = {
+    "sgd": (torch.optim.SGD, {}),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "adagrad": (torch.optim.Adagrad, {}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+}
+NAMES = list(PAIRS)
+
+
+def net():
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        layers = [torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)]
+    return torch.nn.Sequential(*layers).double()
+
+
+def batch(t):
+    generator = torch.Generator().manual_seed(t)
+    return (torch.randn(16, 4, generator=generator, dtype=torch.float64),
+            torch.randint(3, (16,), generator=generator))
+
+
+def train(model, optimizer, steps, start=0):
+    for t in range(start, start + steps):
+        x, y = batch(t)
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    return model
+
+
+def assert_same(ours, theirs, tolerance=1e-12):
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=tolerance, atol=tolerance)
+
+
+def both(name, shared=None, groups=None):
+    """Return (model, optimizer) of ours and of torch's with the same options."""
+    cls, options = PAIRS[name]
+    pairs = []
+    for make in (lambda p: optimizers.make(name, p, **(shared or {})), lambda p: cls(p, **{**options, **(shared or {})})):
+        model = net()
+        pairs.append((model, make(groups(model) if groups else model.parameters())))
+    return pairs
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "shared",
+    [{}, {"lr": 0.05}, {"lr": 0.02, "weight_decay": 0.1}, {"lr": 0.01, "weight_decay": 0.1, "maximize": True}],
+    ids=["defaults", "rate", "decay", "maximize"],
+)
+def test_equals_torch_over_120_steps(name, shared):
+    (ours, a), (theirs, b) = both(name, shared)
+    start = copy.deepcopy(ours)
+    assert_same(train(ours, a, 120), train(theirs, b, 120))
+    assert (next(ours.parameters()) - next(start.parameters())).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_torchs(name):
+    cls, options = PAIRS[name]
+    theirs = cls([torch.zeros(1, requires_grad=True)], **options).defaults
+    theirs["beta1"], theirs["beta2"] = theirs.get("betas", (None, None))
+    for option, value in rules.get(name).defaults.items():
+        assert theirs[option] == value, option
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameter_groups_keep_their_own_options(name):
+    def groups(model):
+        return [
+            {"params": model[0].parameters(), "lr": 0.03, "weight_decay": 0.0},
+            {"params": model[2].parameters(), "weight_decay": 0.2},
+        ]
+
+    (ours, a), (theirs, b) = both(name, {"lr": 0.01}, groups)
+    assert_same(train(ours, a, 60), train(theirs, b, 60))
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"),
+    [
+        ("adam", {"beta1": 0.8, "beta2": 0.95, "eps": 1e-3}, {"betas": (0.8, 0.95), "eps": 1e-3}),
+        ("adam", {"beta1": 0.0, "beta2": 0.5}, {"betas": (0.0, 0.5)}),
+        ("rmsprop", {"alpha": 0.9, "eps": 1e-2}, {"alpha": 0.9, "eps": 1e-2}),
+        ("adagrad", {"eps": 0.1}, {"eps": 0.1}),
+        ("nesterov", {"momentum": 0.5}, {"momentum": 0.5, "nesterov": True}),
+        ("momentum", {"momentum": 0.0}, {"momentum": 0.0}),
+    ],
+)
+def test_other_options_equal_torchs(name, ours, theirs):
+    a, b = net(), net()
+    train(a, optimizers.make(name, a.parameters(), lr=0.02, **ours), 100)
+    train(b, PAIRS[name][0](b.parameters(), lr=0.02, **theirs), 100)
+    assert_same(a, b)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saving_and_loading_changes_nothing(name, tmp_path):
+    straight = net()
+    train(straight, optimizers.make(name, straight.parameters(), lr=0.02), 40)
+    model = net()
+    optimizer = optimizers.make(name, model.parameters(), lr=0.02)
+    train(model, optimizer, 20)
+    torch.save(optimizer.state_dict(), tmp_path / "o.pt")
+    fresh = optimizers.make(name, model.parameters(), lr=0.5)
+    fresh.load_state_dict(torch.load(tmp_path / "o.pt", weights_only=True))
+    train(model, fresh, 20, start=20)
+    assert_same(model, straight, tolerance=0)
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))])
+def test_a_copied_optimizer_goes_on_alike(clone):
+    model = net()
+    optimizer = optimizers.Adam(model.parameters(), lr=0.02)
+    train(model, optimizer, 10)
+    twin, twins = clone((model, optimizer))
+    assert_same(train(model, optimizer, 10, start=10), train(twin, twins, 10, start=10), tolerance=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_closure_gives_its_loss_and_the_same_step(name):
+    a, b = net(), net()
+    one = optimizers.make(name, a.parameters(), lr=0.02)
+    two = optimizers.make(name, b.parameters(), lr=0.02)
+    for t in range(5):
+        x, y = batch(t)
+
+        def closure():
+            one.zero_grad()
+            loss = torch.nn.functional.cross_entropy(a(x), y)
+            loss.backward()
+            return loss
+
+        expected = torch.nn.functional.cross_entropy(a(x), y).item()
+        assert one.step(closure).item() == expected
+        train(b, two, 1, start=t)
+    assert_same(a, b, tolerance=0)
+
+
+def test_parameters_without_gradient_wait_and_keep_their_own_step():
+    (ours, a), (theirs, b) = both("adam", {"lr": 0.02})
+    for model, optimizer in ((ours, a), (theirs, b)):
+        for t in range(20):
+            x, y = batch(t)
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(x), y).backward()
+            if t % 3:
+                model[0].weight.grad = None
+            optimizer.step()
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tensor_rate_equals_a_number(name):
+    a, b = net(), net()
+    train(a, optimizers.make(name, a.parameters(), lr=torch.tensor(0.02, dtype=torch.float64)), 20)
+    train(b, optimizers.make(name, b.parameters(), lr=0.02), 20)
+    assert_same(a, b, tolerance=1e-15)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_stay_the_same_tensors_and_keep_their_dtype(name):
+    model = net().float()
+    before = [(p.data_ptr(), p.dtype) for p in model.parameters()]
+    optimizer = optimizers.make(name, model.parameters(), lr=torch.tensor(0.1, dtype=torch.float64))
+    model(torch.ones(2, 4)).sum().backward()
+    optimizer.step()
+    assert [(p.data_ptr(), p.dtype) for p in model.parameters()] == before
+    assert optimizer.path == "eager"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_torchs_schedulers_drive_them(name):
+    (ours, a), (theirs, b) = both(name, {"lr": 0.02})
+    for model, optimizer in ((ours, a), (theirs, b)):
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 30)
+        for t in range(30):
+            train(model, optimizer, 1, start=t)
+            scheduler.step()
+    assert_same(ours, theirs)
+
+
+def test_sparse_and_complex_are_refused_before_anything_changes():
+    x, rare = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3))
+    x.grad, rare.grad = torch.ones(3), torch.ones(3).to_sparse()
+    with pytest.raises(TypeError, match="Adam needs dense gradients; got layout torch.sparse_coo"):
+        optimizers.Adam([x, rare]).step()
+    assert torch.equal(x, torch.ones(3))
+    z = torch.nn.Parameter(torch.ones(2, dtype=torch.complex64))
+    z.grad = torch.ones_like(z)
+    with pytest.raises(TypeError, match="SGD needs real parameters; got dtype torch.complex64"):
+        optimizers.SGD([z]).step()
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "words"),
+    [
+        (lambda p: optimizers.SGD(p, lr=-1.0), ValueError, "sgd: lr must be finite and at least 0"),
+        (lambda p: optimizers.Adam(p, betas=(0.9, 0.99)), TypeError, "adam: unknown option 'betas'.*beta1, beta2"),
+        (lambda p: optimizers.Adam(p, beta2=1.0), ValueError, "beta2 must be in"),
+        (lambda p: optimizers.SGD([{"params": p, "lr": float("nan")}]), ValueError, "lr must be finite"),
+        (lambda p: optimizers.make("sgdm", p), ValueError, "unknown rule 'sgdm'; known rules: sgd"),
+    ],
+)
+def test_wrong_options_are_named(build, error, words):
+    with pytest.raises(error, match=words):
+        build([torch.nn.Parameter(torch.ones(1))])
+
+
+def test_every_rule_has_its_optimizer():
+    assert set(optimizers.CLASSES) == set(rules.RULES)
