@@ -50,6 +50,11 @@ class Page:
         mine = [m[2] for m in Tap.sent if m[0] == self.widget.comm.comm_id]
         return [data["state"][name] for data in mine if data.get("method") == "update" and name in data["state"]]
 
+    def snapshots(self):
+        """Every snapshot that went to the page after the widget was opened, as bytes."""
+        mine = [m for m in Tap.sent if m[0] == self.widget.comm.comm_id and m[2].get("method") == "update"]
+        return [bytes(buffers[0]) for _id, _kind, data, buffers in mine if ["snapshot"] in data.get("buffer_paths", [])]
+
 
 @pytest.fixture(autouse=True)
 def tap(monkeypatch):
