@@ -197,7 +197,7 @@ def verdict_table(numbers, lang=None):
 
 
 def _claims(numbers, lang):
-    book, book_rules, library = rows(), verdicts.rules(), results.by_experiment()
+    book, book_rules, library = rows(), verdicts.rules(), results.Library()
     unknown = [number for number in numbers if number not in book]
     if unknown:
         raise ValueError(f"claim must be one of C1 to C{len(book)}, not {unknown[0]!r}")

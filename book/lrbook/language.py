@@ -19,8 +19,14 @@ def read_table(name):
     >>> read_table("documents.csv")[1]["document"]
     '001'
     """
-    with open(BOOK / name, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    path = BOOK / name
+    return [dict(row) for row in _rows(path, path.stat().st_mtime_ns)]
+
+
+@lru_cache(maxsize=32)
+def _rows(path, _stamp):
+    with open(path, encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))
 
 
 def check_language(lang):

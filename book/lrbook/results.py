@@ -130,9 +130,9 @@ def _same(tick, value):
 
 
 def _array(nested):
-    if nested is None or isinstance(nested, (int, float)):
-        return math.nan if nested is None else float(nested)
-    return np.array([_array(item) for item in nested], dtype=float)
+    """Nested lists as an array, `null` as NaN; a number stays a float."""
+    array = np.array(nested, dtype=float)
+    return array.item() if array.ndim == 0 else array
 
 
 def _measured(name, entry):
@@ -205,9 +205,14 @@ def result(name):
     return _load(path, path.stat().st_mtime_ns)
 
 
-def by_experiment():
-    """`{"E03": [Result, …]}` for all results on disk."""
-    found = {}
-    for name in names():
-        found.setdefault(name.split("_")[0].upper(), []).append(result(name))
-    return found
+class Library:
+    """The results on disk by experiment; each is read when it is asked for.
+
+    >>> Library().get("E99")
+    []
+    """
+
+    def get(self, number, default=None):
+        """The results of an experiment, `get("E03")`; an empty list where there are none."""
+        found = [result(name) for name in names() if name.split("_")[0].upper() == number]
+        return found or ([] if default is None else default)

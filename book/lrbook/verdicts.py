@@ -149,7 +149,7 @@ def rules():
 
 
 def measure(rule, library):
-    """The rule with its interval judged, from a library `{"E03": [Result, …]}`.
+    """The rule with its interval judged, from a library (a dictionary `{"E03": [Result, …]}` or `results.Library`).
 
     Only full results judge. Raises `ValueError` when a result is there but the
     quantity is not, or when it is not a single number.
@@ -249,5 +249,5 @@ def false_share(tests):
 
 def all_verdicts():
     """`{claim id: Verdict}` for all rows of `book/claims.csv`, from the results on disk."""
-    library, book_rules = results.by_experiment(), rules()
+    library, book_rules = results.Library(), rules()
     return {row["id"]: verdict(row, book_rules.get(row["id"], []), library) for row in read_table("claims.csv")}

@@ -1,0 +1,276 @@
+"""The tables of the book: all claims, in both languages, with their places; and how a claim is shown."""
+
+import ast
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import lrbook
+from lrbook import claims, ledger, verdicts
+from lrbook.language import LANGUAGES, read_table, strings, t
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = read_table("claims.csv")
+SECTIONS = read_table("sections.csv")
+DOCUMENTS = {row["document"]: row for row in read_table("documents.csv")}
+JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
+
+
+def test_every_claim_once_and_in_order():
+    assert [row["id"] for row in ROWS] == [f"C{n}" for n in range(1, 173)]
+
+
+@pytest.mark.parametrize("table", ["claims", "sections", "documents", "strings", "verdict_rules", "quantities"])
+def test_tables_are_rectangular(table):
+    for row in read_table(f"{table}.csv"):
+        assert None not in row and None not in row.values(), row
+
+
+def test_every_claim_has_a_sentence_in_each_language():
+    for row in ROWS:
+        assert re.fullmatch(r"[A-Z].*\.", row["sentence_en"]), row["id"]
+        assert row["sentence_ja"].endswith("。") and JAPANESE.search(row["sentence_ja"]), row["id"]
+        assert not JAPANESE.search(row["sentence_en"]), row["id"]
+        assert len(row["sentence_en"]) <= 160 and len(row["sentence_ja"]) <= 80, row["id"]
+
+
+def test_sentences_differ_from_each_other():
+    for lang in LANGUAGES:
+        sentences = [row[f"sentence_{lang}"] for row in ROWS]
+        assert len(set(sentences)) == len(sentences)
+
+
+def pieces(text):
+    """A text cut at its punctuation, without spaces: what a copied passage consists of."""
+    return re.split("[。、「」『』（）()!?！？:：;；,.”“]", re.sub(r"\s+", "", text))
+
+
+def digest(text):
+    return hashlib.sha256(re.sub(r"\s+", "", text).lower().encode("utf-8")).hexdigest()[:10]
+
+
+def test_no_sentence_is_a_document_s():
+    """The documents are not in the project; the hashes of their passages are."""
+    passages = set((ROOT / "tests/lrbook/not_to_copy.txt").read_text(encoding="utf-8").split())
+    assert len(passages) > 800
+    for row in ROWS:
+        texts = [row["sentence_en"], *pieces(row["sentence_ja"])]
+        assert not [text for text in texts if digest(text) in passages], row["id"]
+
+
+def test_claims_lie_in_their_sections():
+    """A claim's line lies between the heading of its section and the next one."""
+    spans = {}
+    for here, after in zip(SECTIONS, [*SECTIONS[1:], None], strict=True):
+        last = int(after["line"]) - 1 if after and after["document"] == here["document"] else None
+        last = last or int(DOCUMENTS[here["document"]]["lines"])
+        spans[here["document"], here["section"]] = range(int(here["line"]), last + 1)
+    for row in ROWS:
+        assert int(row["line"]) in spans[row["document"], row["section"]], row["id"]
+
+
+def test_sections_are_in_order_and_titled():
+    for document in DOCUMENTS:
+        mine = [row for row in SECTIONS if row["document"] == document]
+        assert [int(row["order"]) for row in mine] == list(range(1, len(mine) + 1))
+        lines = [int(row["line"]) for row in mine]
+        assert lines == sorted(set(lines)) and lines[-1] <= int(DOCUMENTS[document]["lines"])
+        assert all(row["title_en"] and row["title_ja"] for row in mine)
+
+
+def test_the_shortest_document_is_wholly_in_the_book():
+    pages = {row["section"]: row["chapter"] for row in SECTIONS if row["document"] == "001"}
+    assert [section for section, chapter in pages.items() if not chapter] == ["author"]
+
+
+def test_kinds_experiments_and_proofs():
+    for row in ROWS:
+        assert row["kind"] in verdicts.KINDS, row["id"]
+        assert ("measure" in row["kind"]) == bool(row["experiments"]), row["id"]
+        assert re.fullmatch(r"(E\d\d( E\d\d)*)?", row["experiments"]), row["id"]
+        assert bool(row["citation"]) == bool(row["cited"]) and row["cited"] in ("", *verdicts.CITED), row["id"]
+        assert not row["test"] or row["kind"] == "exact", row["id"]
+
+
+@pytest.mark.parametrize("test", [row["test"] for row in ROWS if row["test"]])
+def test_named_proofs_exist(test):
+    path, _, name = test.partition("::")
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_citations_are_in_the_bibliography():
+    keys = {row["citation"] for row in ROWS if row["citation"]}
+    bibliography = ROOT / "book/references.bib"
+    text = bibliography.read_text(encoding="utf-8") if keys else ""
+    assert not [key for key in keys if not re.search(rf"@\w+\{{\s*{re.escape(key)}\s*,", text)]
+
+
+def test_rules_belong_to_claims_that_are_measured():
+    kinds = {row["id"]: row["kind"] for row in ROWS}
+    for claim, rules in verdicts.rules().items():
+        assert "measure" in kinds[claim], claim
+        for rule in rules:
+            assert rule.direction in "><=" and rule.margin >= 0 and rule.role in ("main", "condition"), rule
+            assert re.fullmatch(r"E\d\d", rule.number), rule
+            assert bool(rule.condition["en"]) == bool(rule.condition["ja"]), rule
+        assert any(rule.role == "main" for rule in rules), claim
+
+
+def test_every_tested_quantity_has_a_name_and_a_unit_in_words():
+    for rules in verdicts.rules().values():
+        for rule in rules:
+            for lang in LANGUAGES:
+                assert claims.quantity_name(rule, lang) != rule.quantity.partition("[")[0], rule
+            assert f"unit.{rule.unit}" in strings(), rule.unit
+
+
+TERMS = read_table("terms.csv")
+APPROVED = sorted({row["ja"] for row in TERMS}, key=len, reverse=True)
+NEVER = {word for row in TERMS for word in re.split("[,、 ]+", row["never"]) if len(word) > 1}
+
+
+def forbidden(text):
+    """Forbidden renderings that stay when the approved terms are taken out (バッチ正規化 holds 正規化)."""
+    for term in APPROVED:
+        text = text.replace(term, " ")
+    return [word for word in NEVER if word in text]
+
+
+@pytest.mark.parametrize("table", ["claims", "sections", "strings", "verdict_rules", "quantities"])
+def test_japanese_of_the_tables(table):
+    """Forbidden renderings, half-width brackets, and spaces between Japanese and Latin."""
+    for row in read_table(f"{table}.csv"):
+        for column, text in row.items():
+            if column.endswith("ja"):
+                text = text.replace("三角関数", "") if row.get("id") == "C157" else text  # the document's own word
+                assert not forbidden(text), (column, text)
+                assert not re.search(
+                    r"[ぁ-んァ-ヶ一-龠][(]|[)][ぁ-んァ-ヶ一-龠]|[ぁ-んァ-ヶ一-龠] [A-Za-z0-9]", text
+                ), text
+                assert text.count("（") == text.count("）"), text
+
+
+class Balanced(HTMLParser):
+    """Fails on a tag that is closed in the wrong order; collects the text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.text = [], ""
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_claim_can_be_shown(lang):
+    for row in ROWS:
+        shown = lrbook.claim(row["id"], lang=lang)
+        text, html = repr(shown), Balanced(shown._repr_html_()).text
+        for said in (text, html):
+            assert row["id"] in said and row[f"sentence_{lang}"] in said
+            assert t(f"verdict.{shown.verdict.name}", lang) in said and row["line"] in said
+            assert DOCUMENTS[row["document"]][f"title_{lang}"] in said
+        for number in shown.verdict.missing:
+            assert number in text and number in html
+
+
+def made(rule, low, high):
+    import numpy as np
+
+    from lrbook.results import Measured
+
+    measured = Measured("gap", "decades", {}, "t", (low + high) / 2, low, high, np.zeros(20))
+    return verdicts.Judged(rule, measured, verdicts.judge(low, high, rule.direction, rule.margin))
+
+
+@pytest.mark.parametrize(
+    "lang, said",
+    [
+        (
+            "en",
+            ["mixed <b>", "E99 gap (with noise): 1.5 decades, 95 % interval 1 to 2, 20 seeds (above 0.5 → supported)"],
+        ),
+        (
+            "ja",
+            ["E99 gap（雑音あり）: 1.5桁、95%信頼区間 1〜2、シード20個（0.5より大きいか → 支持）", "条件つきで支持"],
+        ),
+    ],
+)
+def test_a_box_says_effect_interval_seeds_condition_and_source(lang, said):
+    one = verdicts.Rule("C72", "E99", "gap", ">", 0.5, "decades", condition={"en": "with noise", "ja": "雑音あり"})
+    other = verdicts.Rule("C72", "E99", "gap", "<", 0.5, "decades", condition={"en": "", "ja": ""})
+    tests = (made(one, 1.0, 2.0), made(other, 1.0, 2.0))
+    row = claims.rows()["C72"] | {"sentence_en": "mixed <b>", "experiments": "E99"}
+    shown = claims.Claim(row, verdicts.Verdict(verdicts.combine(tests), tests=tests), lang)
+    assert all(words in repr(shown) for words in said)
+    assert all(words in Balanced(shown._repr_html_()).text for words in (said[0], said[1]))
+    assert "mixed <b>" not in shown._repr_html_()
+
+
+def test_wrong_claims_are_named():
+    with pytest.raises(ValueError, match="C1 to C172, not 'C173'"):
+        lrbook.claim("C173")
+    with pytest.raises(ValueError, match="'fr'"):
+        lrbook.claim("C1", lang="fr").verdict_word  # noqa: B018
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_verdict_table(lang):
+    table = lrbook.verdict_table(["C72", "C141"], lang=lang)
+    assert [cells[0] for cells in table.cells()] == ["C72", "C141"]
+    text = Balanced(table._repr_html_()).text
+    assert t("verdict.not testable here", lang) in text and t("verdict.not testable here", lang) in repr(table)
+
+
+def test_start_chooses_the_language_of_claims():
+    lrbook.start("ja")
+    try:
+        assert lrbook.claim("C72").lang == "ja" and lrbook.t("axis.rate") == "学習率"
+    finally:
+        lrbook.start("en")
+    assert lrbook.claim("C72").lang == "en"
+
+
+def test_every_verdict_and_string_has_words():
+    assert all(f"verdict.{name}" in strings() for name in verdicts.VERDICTS)
+    for key, words in strings().items():
+        if not key.startswith("unit."):
+            assert words["en"] and words["ja"], key
+        assert sorted(re.findall(r"{\w+}", words["en"])) == sorted(re.findall(r"{\w+}", words["ja"])), key
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_ledger_lists_all_claims_and_the_map_all_sections(lang):
+    rows = ledger.rows(lang)
+    assert [row["id"] for row in rows] == [row["id"] for row in ROWS]
+    assert all(row["verdict"] == t(f"verdict.{row['verdict_key']}", lang) for row in rows)
+    sections = ledger.sections(lang)
+    assert len(sections) == len(SECTIONS)
+    assert sum(len(section["claims"]) for section in sections) == 172
+    assert sum(ledger.counts().values()) == 172
+    assert "172" in ledger.summary(lang)[0]
+
+
+def test_no_verdict_is_left_undecided_before_40_seeds():
+    """A claim may end undecided, at most a third of a document's, and only after 40 seeds."""
+    for document in DOCUMENTS:
+        judged = [
+            v for row, v in zip(ROWS, verdicts.all_verdicts().values(), strict=True) if row["document"] == document
+        ]
+        undecided = [verdict for verdict in judged if verdict.name == verdicts.UNDECIDED]
+        measured = [v for v in judged if v.tests and v.name not in (verdicts.NOT_YET, verdicts.PARTLY)]
+        assert 3 * len(undecided) <= max(3, len(measured)), document
+        for verdict in undecided:
+            assert all(test.measured.n >= 40 for test in verdict.tests if test.verdict == verdicts.UNDECIDED)
