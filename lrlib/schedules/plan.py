@@ -10,6 +10,8 @@ import torch
 
 from lrlib.schedules import checks
 
+_BLOCK = 16_384  # long arrays are evaluated in blocks that stay in the processor's cache
+
 
 class Plan:
     """A learning-rate schedule: a function of the step t = 0, 1, 2, … that gives a factor of the base rate.
@@ -64,7 +66,10 @@ class Plan:
         bad = ~((flat >= 0) & (flat < math.inf))
         if bad.any():
             raise ValueError(f"t must be at least 0 and finite; got {flat[bad][0].item()!r}")
-        return self._on(flat, lib).reshape(t.shape)
+        if lib is torch:
+            return self._on(flat, torch).reshape(t.shape)
+        blocks = [self._on(flat[k : k + _BLOCK], np) for k in range(0, max(1, flat.size), _BLOCK)]
+        return (blocks[0] if len(blocks) == 1 else np.concatenate(blocks)).reshape(t.shape)
 
     def __rshift__(self, other):
         if not isinstance(other, Plan):

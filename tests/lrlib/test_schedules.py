@@ -290,6 +290,12 @@ def test_a_square_root_elsewhere_does_not_poison_the_derivative():
     assert slope.item() == pytest.approx(-0.25)
 
 
+def test_a_long_array_is_evaluated_like_a_short_one():
+    plan = (warmup(100) >> cosine(900)).repeat(70, decay=0.9)
+    t = np.random.default_rng(0).permutation(72_000).reshape(8, 9_000)
+    np.testing.assert_array_equal(plan(t), np.stack([plan(row) for row in t]))
+
+
 def test_lambda_lr_takes_a_plan_as_it_is():
     plan = warmup(3) >> cosine(5)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
