@@ -17,7 +17,7 @@ from .prose import markdown_parts, pages, strip_blocks, strip_inline
 
 MAX_LINES = 15
 MAX_IGNORED = 2
-NUMBER = re.compile(r"(?<![\w.])\d+[.．]\d+(?![\w.])|\d[\d,.]*\s*[%％]|\d+\s*パーセント|\d+ per ?cent\b")
+NUMBER = re.compile(r"(?<![A-Za-z0-9_.])\d+[.．]\d+(?![A-Za-z0-9_]|\.\d)|\d[\d,.]*\s*[%％]|\d+\s*パーセント|\d+ per ?cent\b")
 SENTENCE = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+|\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.)\s?)")
 WIDE = re.compile(r"[\u3000-\u30ff\u4e00-\u9fff\uff01-\uff60]")
 ALLOW = re.compile(r"^% lint-allow: *(.+)$", re.M)
