@@ -249,7 +249,7 @@ def range_test(finding, ax=None, *, rules=None, labels=None, level=0.95, color=N
         level: coverage of the intervals.
         color: of the curve.
         xlabel, ylabel: texts.
-        top: upper limit of the loss axis; default: a third above the first smoothed loss.
+        top: upper limit of the loss axis; default: a third of the fall above the first one.
 
     Returns:
         the `Figure`.
@@ -261,10 +261,10 @@ def range_test(finding, ax=None, *, rules=None, labels=None, level=0.95, color=N
 
     ax = _axes(ax)
     smoothed, loss = np.atleast_2d(finding.smoothed), np.atleast_2d(finding.loss)
-    (first, *_) = ax.plot(finding.lr, smoothed[0], color=color, lw=1.2)
-    ax.plot(np.tile(finding.lr, len(loss)), loss.ravel(), ".", ms=2, alpha=0.3, color=first.get_color())
+    (curve,) = ax.plot(finding.lr, smoothed[0], color=color, lw=1.2)
+    ax.plot(np.tile(finding.lr, len(loss)), loss.ravel(), ".", ms=2, alpha=0.3, color=curve.get_color())
     for row in smoothed[1:]:
-        ax.plot(finding.lr, row, color=first.get_color(), lw=0.7, alpha=0.6)
+        ax.plot(finding.lr, row, color=curve.get_color(), lw=0.7, alpha=0.6)
     for i, rule in enumerate(SUGGESTION_RULES if rules is None else rules):
         rate, mark = finding.suggest(rule), f"C{i + 1}"
         if np.isfinite(rate):
@@ -272,9 +272,9 @@ def range_test(finding, ax=None, *, rules=None, labels=None, level=0.95, color=N
         if hasattr(finding, "interval") and np.isfinite(rate):
             ax.axvspan(*finding.interval(rule, level=level), color=mark, alpha=0.15, lw=0)
     ax.set_xscale("log")
-    low = np.nanmin(smoothed)
-    high = np.nanmax(smoothed[:, 0]) if top is None else top
-    ax.set_ylim(low - 0.1 * abs(high - low), high + (0.33 * abs(high - low) if top is None else 0))
+    low, first = np.nanmin(smoothed), np.nanmax(smoothed[:, 0])
+    span = first - low or abs(first) or 1.0
+    ax.set_ylim(low - 0.1 * span, first + 0.33 * span if top is None else top)
     return _finish(ax, xlabel, ylabel, legend=True)
 
 

@@ -117,7 +117,7 @@ def _remember_optimizer(optimizer):
 
 
 def _plain_attributes(optimizer):
-    return {name: v for name, v in vars(optimizer).items() if isinstance(v, (bool, int, float, str))}
+    return {name: v for name, v in vars(optimizer).items() if isinstance(v, (bool, int, float, str, type(None)))}
 
 
 def _remember_dict(entries, skip=()):

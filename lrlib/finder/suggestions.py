@@ -31,8 +31,8 @@ def smooth(loss, beta=BETA, debias=True):
         ValueError: `beta` is outside [0, 1).
 
     Example:
-        >>> smooth([1.0, 1.0, 1.0]).tolist()
-        [1.0, 1.0, 1.0]
+        >>> smooth([2.0, 2.0, 2.0]).round(6).tolist()
+        [2.0, 2.0, 2.0]
         >>> smooth([4.0, 0.0], beta=0.5).round(4).tolist()
         [4.0, 1.3333]
         >>> smooth([4.0, 0.0], beta=0.5, debias=False).tolist()

@@ -83,8 +83,8 @@ def convergence_threshold(task, optimizer="sgd", criterion=None, *, start, seeds
     Example:
         >>> from lrlib import tasks
         >>> task = tasks.quadratic(curvatures=(4.0,))                          # stable below 2/4
-        >>> found = convergence_threshold(task, start=0.1, seeds=1, precision=0.02, steps=2000)
-        >>> found.low < 0.5 <= found.high * 1.01
+        >>> found = convergence_threshold(task, start=0.1, seeds=1, steps=300, path="loop")
+        >>> found.low < 0.5 < found.high * 1.01
         True
     """
     if not 0 < start < limit or not factor > 1 or not precision > 0:

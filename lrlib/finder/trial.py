@@ -115,12 +115,12 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
         TypeError: a batch that is not a pair.
 
     Example:
-        >>> torch.manual_seed(0)                                                    # doctest: +ELLIPSIS
-        <torch._C.Generator object at ...>
+        >>> _ = torch.manual_seed(0)
         >>> x = torch.linspace(-1, 1, 32)[:, None]
         >>> model = torch.nn.Linear(1, 1)
         >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        >>> test = range_test(model, optimizer, [(x, 3 * x)], torch.nn.functional.mse_loss, low=1e-3)
+        >>> batches = [(x, 3 * x + torch.cos(9 * x))]
+        >>> test = range_test(model, optimizer, batches, torch.nn.functional.mse_loss, low=1e-3, high=100)
         >>> test.status, round(float(test.lr[0]), 9), optimizer.param_groups[0]["lr"]
         ('diverged', 0.001, 0.1)
         >>> 0.01 < test.suggest("steepest") < 3
