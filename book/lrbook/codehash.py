@@ -8,6 +8,7 @@ that it imports, and of the imported `lrlib` modules are hashed.
 import ast
 import hashlib
 import importlib.util
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -19,7 +20,7 @@ def code_hash(file):
     digest = hashlib.sha256()
     for path in sources(Path(file).resolve()):
         digest.update(path.name.encode("utf-8"))
-        digest.update(skeleton(path.read_text(encoding="utf-8")).encode("utf-8"))
+        digest.update(_dump(_tree(path, path.stat().st_mtime_ns)).encode("utf-8"))
     return digest.hexdigest()[:16]
 
 
@@ -32,6 +33,11 @@ def skeleton(source):
     True
     """
     return _dump(ast.parse(source))
+
+
+@lru_cache(maxsize=256)
+def _tree(path, _stamp):
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _dump(node):
@@ -66,7 +72,7 @@ def sources(script):
 
 def _imports(path, folder, library):
     files = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path, path.stat().st_mtime_ns)):
         for name in _names(node, path, library):
             head, _, rest = name.partition(".")
             root = library if head == "lrlib" else folder / head
