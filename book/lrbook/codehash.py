@@ -12,6 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 
 
+VIEWS = ("plot.py",)  # a view never changes a number
+
+
 def code_hash(file):
     """Sixteen hexadecimal digits for a script and the `lrlib` modules that it imports.
 
@@ -64,7 +67,7 @@ def sources(script):
     found, waiting = set(), [script]
     while waiting:
         path = waiting.pop()
-        if path not in found:
+        if path not in found and path.name not in VIEWS:
             found.add(path)
             waiting += _imports(path, script.parent, library)
     return [script, *sorted(found - {script})]
