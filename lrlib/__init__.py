@@ -23,7 +23,7 @@ _HOME = {
     "sweep": ["SweepEvent", "sweep_steps"],
     "record": ["Record"],
     "finder": ["RangeTest", "Finding", "range_test", "find", "convergence_threshold"],
-    "curvature": ["sharpness"],
+    "curvature": ["sharpness", "largest_stable_rate"],
     "plot": [],
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

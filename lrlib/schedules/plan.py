@@ -131,7 +131,10 @@ class Plan:
         return "\n".join(lines)
 
     def plot(self, steps=None, ax=None):
-        """Draw the plan with matplotlib over ``steps`` steps (default: its length) and return the axes."""
+        """Draw the plan with matplotlib over ``steps`` steps (default: its length) on ``ax`` or a new figure.
+
+        Returns the matplotlib ``Figure``; an endless plan needs ``steps``, else ``ValueError``.
+        """
         from lrlib import plot
 
         return plot.plan(self, steps=steps, ax=ax)

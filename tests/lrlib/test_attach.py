@@ -329,3 +329,14 @@ def test_a_bad_factor_stops_before_anything_changes(bad):
         optimizer.step()
     assert torch.equal(optimizer.param_groups[0]["params"][0], before)
     assert handle.t == 2 and optimizer.param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("tensor", [False, True])
+def test_on_a_gpu_applied_equals_planned(tensor):
+    x = torch.nn.Parameter(torch.ones(2, device="cuda"))
+    x.grad = torch.ones_like(x)
+    optimizer = torch.optim.Adam([x], lr=torch.tensor(0.5, device="cuda") if tensor else 0.5, capturable=tensor)
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 12)
+    np.testing.assert_allclose(handle.applied, handle.planned(), rtol=1e-6 if tensor else 0)

@@ -140,7 +140,7 @@ def test_a_closure_gives_its_loss_and_the_same_step(name):
     for t in range(5):
         x, y = batch(t)
 
-        def closure():
+        def closure(x=x, y=y):
             one.zero_grad()
             loss = torch.nn.functional.cross_entropy(a(x), y)
             loss.backward()
@@ -224,3 +224,18 @@ def test_wrong_options_are_named(build, error, words):
 
 def test_every_rule_has_its_optimizer():
     assert set(optimizers.CLASSES) == set(rules.RULES)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gpu_equals_the_cpu(name):
+    a, b = net(), net().cuda()
+    one = optimizers.make(name, a.parameters(), lr=0.02)
+    two = optimizers.make(name, b.parameters(), lr=0.02)
+    for t in range(20):
+        for model, optimizer, device in ((a, one, "cpu"), (b, two, "cuda")):
+            x, y = (part.to(device) for part in batch(t))
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    assert_same(a, b.cpu(), tolerance=1e-9)

@@ -398,3 +398,21 @@ def test_other_types_are_refused(t):
 
 def test_the_base_class_is_what_every_schedule_returns():
     assert all(isinstance(p, Plan) for p in (ramp(1, 0, 1), hold(1), warmup(1), step(1), linear(1) >> hold(1)))
+
+
+def test_plot_draws_what_the_plan_gives():
+    pytest.importorskip("matplotlib").use("Agg")
+    plan = warmup(3) >> cosine(5)
+    line = plan.plot().axes[0].lines[0]
+    np.testing.assert_allclose(line.get_ydata(), plan(np.asarray(line.get_xdata())), rtol=1e-12)
+    assert len(line.get_xdata()) > plan.length
+    with pytest.raises(ValueError, match="steps"):
+        step(3).plot()
+
+
+@pytest.mark.gpu
+def test_plans_on_a_gpu_stay_there():
+    plan = warmup(3) >> cosine(5).repeat(2, decay=0.5)
+    t = torch.arange(20, device="cuda")
+    assert plan(t).is_cuda
+    torch.testing.assert_close(plan(t).cpu(), plan(t.cpu()), rtol=1e-12, atol=1e-14)
