@@ -164,3 +164,12 @@ def test_limits_without_curvature_and_bad_momentum():
     assert math.isnan(largest_stable_rate(math.nan))
     with pytest.raises(ValueError, match="momentum=1.0"):
         largest_stable_rate(4.0, momentum=1.0)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same_sharpness():
+    net, x, y = small_net(4)
+    expected = sharpness(net, mse, x, y, tol=1e-9)
+    state = torch.cuda.get_rng_state()
+    assert sharpness(net.cuda(), mse, x.cuda(), y.cuda(), tol=1e-9) == pytest.approx(expected, rel=1e-9)
+    assert torch.equal(state, torch.cuda.get_rng_state())

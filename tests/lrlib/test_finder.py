@@ -1,5 +1,6 @@
 """The range test leaves nothing behind; the suggestion rules are the published ones; the threshold is found."""
 
+import dataclasses
 import math
 import random
 
@@ -16,6 +17,7 @@ from lrlib.finder.suggestions import longest_fall
 from lrlib.finder.trial import Watch
 from lrlib.intervals import bootstrap
 from lrlib.schedules import hold
+from lrlib.streams import initial_model
 
 mse = torch.nn.functional.mse_loss
 RATES = np.geomspace(1e-7, 10, 100)
@@ -53,7 +55,7 @@ def train(model, optimizer, batches):
 
 def freeze(value):
     if isinstance(value, torch.Tensor):
-        return value.detach().clone().numpy().tolist(), id(value)
+        return value.tolist(), id(value)
     if isinstance(value, dict):
         return {str(k): freeze(v) for k, v in value.items() if k != "params"}
     if isinstance(value, (list, tuple)):
@@ -337,8 +339,20 @@ def test_find_runs_the_ramp_for_every_seed(finding):
     assert len({float(test.loss[0]) for test in finding.tests}) == 4  # own weights and batches
 
 
-def test_find_agrees_with_the_range_test_of_one_model(finding):
-    """The lane of a seed is a run of its own: the same seed alone gives the same curve."""
+def test_find_agrees_with_the_range_test_on_the_same_model():
+    """With the full batch there is no order of batches, so both must draw the same curve."""
+    task = dataclasses.replace(three_blobs(), batch=None)
+    found = find(task, seeds=[3], low=1e-3, high=1000.0, steps=50, dtype=torch.float64).tests[0]
+    model = initial_model(task, 3, torch.float64)
+    x, y = task.train_for(3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    test = range_test(model, optimizer, [(x.double(), y)], task.loss, low=1e-3, high=1000.0, steps=50)
+    assert test.status == found.status != "finished" and test.stopped_at == pytest.approx(found.stopped_at)
+    np.testing.assert_allclose(test.lr, found.lr, rtol=1e-9)
+    np.testing.assert_allclose(test.loss[:30], found.loss[:30], rtol=1e-9)
+
+
+def test_the_lane_of_a_seed_is_a_run_of_its_own(finding):
     alone = find(three_blobs(), "sgd", seeds=[2], low=1e-4, high=1000.0, steps=60)
     n = min(alone.lr.size, finding.tests[2].lr.size, 25)  # later steps amplify rounding
     np.testing.assert_allclose(alone.tests[0].loss[:n], finding.tests[2].loss[:n], rtol=1e-4)
@@ -431,3 +445,16 @@ def test_reached_wants_a_run_that_did_not_diverge():
     found = convergence_threshold(task, criterion=reached(1e-3, "train_loss"), start=0.2, seeds=1, limit=0.3, steps=40,
                                   evaluate=10)  # fmt: skip
     assert found.low == 0.2 and found.trainings == 1
+
+
+@pytest.mark.gpu
+def test_everything_is_restored_on_a_gpu():
+    model, _, batches = problem()
+    model.cuda()
+    optimizer = torch.optim.Adam(model.parameters(), lr=torch.tensor(0.02, device="cuda"), capturable=True)
+    x, y = next(iter(batches))
+    train(model, optimizer, [(x.cuda(), y.cuda())])
+    before, state = everything(model, optimizer, batches), torch.cuda.get_rng_state().tolist()
+    test = range_test(model, optimizer, batches, mse, steps=40)  # batches come from the CPU
+    assert everything(model, optimizer, batches) == before and test.lr.size > 2
+    assert torch.cuda.get_rng_state().tolist() == state
