@@ -1,4 +1,5 @@
 """`run.py lab`: JupyterLab on the reader's own copy of the notebooks."""
+import locale
 import os
 import signal
 import subprocess
@@ -23,8 +24,14 @@ def start(env: Environment, arguments: list[str], browser: bool) -> int:
 def command(env: Environment, arguments: list[str], browser: bool) -> list[str]:
     """JupyterLab's command line; the reader's own arguments come last and win."""
     return [str(env.python), "-m", "jupyterlab", f"--ServerApp.root_dir={env.root / FOLDER}",
-            "--ServerApp.answer_yes=True", *(["--allow-root"] if is_root() else []),
+            f"--LabApp.default_url=/lab/tree/{language()}/index.ipynb", "--ServerApp.answer_yes=True", *(["--allow-root"] if is_root() else []),
             *([] if browser else ["--no-browser"]), *arguments]
+
+
+def language() -> str:
+    """The edition to open: Japanese where the system speaks Japanese."""
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
+    return "ja" if spoken.lower().startswith(("ja", "japanese")) else "en"
 
 
 def is_root() -> bool:

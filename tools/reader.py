@@ -6,11 +6,13 @@ up to date; one that the reader changed is never touched; one that the reader de
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 FOLDER = "my-notebooks"
 SOURCES = ("book/en", "book/ja")
 MANIFEST = ".handed-out.json"
+PAGES_ONLY = re.compile(r"^(`{3,}|:{3,})\{(?:chapter-facts|solution-end|ledger|document-map)\}.*?^\1\s*?$\n*", re.M | re.S)
 
 
 def sync(root: Path) -> list[str]:
@@ -30,7 +32,7 @@ def originals(root: Path) -> dict[str, Path]:
 
 def hand_out(source: Path, target: Path, manifest: dict, name: str) -> str:
     """Copy one notebook unless the reader changed it: "new", "updated", "same", "yours" or "yours, newer there"."""
-    fresh = source.read_bytes()
+    fresh = adapted(source.read_bytes())
     digest = hashlib.sha256(fresh).hexdigest()
     before = manifest.get(name)
     now = hashlib.sha256(target.read_bytes()).hexdigest() if target.exists() else None
@@ -40,6 +42,17 @@ def hand_out(source: Path, target: Path, manifest: dict, name: str) -> str:
         write(target, fresh)
     manifest[name] = digest
     return "new" if now is None else "same" if now == digest else "updated"
+
+
+def adapted(notebook: bytes) -> bytes:
+    """The notebook without what only the built pages understand, which JupyterLab would show as errors."""
+    content = json.loads(notebook)
+    for cell in content["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = PAGES_ONLY.sub("", "".join(cell["source"]))
+            cell["source"] = text.rstrip("\n").splitlines(keepends=True)
+    content["cells"] = [cell for cell in content["cells"] if cell["source"] or cell["cell_type"] == "code"]
+    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
 def report(results: dict[str, str]) -> list[str]:

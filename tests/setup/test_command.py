@@ -63,6 +63,12 @@ def test_lab_opens_the_readers_copy(env):
     assert "--no-browser" not in lab.command(env, [], browser=True)
 
 
+@pytest.mark.parametrize(("spoken", "edition"), [("ja_JP.UTF-8", "ja"), ("en_GB.UTF-8", "en"), ("C.UTF-8", "en")])
+def test_lab_opens_in_the_systems_language(env, monkeypatch, spoken, edition):
+    monkeypatch.setenv("LC_ALL", spoken)
+    assert f"--LabApp.default_url=/lab/tree/{edition}/index.ipynb" in lab.command(env, [], browser=True)
+
+
 def test_lab_passes_jupyters_own_options_on(monkeypatch):
     seen = []
     monkeypatch.setattr(cli, "ensure", lambda env, cuda: "ready")

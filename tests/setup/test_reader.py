@@ -1,7 +1,20 @@
 """The reader's copy: fresh where the reader changed nothing, untouched where they did."""
+import json
+
 import pytest
 
-from tools.reader import sync
+from tools.reader import adapted, sync
+
+
+def notebook(*cells):
+    """A notebook of Markdown cells, as text."""
+    made = [{"cell_type": "markdown", "id": str(i), "metadata": {}, "source": text.splitlines(keepends=True)}
+            for i, text in enumerate(cells)]
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, ensure_ascii=False)
+
+
+def sources(content):
+    return ["".join(cell["source"]) for cell in json.loads(content)["cells"]]
 
 
 @pytest.fixture
@@ -11,7 +24,7 @@ def book(tmp_path):
     for language in ("en", "ja"):
         (root / "book" / language).mkdir(parents=True)
         for name in ("stride", "too_large"):
-            page(root, language, name).write_text(f"{language} {name} 一", encoding="utf-8")
+            page(root, language, name).write_text(notebook(f"{language} {name} 一"), encoding="utf-8")
     return root
 
 
@@ -27,7 +40,7 @@ def test_first_call_copies_everything(book):
     assert sync(book) == ["4 new notebooks in my-notebooks."]
     for language in ("en", "ja"):
         for name in ("stride", "too_large"):
-            assert mine(book, language, name).read_bytes() == page(book, language, name).read_bytes()
+            assert sources(mine(book, language, name).read_bytes()) == [f"{language} {name} 一"]
 
 
 def test_second_call_says_and_writes_nothing(book):
@@ -39,16 +52,16 @@ def test_second_call_says_and_writes_nothing(book):
 
 def test_an_unchanged_copy_follows_the_book(book):
     sync(book)
-    page(book, "en", "stride").write_text("second edition", encoding="utf-8")
+    page(book, "en", "stride").write_text(notebook("second edition"), encoding="utf-8")
     assert sync(book) == ["1 updated notebook in my-notebooks."]
-    assert mine(book).read_text(encoding="utf-8") == "second edition"
+    assert sources(mine(book).read_bytes()) == ["second edition"]
 
 
 def test_a_changed_copy_is_kept(book):
     sync(book)
     mine(book).write_text("my own notes", encoding="utf-8")
     assert sync(book) == []
-    page(book, "en", "stride").write_text("second edition", encoding="utf-8")
+    page(book, "en", "stride").write_text(notebook("second edition"), encoding="utf-8")
     [line] = sync(book)
     assert "Kept your my-notebooks/en/stride.ipynb" in line
     assert mine(book).read_text(encoding="utf-8") == "my own notes"
@@ -57,10 +70,10 @@ def test_a_changed_copy_is_kept(book):
 def test_a_renamed_copy_makes_room_for_the_new_one(book):
     sync(book)
     mine(book).write_text("my own notes", encoding="utf-8")
-    page(book, "en", "stride").write_text("second edition", encoding="utf-8")
+    page(book, "en", "stride").write_text(notebook("second edition"), encoding="utf-8")
     kept = mine(book).rename(mine(book, name="stride of mine"))
     sync(book)
-    assert mine(book).read_text(encoding="utf-8") == "second edition"
+    assert sources(mine(book).read_bytes()) == ["second edition"]
     assert kept.read_text(encoding="utf-8") == "my own notes"
 
 
@@ -82,9 +95,9 @@ def test_without_its_manifest_nothing_of_the_readers_is_lost(book, damage):
         manifest.write_text("{", encoding="utf-8")
     sync(book)
     assert mine(book).read_text(encoding="utf-8") == "my own notes"
-    page(book, "ja", "stride").write_text("second edition", encoding="utf-8")
+    page(book, "ja", "stride").write_text(notebook("second edition"), encoding="utf-8")
     sync(book)
-    assert mine(book, "ja").read_text(encoding="utf-8") == "second edition"    # it was unchanged: found again
+    assert sources(mine(book, "ja").read_bytes()) == ["second edition"]      # it was unchanged: found again
 
 
 def test_a_page_that_left_the_book_stays_with_the_reader(book):
@@ -100,3 +113,20 @@ def test_the_readers_other_files_are_left_alone(book):
     other.write_text("mine", encoding="utf-8")
     sync(book)
     assert other.read_text(encoding="utf-8") == "mine"
+
+
+def test_what_only_the_pages_understand_is_left_out():
+    facts = "# Title\n\n```{chapter-facts}\n:name: x\n```\n\nText with ```code``` in it."
+    kept = "````{exercise}\n:label: a\n```python\nx = 1\n```\n````"
+    content = adapted(notebook(facts, "```{solution-end}\n```", kept, ":::{ledger}\n:::\nAfter").encode("utf-8"))
+    assert sources(content) == ["# Title\n\nText with ```code``` in it.", kept, "After"]
+
+
+def test_a_real_notebook_keeps_its_code_and_outputs():
+    from .conftest import ROOT
+
+    for path in [*(ROOT / "book/en").glob("*.ipynb"), *(ROOT / "book/ja").glob("*.ipynb")]:
+        before = json.loads(path.read_bytes())
+        after = json.loads(adapted(path.read_bytes()))
+        code = [[cell for cell in nb["cells"] if cell["cell_type"] == "code"] for nb in (before, after)]
+        assert code[0] == code[1] and before["metadata"] == after["metadata"]
