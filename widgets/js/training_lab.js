@@ -42,7 +42,7 @@ class TrainingLab extends Lab {
     const { model, t } = this, at = (key, more) => ({ label: t[key], key, model, ...more });
     const menu = (key) => select(at(key, { choices: () => this.menu(key) }));
     this.all = {
-      lr: slider(at("lr", { min: 1e-4, max: 10, step: 0.05, log: true })), optimizer: menu("optimizer"), schedule: menu("schedule"), task: menu("task"),
+      lr: slider(at("lr", { min: 1e-4, max: 10, step: 0.05, log: true, list: () => (this.life === "recorded" ? choices(this.file, "lr", this.wanted()) : null) })), optimizer: menu("optimizer"), schedule: menu("schedule"), task: menu("task"),
       momentum: number(at("momentum", { min: 0, max: 0.999, step: 0.01 })), steps: number(at("steps", { min: 10, max: 20000 })),
       seed: number(at("seed", { min: 0, max: 999999 })), device: menu("device"),
     };
@@ -94,7 +94,7 @@ class TrainingLab extends Lab {
     if (before) p.line(before.meanX || before.x, before.mean, colors.ghost, { width: 1.6, dash: [5, 3] });
     if (now) p.line(now.x, now.loss, colors.a, { width: 1, alpha: 0.4 }).line(now.meanX || now.x, now.mean, colors.a, { width: 2.2 });
     const rates = range(there.map((c) => c.rate)) || [0, this.model.get("lr")];
-    const q = new Panel(g, colors, { x: 50, y: top + 60, w: w - 62, h: h - top - 104 }, { lo: 0, hi: last, label: t.step }, { lo: 0, hi: rates[1] * 1.1 || 1, label: t.applied }).frame();
+    const q = new Panel(g, colors, { x: 50, y: top + 66, w: w - 62, h: h - top - 110 }, { lo: 0, hi: last, label: t.step }, { lo: 0, hi: rates[1] * 1.1 || 1, label: t.applied }).frame();
     if (before) q.line(before.rateX || before.x, before.rate, colors.ghost, { width: 1.4, dash: [5, 3] });
     if (now) q.line(now.rateX || now.x, now.rate, colors.b, { width: 2 });
   }
@@ -105,9 +105,9 @@ class TrainingLab extends Lab {
     this.progress.value = n ? Math.min(1, made / n) : 0;
     const end = now ? now.mean[now.mean.length - 1] : NaN, rate = now ? now.rate[now.rate.length - 1] : NaN, first = now && now.loss.find(Number.isFinite);
     const v = { made, n, loss: text(end), rate: text(rate) };
-    const gone = now && (!Number.isFinite(now.loss[now.loss.length - 1]) || end > 10 * first);
     let words = (t.trains[now && made >= n && s !== "failed" ? "done" : s] || t.trains.idle)(v);
-    if (gone) words += t.space + t.trains.gone;
+    if (now && (!Number.isFinite(now.loss[now.loss.length - 1]) || end > 2 * first)) words += t.space + t.trains.gone();
+    else if (now && made >= n && end > 0.6 * first) words += t.space + t.trains.flat();
     if (this.life === "recorded") words = t.recordedAt({ lr: text(value(this.file, this.run, "lr")), seed: this.file.made.seed }) + t.space + words;
     this.frame.speak(words, t.trains.picture(v) + t.space + words, this.busy ? 1500 : 300);
   }

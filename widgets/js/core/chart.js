@@ -62,7 +62,7 @@ export class Panel {
     if (!(px >= box.x - 1 && px <= box.x + box.w + 1)) return this;
     g.strokeStyle = g.fillStyle = color; g.lineWidth = 1.4; g.setLineDash(dash); this.path([px, box.y, px, box.y + box.h]); g.setLineDash([]);
     const w = g.measureText(label).width, left = px + 4 + w > box.x + box.w;
-    return this.label(label, left ? px - 4 - w : px + 4, box.y + 3 + 15 * level, color);
+    return this.label(label, left ? px - 4 - w : px + 4, box.y + 15 + 15 * level, color);
   }
 
   // Text on a patch of the page's colour.

@@ -15,18 +15,22 @@ const control = (tag, attrs, ...kids) => h(tag, { "data-lm-suppress-shortcuts": 
 
 // A slider with a box for the exact number. `log`: the slider moves in powers of ten.
 // marks() → [{at, label}]: values under the slider; the slider snaps to one that lies within half a step.
-export function slider({ label, key, model, min, max, step, log = false, marks = () => [], digits = 3 }) {
+// list() → the only values there are (then the slider moves from one to the next), or null.
+export function slider({ label, key, model, min, max, step, log = false, marks = () => [], list = () => null, digits = 3 }) {
   const a = id(), to = log ? Math.log10 : Number, from = log ? (v) => 10 ** v : Number;
-  const [lo, hi] = [to(min), to(max)], title = h("label", { for: a }, label);
+  const [lo, hi] = [to(min), to(max)], place = (all, v) => all.reduce((best, x, i) => (Math.abs(to(x) - to(v)) < Math.abs(to(all[best]) - to(v)) ? i : best), 0);
+  const title = h("label", { for: a }, label);
   const bar = control("input", { type: "range", id: a, min: lo, max: hi, step });
   const box = control("input", { type: "number", class: "lrw-box", min, max, step: "any", "aria-label": label });
   const under = h("span", { class: "lrw-marks", "aria-hidden": "true" });
   const snap = (v) => { const near = marks().find((m) => Math.abs(to(m.at) - v) < step * 0.55); return near ? round(near.at, 12) : round(from(v), digits); };
-  bar.addEventListener("input", () => { const v = snap(Number(bar.value)); if (v !== model.get(key)) model.write(key, v); show(); });
-  box.addEventListener("change", () => { const v = box.valueAsNumber; if (v >= min && v <= max) model.write(key, v); show(); });
+  bar.addEventListener("input", () => { const only = list(), v = only ? only[Number(bar.value)] : snap(Number(bar.value)); if (v !== model.get(key)) model.write(key, v); show(); });
+  box.addEventListener("change", () => { const v = box.valueAsNumber, only = list(); if (v >= min && v <= max) model.write(key, only ? only[place(only, v)] : v); show(); });
   function show() {
-    const v = Number(model.get(key));
-    if (Math.abs(to(v) - Number(bar.value)) > step / 2 || !(v >= min && v <= max)) bar.value = to(v);
+    const only = list(), wanted = Number(model.get(key)), v = only ? only[place(only, wanted)] : wanted;
+    Object.assign(bar, only ? { min: 0, max: only.length - 1, step: 1 } : { min: lo, max: hi, step });
+    if (only) bar.value = place(only, v);
+    else if (Math.abs(to(v) - Number(bar.value)) > step / 2 || !(v >= min && v <= max)) bar.value = to(v);
     bar.setAttribute("aria-valuetext", text(v));
     if (Number(box.value) !== v || !box.value) box.value = round(v, 6);
     under.replaceChildren(...marks().filter((m) => m.at >= min && m.at <= max).map((m, i, all) => {
