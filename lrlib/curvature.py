@@ -169,7 +169,7 @@ def _lanczos(product, start, products, tol):
     basis, alpha, beta = [start / start.norm()], [], []
     while True:
         w = product(basis[-1])
-        alpha.append(float(basis[-1].double() @ w.double()))
+        alpha.append(float(_wide(basis[-1]) @ _wide(w)))
         if not math.isfinite(alpha[-1]) or not bool(w.isfinite().all()):
             return math.nan, torch.full_like(start, math.nan), math.nan, len(alpha), math.nan
         for _ in range(2):  # twice: once leaves errors of the size of the cancellation
@@ -182,6 +182,10 @@ def _lanczos(product, start, products, tol):
             top = span.T @ vectors[:, -1].to(start)
             return float(values[-1]), top / top.norm(), residual, len(alpha), scale
         basis.append(w / beta[-1])
+
+
+def _wide(v):
+    return v if v.device.type == "mps" else v.double()  # Apple's GPUs have no float64
 
 
 def _ritz(alpha, beta):
