@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +68,10 @@ class Environment:
 
     def wanted(self, cuda: bool | None = None) -> dict:
         """The stamp that a set-up of today would write; `cuda=None` keeps the choice made before."""
-        digest = hashlib.sha256()
-        for name in ("pyproject.toml", "constraints.txt"):
-            digest.update((self.root / name).read_bytes().replace(b"\r\n", b"\n"))
+        project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))
+        installed = [project["build-system"], project["project"], project["tool"]["hatch"]]   # not ruff's or pytest's
+        pins = (self.root / "constraints.txt").read_text(encoding="utf-8")
+        digest = hashlib.sha256(json.dumps([installed, pins], sort_keys=True).encode("utf-8"))
         chosen = self.read_stamp().get("cuda", False) if cuda is None else cuda
         return {"files": digest.hexdigest(), "folder": str(self.folder), "cuda": chosen}
 

@@ -12,7 +12,8 @@ from pathlib import Path
 FOLDER = "my-notebooks"
 SOURCES = ("book/en", "book/ja")
 MANIFEST = ".handed-out.json"
-PAGES_ONLY = re.compile(r"^(`{3,}|:{3,})\{(?:chapter-facts|solution-end|ledger|document-map)\}.*?^\1\s*?$\n*", re.M | re.S)
+PAGES_ONLY = re.compile(r"^(`{3,}|:{3,})\{(?:chapter-facts|solution-end|ledger|document-map)\}.*?^\1\s*?$\n*",
+                        re.M | re.S)
 
 
 def sync(root: Path) -> list[str]:

@@ -29,6 +29,12 @@ def pips(monkeypatch):
     return calls, failing
 
 
+def change(env, name, old, new):
+    text = (env.root / name).read_text(encoding="utf-8")
+    assert old in text
+    (env.root / name).write_text(text.replace(old, new), encoding="utf-8")
+
+
 def bare(env):
     """A real environment, without pip: made in a moment."""
     venv.create(env.folder, with_pip=False)
@@ -76,15 +82,21 @@ def test_a_torn_stamp_counts_as_none(env, pips):
     assert env.state() == "broken"
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
-def test_changed_requirements_are_installed_in_place(env, pips, name):
+@pytest.mark.parametrize(("name", "old", "new"), [
+    ("pyproject.toml", '"numpy>=2.0"', '"numpy>=2.1"'), ("constraints.txt", "numpy==2.", "numpy==3.")])
+def test_changed_requirements_are_installed_in_place(env, pips, name, old, new):
     calls, _ = pips
     ensure(env)
     (env.folder / "kept").touch()
-    with open(env.root / name, "a", encoding="utf-8") as file:
-        file.write("# one more line\n")
+    change(env, name, old, new)
     assert ensure(env) == "stale"
     assert env.state() == "ready" and (env.folder / "kept").exists() and len(calls) == 4
+
+
+def test_settings_of_tools_need_no_installation(env, pips):
+    ensure(env)
+    change(env, "pyproject.toml", "line-length = 120", "line-length = 100")
+    assert env.state() == "ready"
 
 
 def test_windows_line_ends_change_nothing(env, pips):
@@ -97,8 +109,7 @@ def test_windows_line_ends_change_nothing(env, pips):
 def test_a_failed_update_leaves_the_old_environment_to_be_updated_again(env, pips):
     _, failing = pips
     ensure(env)
-    with open(env.root / "pyproject.toml", "a", encoding="utf-8") as file:
-        file.write("# one more line\n")
+    change(env, "constraints.txt", "torch==", "# a word\ntorch==")
     failing["the book's packages"] = SetupError("no network")
     with pytest.raises(SetupError, match="no network"):
         ensure(env)
@@ -111,8 +122,7 @@ def test_a_failed_update_leaves_the_old_environment_to_be_updated_again(env, pip
 def test_an_interrupted_update_is_made_anew(env, pips):
     _, failing = pips
     ensure(env)
-    with open(env.root / "pyproject.toml", "a", encoding="utf-8") as file:
-        file.write("# one more line\n")
+    change(env, "constraints.txt", "torch==", "# a word\ntorch==")
     failing["the book's packages"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         ensure(env)
