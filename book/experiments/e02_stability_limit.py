@@ -51,8 +51,8 @@ def update(task, seed, rate, steps=1):
         found[-1].backward()
         optimizer.step()
     found.append(task.loss(model(x), y).detach())
-    moved = max(float((p - b).abs().max()) for p, b in zip(model.parameters(), before, strict=True))
-    return moved, float(torch.log10(found[-1] / found[0]))
+    moved = max(float((p.detach() - b).abs().max()) for p, b in zip(model.parameters(), before, strict=True))
+    return moved, float(torch.log10(found[-1] / found[0]).detach())
 
 
 def run(mode):
@@ -94,7 +94,7 @@ def describe(limits, loss, still, huge):
 def expect(q):
     """Below the limit the loss falls, far above it does not."""
     assert q["rises"].mean[BELOW].max() == 0, "half the limit is safe"
-    assert q["rises_above_limit"].mean > 0.5
+    assert q["rises"].mean[-6:].mean() > q["rises"].mean[BELOW].mean() + 0.3
     assert q["move_at_zero"].mean == 0
     assert q["one_huge_update"].mean > 1
 

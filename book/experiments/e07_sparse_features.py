@@ -23,7 +23,7 @@ ID = "e07_sparse_features"
 QUESTION = "Does an adaptive method take larger strides where more is still to be learned?"
 
 STARTS = {"sgd": (-1, 1), "adagrad": (-1.5, 0.5), "rmsprop": (-3, -1), "adam": (-3, -1)}
-SIZES = {"quick": dict(seeds=3, steps=300, features=50, network=90), "full": dict(seeds=20, steps=2000, features=200, network=600)}
+SIZES = {"quick": dict(seeds=3, steps=200, features=50, network=60), "full": dict(seeds=20, steps=2000, features=200, network=600)}
 
 
 def strides(task, rule, lr, seeds, steps):
@@ -85,7 +85,7 @@ def network(size):
 
 
 def run(mode):
-    """Train; `mode` "full": 20 tuning and 20 fresh seeds, 2,000 steps, "quick": 3 and 3, 300 steps."""
+    """Train; `mode` "full": 20 tuning and 20 fresh seeds, 2,000 steps, "quick": 3 and 3, 200 steps."""
     size = SIZES[mode]
     found, lowest, error, stride, loss = sparse(size)
     axes = {"rule": list(STARTS), "lowest_frequency": lowest}

@@ -26,8 +26,8 @@ ARMS = {
     "SGD, constant": Arm("sgd", None, -1.25, 0.25), "SGD, linear": Arm("sgd", linear, -1, 0.5),
 }
 SIZES = {
-    "quick": dict(train=500, held=500, pilot=2, seeds=3, steps=200, convex=300, draws=6),
-    "full": dict(train=4000, held=10_000, pilot=10, seeds=30, steps=2000, convex=4000, draws=40),
+    "quick": dict(train=500, held=500, pilot=2, seeds=3, steps=80, convex=200, draws=6),
+    "full": dict(train=4000, held=10_000, pilot=5, seeds=20, steps=1500, convex=4000, draws=40),
 }
 
 
@@ -61,10 +61,10 @@ def slope(lr, distance):
 
 
 def run(mode):
-    """Train; `mode` "full": 40 seeds on the convex task, 10 + 30 on the network, "quick": 6 and 2 + 3."""
+    """Train; `mode` "full": 40 seeds on the convex task, 5 + 20 on the network, "quick": 6 and 2 + 3."""
     size = SIZES[mode]
     distances = convex(size)
-    task = tasks.mnist1d(train=size["train"], valid=size["held"], test=size["held"])
+    task = tasks.mnist1d(train=size["train"], valid=min(4000, size["held"]), test=size["held"])
     network = bakeoff(task, ARMS, size["pilot"], size["seeds"], size["steps"], [size["steps"]])
     return describe_convex(distances) | describe_network(network)
 
