@@ -6,6 +6,7 @@ from . import results, verdicts
 from .language import language, read_table, strings, t
 
 SPACE = {"en": " ", "ja": ""}
+COLON = {"en": ": ", "ja": "："}
 
 
 def rows():
@@ -120,7 +121,8 @@ class Claim:
 
     def __repr__(self):
         lines = [f"{self.row['id']} [{self.verdict_word}] {self.sentence}"]
-        lines += [f"  {e} {what}: {value}{self._asked(ask, word)}" for e, what, value, ask, word in self.tests()]
+        colon = COLON[self.lang]
+        lines += [f"  {e} {what}{colon}{value}{self._asked(ask, word)}" for e, what, value, ask, word in self.tests()]
         lines += [f"  {note}" for note in self.notes()]
         return "\n".join([*lines, f"  {self.source()}"])
 
@@ -128,7 +130,7 @@ class Claim:
         kind = self.verdict.name.replace(" ", "-")
         head = f'<strong class="lr-claim-verdict">{escape(self.verdict_word)}</strong>'
         tests = "".join(
-            f"<li><b>{escape(e)}</b> {escape(what)}: {escape(value)}"
+            f"<li><b>{escape(e)}</b> {escape(what + COLON[self.lang] + value)}"
             f'<span class="lr-claim-test">{escape(self._asked(ask, word))}</span></li>'
             for e, what, value, ask, word in self.tests()
         )
@@ -167,8 +169,8 @@ class Table:
 
 
 def first_effect(claim):
-    """The effect of the claim's first measured test in words, or an empty text."""
-    return next((value for _, _, value, _, _ in claim.tests()), "")
+    """What the claim's first measured test found, in words, or an empty text."""
+    return next((what + COLON[claim.lang] + value for _, what, value, _, _ in claim.tests()), "")
 
 
 def _key(section):
