@@ -120,7 +120,8 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"**": ["navbar-logo.html", "lang-switch.html", "search-button-field.html", "sbt-sidebar-nav.html"]}
+html_sidebars = {"**": ["navbar-logo.html", "lang-switch.html", "search-button-field.html", "sbt-sidebar-nav.html",
+                        "index-link.html"]}
 html_context = {"other_lang": OTHER[0], "other_lang_name": OTHER[1], "this_lang": LANG, "default_mode": "auto",
                 "about": WORDS["about"]}
 
