@@ -1,8 +1,8 @@
 """A plan on an optimizer, and the record of the rates that it really applied.
 
 The value for step t is set just before step t and recorded just after it, through PyTorch's own step hooks, so the
-training loop calls nothing. Each parameter group holds its base rate (``base_lr``) and the first one the step
-(``plan_step``); they ride in ``optimizer.state_dict()``, in copies and in pickles, so a loaded optimizer continues
+training loop calls nothing. Each parameter group holds its base rate (``base_lr``) and the rate last applied
+(``applied_lr``), the first one also the step (``plan_step``); they ride in ``optimizer.state_dict()``, in copies and in pickles, so a loaded optimizer continues
 where the saved one stood.
 """
 
@@ -63,6 +63,9 @@ class Attachment:
         self._optimizer = weakref.ref(optimizer)
         if t is not None:
             optimizer.param_groups[0]["plan_step"] = t
+        for group in optimizer.param_groups:
+            if _held(group["lr"]) != group.get("applied_lr", _held(group["lr"])):
+                group["base_lr"] = float(group["lr"])  # changed by the user since the saved run
         self._begin(optimizer)
         self._hooks = [
             optimizer.register_step_pre_hook(self._set),
@@ -130,6 +133,7 @@ class Attachment:
             for group in optimizer.param_groups:
                 _put(group, group.pop("base_lr", group["lr"]))
                 group.pop("plan_step", None)
+                group.pop("applied_lr", None)
             optimizer.attachment = None
         self._hooks = []
 
@@ -148,8 +152,7 @@ class Attachment:
         groups = optimizer.param_groups
         self.first = self._t = groups[0].setdefault("plan_step", 0)
         self._rates, self._bases, self._width = array.array("d"), array.array("d"), len(groups)
-        for group in groups:
-            group.setdefault("base_lr", float(group["lr"]))
+        self._mark(groups)
 
     def _set(self, optimizer, args, kwargs):
         groups = optimizer.param_groups
@@ -169,14 +172,21 @@ class Attachment:
             return
         groups = optimizer.param_groups
         for group in groups:
-            self._rates.append(_held(group["lr"]))
+            group["applied_lr"] = _held(group["lr"])
+            self._rates.append(group["applied_lr"])
             self._bases.append(group["base_lr"])
         self._t = groups[0]["plan_step"] = groups[0]["plan_step"] + 1
 
-    def _widen(self, groups):
-        """Make room in the record for groups that were added."""
+    @staticmethod
+    def _mark(groups):
+        """Give each group that has none its base rate, which is its rate now."""
         for group in groups:
             group.setdefault("base_lr", float(group["lr"]))
+            group.setdefault("applied_lr", _held(group["lr"]))
+
+    def _widen(self, groups):
+        """Make room in the record for groups that were added."""
+        self._mark(groups)
         for name in ("_rates", "_bases"):
             old = np.array(getattr(self, name)).reshape(-1, self._width)
             new = np.full((len(old), len(groups)), np.nan)
