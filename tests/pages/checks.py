@@ -43,6 +43,17 @@ PICTURES = """() => [...document.querySelectorAll("main img")]
   .flatMap(i => [...(i.alt.trim() ? [] : ["picture without alt: " + i.src.slice(-60)]),
                  ...(i.complete && !i.naturalWidth ? ["picture not shown: " + i.src.slice(-60)] : [])])"""
 
+# each stored widget view must have become a widget with controls, and none may show an error
+WIDGETS = """async () => {
+  const views = [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')], bad = [];
+  const alive = (view) => { const box = view.previousElementSibling || view.nextElementSibling || view.parentElement;
+    return [box, view.parentElement].some(e => e && e.querySelector("canvas, svg") && e.querySelector("input, button, select")); };
+  for (let i = 0; i < 40 && !views.every(alive); i++) await new Promise(done => setTimeout(done, 100));
+  views.forEach((view, i) => { if (!alive(view)) bad.push("widget " + i + " did not start"); });
+  document.querySelectorAll('main [role="alert"]').forEach(e => { if (e.textContent.trim()) bad.push("widget error: " + e.textContent.slice(0, 80)); });
+  return bad;
+}"""
+
 AXE_RUN = """async (rules) => {
   const options = rules ? { runOnly: { type: "rule", values: rules }, resultTypes: ["violations"] } : { resultTypes: ["violations"] };
   const found = await axe.run(document, options);

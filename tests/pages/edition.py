@@ -17,7 +17,9 @@ def page_tests(lang):
     @pytest.mark.parametrize("name", names)
     def test_over_http(page, address, name):
         page.goto(f"{address}/{name}", wait_until="load")
-        problems = checks.settled(page) + page.evaluate(checks.GLYPHS) + page.evaluate(checks.PICTURES)
+        problems = checks.settled(page)
+        for question in (checks.WIDGETS, checks.GLYPHS, checks.PICTURES):
+            problems += page.evaluate(question)
         checks.set_theme(page, "light")
         problems += checks.axe(page)
         checks.set_theme(page, "dark")
@@ -29,6 +31,6 @@ def page_tests(lang):
     @pytest.mark.parametrize("name", names)
     def test_from_file(page, name):
         page.goto((SITE / name).as_uri(), wait_until="load")
-        report(checks.settled(page) + page.watch.problems())
+        report(checks.settled(page) + page.evaluate(checks.WIDGETS) + page.watch.problems())
 
     return test_over_http, test_from_file

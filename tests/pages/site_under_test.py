@@ -94,10 +94,10 @@ class Page(html.parser.HTMLParser):
                 self.foreign.append(value)
 
 
-def read_pages(root):
-    """`{path: Page}` of all HTML pages below `root`."""
+def read_pages(root, pattern="*.html"):
+    """`{path: Page}` of the HTML pages below `root`."""
     pages = {}
-    for path in sorted(Path(root).resolve().rglob("*.html")):
+    for path in sorted(Path(root).resolve().rglob(pattern)):
         if "_static" not in path.parts:
             pages[path] = Page()
             pages[path].feed(path.read_text(encoding="utf-8"))

@@ -1,8 +1,11 @@
 """The site as a whole: links, doors, search, language switch, themes."""
+import csv
 import re
 
 import pytest
-from site_under_test import LANGUAGES, SITE, link_problems, page_paths, read_pages
+from site_under_test import LANGUAGES, ROOT, SITE, link_problems, page_paths, read_pages
+
+from lrbook.lint import literal_stars
 
 
 def results(page, lang, query):
@@ -89,3 +92,27 @@ def test_theme_menu(page):
         assert page.locator("html").get_attribute("data-theme") == mode
         colours[mode] = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert colours["dark"] != colours["light"]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_ledger_lists_every_claim(lang):
+    with (ROOT / "book" / "claims.csv").open(encoding="utf-8", newline="") as file:
+        wanted = {f"claim-{row['id']}" for row in csv.DictReader(file)}
+    (page,) = read_pages(SITE / lang / "book" / lang, "ledger.html").values()
+    assert {name for name in page.ids if name.startswith("claim-C")} == wanted
+
+
+def test_ledger_filter(page):
+    page.goto((SITE / "en/book/en/ledger.html").as_uri())
+    shown = page.locator(".lr-ledger-table tbody tr:visible")
+    everything = shown.count()
+    page.locator(".lr-ledger-filter select").select_option("not-testable-here")
+    assert 0 < shown.count() < everything
+    page.locator(".lr-ledger-filter input").fill("zyzzyva")
+    assert shown.count() == 0
+
+
+def test_no_literal_stars_in_japanese_pages():
+    found = [f"{name}: {message}" for name in page_paths("ja")
+             for message in literal_stars((SITE / name).read_text(encoding="utf-8"))]
+    assert not found

@@ -1,0 +1,55 @@
+"""The checks themselves, on planted mistakes."""
+import checks
+import pytest
+from site_under_test import served
+
+HEAD = '<!doctype html><html lang="ja"><head><meta charset="utf-8"><title>t</title></head><body><main>'
+
+
+def opened(page, body):
+    page.set_content(HEAD + body + "</main></body></html>")
+    return page
+
+
+def test_a_missing_glyph_is_seen(page):
+    assert not opened(page, "<p>学習率 η ∇ → “x”</p>").evaluate(checks.GLYPHS)
+    assert "U+e123" in " ".join(opened(page, "<p>x \ue123</p>").evaluate(checks.GLYPHS))
+
+
+def test_an_overflow_is_seen(page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert not opened(page, "<p>short</p>").evaluate(checks.OVERFLOW)
+    assert opened(page, '<div style="width:900px">wide</div>').evaluate(checks.OVERFLOW)
+
+
+def test_untypeset_maths_and_pictures_without_alt_are_seen(page):
+    assert checks.settled(opened(page, '<span class="math">\\(x\\)</span>'))
+    assert opened(page, '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">').evaluate(checks.PICTURES)
+
+
+def test_a_widget_that_did_not_start_is_seen(page):
+    view = '<script type="application/vnd.jupyter.widget-view+json">{"model_id": "0"}</script>'
+    assert opened(page, f"<div>{view}</div>").evaluate(checks.WIDGETS) == ["widget 0 did not start"]
+    assert opened(page, '<div role="alert">Traceback</div>').evaluate(checks.WIDGETS) == ["widget error: Traceback"]
+
+
+def test_axe_sees_an_unnamed_control(page):
+    assert any("label" in found or "name" in found for found in checks.axe(opened(page, '<input type="range">')))
+
+
+@pytest.mark.parametrize("script", [
+    "fetch('https://cdn.example.org/x.js').catch(() => 0)", "console.error('broken')", "undefinedFunction()",
+    "new Image().src = 'nowhere.png'"])
+def test_the_watch_sees_requests_and_errors(page, tmp_path, script):
+    (tmp_path / "a.html").write_text(HEAD + f"<script>{script}</script></main></body></html>", encoding="utf-8")
+    with served(tmp_path) as address:
+        page.goto(f"{address}/a.html")
+        page.wait_for_timeout(300)
+    assert page.watch.problems()
+
+
+def test_the_benign_line_of_the_theme_is_allowed(page, tmp_path):
+    (tmp_path / "a.html").write_text(HEAD + "<script>console.error('Got invalid theme mode: . Resetting to auto.')</script>",
+                                     encoding="utf-8")
+    page.goto((tmp_path / "a.html").as_uri())
+    assert not page.watch.problems()
