@@ -1,0 +1,221 @@
+"""The static host in Chromium, from file://: a plain page with stored widget state, no kernel, no network."""
+import base64
+import json
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from lrwidgets import Stride, SweepLab, TrainingLab
+from lrwidgets.base import STATIC
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def stored(widget):
+    """What nbclient would keep of a widget, without the kit's code."""
+    state = {k: v for k, v in widget.get_state().items() if not k.startswith("_") and k not in ("layout", "snapshot", "tabbable", "tooltip")}
+    raw = bytes(widget.get_state().get("snapshot", b""))
+    buffers = [{"path": ["snapshot"], "encoding": "base64", "data": base64.b64encode(raw).decode()}] if raw else []
+    return {"model_name": "AnyModel", "model_module": "anywidget", "state": json.loads(json.dumps(state)), "buffers": buffers}
+
+
+def document(entries, shown, lang="en", theme="light"):
+    states = json.dumps({"version_major": 2, "version_minor": 0, "state": entries})
+    views = "".join(f'<script type="{VIEW}">{json.dumps({"model_id": key})}</script>' for key in shown)
+    return (f'<!doctype html><html lang="{lang}" data-theme="{theme}"><head><meta charset="utf-8"><title>t</title>'
+            f'<link rel="stylesheet" href="{(STATIC / "kit.css").as_uri()}">'
+            f'<script defer src="{(STATIC / "page.js").as_uri()}"></script></head><body><main><h1>t</h1>'
+            f'<script type="{STATE}">{states}</script>{views}</main></body></html>')
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not path:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open a page with these widgets; afterwards nothing may have failed and only files may have been asked for."""
+    opened = []
+
+    def show_these(entries, shown=None, lang="en", theme="light", width=800, **settings):
+        entries = entries if isinstance(entries, dict) else {f"id{i}": stored(w) for i, w in enumerate(entries)}
+        path = tmp_path / "page.html"
+        path.write_text(document(entries, shown or list(entries), lang, theme), encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
+        page, faults, asked = context.new_page(), [], []
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+        page.on("request", lambda request: asked.append(request.url))
+        opened.append((context, faults, asked))
+        page.goto(path.as_uri())
+        page.locator(".lrw canvas").first.wait_for()
+        return page
+
+    yield show_these
+    for context, faults, asked in opened:
+        context.close()
+        assert faults == []
+        assert [url for url in asked if not url.startswith("file:")] == []
+
+
+def says(page, text, index=0):
+    from playwright.sync_api import expect
+    expect(page.locator(".lrw").nth(index).get_by_role("status")).to_contain_text(text)
+
+
+def ink(page, index=0):
+    """How many pixels of a widget's canvas are drawn."""
+    return page.evaluate("i => { const c = document.querySelectorAll('.lrw canvas')[i], d = c.getContext('2d')"
+                         ".getImageData(0, 0, c.width, c.height).data; let n = 0; for (let k = 3; k < d.length; k += 4)"
+                         " n += d[k] > 0; return n; }", index)
+
+
+def test_stride_reacts_to_every_control(show):
+    page = show([Stride(curvature=4.0, lr=0.4)])
+    says(page, "jumps across the bottom and lands nearer")
+    assert ink(page) > 3000
+    rate = page.get_by_role("spinbutton", name="Learning rate")
+    rate.fill("0.51")
+    rate.press("Enter")
+    says(page, "farther out")
+    page.get_by_role("spinbutton", name="Curvature").fill("1")
+    page.get_by_role("spinbutton", name="Curvature").press("Enter")
+    says(page, "without jumping")
+    page.get_by_role("combobox", name="Curve").select_option("dent")
+    says(page, "comes to rest")
+    label = page.locator("canvas").get_attribute("aria-label")
+    assert re.search("20 steps of gradient descent", label) and "Verdict" in label
+    page.locator("summary").click()
+    assert page.locator("table tbody tr").count() == 21
+
+
+def test_the_slider_stops_at_the_limit_by_keyboard(show):
+    page = show([Stride(curvature=4.0, lr=0.45)])
+    slider = page.get_by_role("slider", name="Learning rate")
+    slider.focus()
+    seen = set()
+    for _ in range(8):
+        slider.press("ArrowRight")
+        seen.add(page.locator(".lrw").get_attribute("data-verdict"))
+    assert seen == {"alternating", "periodic", "diverging"}
+    assert slider.get_attribute("data-lm-suppress-shortcuts") == "true"
+
+
+def test_every_control_is_labelled_and_leaves_arrow_keys_alone(show):
+    page = show([Stride(), TrainingLab(), SweepLab()])
+    page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
+    bare = page.evaluate("() => [...document.querySelectorAll('.lrw input, .lrw select, .lrw button, .lrw summary')]"
+                         ".filter(e => e.dataset.lmSuppressShortcuts !== 'true' || !((e.labels && e.labels.length)"
+                         " || e.getAttribute('aria-label') || e.textContent.trim())).map(e => e.outerHTML)")
+    assert bare == []
+
+
+def test_recorded_runs_play_and_leave_a_ghost(show):
+    page = show([TrainingLab(lr=0.1)], reduced_motion="reduce")
+    page.wait_for_selector("[data-life=recorded]")
+    says(page, "Recorded at rate 0.1")
+    page.get_by_role("slider", name="Learning rate").press("End")
+    says(page, "Recorded at rate 3")
+    before = ink(page)
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_timeout(100)
+    assert ink(page) < before, "the ghost is gone"
+    page.get_by_role("combobox", name="Optimizer").select_option("adam")
+    says(page, "Recorded at rate 0.1")
+    page.get_by_role("button", name="Run").click()
+    says(page, "After 400 steps")
+
+
+def test_playing_can_be_paused_and_stopped(show):
+    page = show([TrainingLab(lr=0.1)])
+    page.wait_for_selector("[data-life=recorded]")
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("[data-status=running]")
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_selector("[data-status=paused]")
+    page.get_by_role("button", name="Resume").click()
+    page.wait_for_selector("[data-status=done]")
+
+
+def test_recorded_sweep_moves_its_threshold_with_the_target(show):
+    page = show([SweepLab(optimizer="sgd")])
+    page.wait_for_selector("[data-life=recorded]")
+    says(page, "The largest rate below a loss of 0.3")
+    target = page.get_by_role("spinbutton", name="Converged below")
+    target.fill("0.0001")
+    target.press("Enter")
+    says(page, "No rate is below")
+    page.get_by_role("combobox", name="Optimizer").select_option("momentum")
+    says(page, "momentum 0.9")
+    page.locator("summary").click()
+    assert page.locator("table tbody tr").count() == 41
+
+
+def test_stored_rows_are_drawn_where_no_recording_can_be_loaded(show):
+    lab = TrainingLab(steps=50)
+    lab._rows.frombytes(np.array([[i, 1 / (i + 1), 0.1] for i in range(50)], np.float32).tobytes())
+    lab.status = "done"
+    entry = stored(lab)
+    page = show({"a": entry, "b": stored(Stride())}, shown=["a", "b"])
+    page.evaluate("() => 0")
+    assert ink(page) > 1500
+
+
+def test_stored_links_work_without_a_kernel(show):
+    link = {"model_name": "LinkModel", "model_module": "@jupyter-widgets/controls",
+            "state": {"source": ["IPY_MODEL_a", "lr"], "target": ["IPY_MODEL_b", "lr"]}}
+    page = show({"a": stored(Stride(lr=0.1)), "b": stored(Stride(lr=0.2)), "l": link}, shown=["a", "b"])
+    boxes = page.get_by_role("spinbutton", name="Learning rate")
+    assert boxes.nth(1).input_value() == "0.1"
+    for here, there, value in ((0, 1, "0.5"), (1, 0, "0.7")):
+        boxes.nth(here).fill(value)
+        boxes.nth(here).press("Enter")
+        assert boxes.nth(there).input_value() == value
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 800])
+def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
+    page = show([Stride(lang="ja", curve="dent"), TrainingLab(lang="ja"), SweepLab(lang="ja")], lang="ja", theme=theme, width=width)
+    page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
+    page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
+    says(page, "止まるのは")
+    says(page, "記録です", 1)
+    says(page, "記録です", 2)
+    assert page.locator(".lrw").first.get_attribute("lang") == "ja"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = page.evaluate("() => getComputedStyle(document.querySelector('.lrw')).colorScheme")
+    assert dark == theme
+
+
+def test_the_theme_follows_the_page_and_paper_is_light(show):
+    page = show([Stride()])
+    root = page.locator(".lrw")
+    page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
+    page.wait_for_selector(".lrw[data-dark=true]")
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    assert root.get_attribute("data-dark") == "false"
+    page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    page.wait_for_selector(".lrw[data-dark=true]")
+
+
+def test_a_view_that_is_taken_away_leaves_nothing_behind(show):
+    page = show([Stride()])
+    left = page.evaluate("""() => { const el = document.createElement('div'); document.body.append(el);
+      const state = { kind: 'stride', lang: 'en', error: '', lr: .1, curvature: 4, start: 1, steps: 5, curve: 'quadratic' };
+      const one = lrwidgets.mount(el, state); one.end();
+      return [el.childElementCount, [...one.model.hears.values()].reduce((n, s) => n + s.size, 0)]; }""")
+    assert left == [0, 0]
