@@ -14,6 +14,7 @@ SOURCES = ("book/en", "book/ja")
 MANIFEST = ".handed-out.json"
 PAGES_ONLY = re.compile(r"^(`{3,}|:{3,})\{(?:chapter-facts|solution-end|ledger|document-map)\}.*?^\1\s*?$\n*",
                         re.M | re.S)
+CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 
 
 def sync(root: Path) -> list[str]:
@@ -50,7 +51,7 @@ def adapted(notebook: bytes) -> bytes:
     content = json.loads(notebook)
     for cell in content["cells"]:
         if cell["cell_type"] == "markdown":
-            text = PAGES_ONLY.sub("", "".join(cell["source"]))
+            text = CITED.sub(r"[\1]", PAGES_ONLY.sub("", "".join(cell["source"])))
             cell["source"] = text.rstrip("\n").splitlines(keepends=True)
     content["cells"] = [cell for cell in content["cells"] if cell["source"] or cell["cell_type"] == "code"]
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8")

@@ -119,6 +119,8 @@ def test_what_only_the_pages_understand_is_left_out():
     facts = "# Title\n\n```{chapter-facts}\n:name: x\n```\n\nText with ```code``` in it."
     kept = "````{exercise}\n:label: a\n```python\nx = 1\n```\n````"
     content = adapted(notebook(facts, "```{solution-end}\n```", kept, ":::{ledger}\n:::\nAfter").encode("utf-8"))
+    assert sources(adapted(notebook("as in {cite}`a-1`; {cite:t}`b,c` says").encode("utf-8"))) == [
+        "as in [a-1]; [b,c] says"]
     assert sources(content) == ["# Title\n\nText with ```code``` in it.", kept, "After"]
 
 
