@@ -5,7 +5,7 @@ import nbformat
 import pytest
 
 from lrbook import lint
-from lrbook.nbtext import BOOK, LANGUAGES
+from lrbook.nbtext import LANGUAGES
 from lrbook.prose import pages, strip_blocks, strip_inline
 
 SOURCES = [(lang, path) for lang in LANGUAGES for path in pages(lang)]
