@@ -177,6 +177,17 @@ def install(env: Environment, cuda: bool) -> None:
     """PyTorch first and alone, so that no other package can pull in a build of its own choice; then the rest."""
     pip(env, torch_arguments(env.root, cuda), "PyTorch")
     pip(env, ["-c", "constraints.txt", "-e", f".[{EXTRAS}]"], "the book's packages")
+    make_paths_relative(env)
+
+
+def make_paths_relative(env: Environment) -> None:
+    """Let the paths to the three packages be relative, so plain ASCII: Python before 3.13 reads them in the system's
+    own encoding, and would not start in a folder with a Japanese name where that encoding is not UTF-8."""
+    name = "site-packages/*learning_rates*.pth"
+    for path in [*env.folder.glob(f"lib/python*/{name}"), *env.folder.glob(f"Lib/{name}")]:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        relative = [os.path.relpath(path.parent / line, path.parent) for line in lines]
+        path.write_text("\n".join(relative) + "\n", encoding="utf-8")
 
 
 def torch_arguments(root: Path, cuda: bool) -> list[str]:

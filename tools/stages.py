@@ -39,7 +39,7 @@ class Stage:
 UNIT = ("tests/lrlib", "tests/lrbook", "tests/widgets", "tests/book", "tests/assignments")
 PACKAGES = ("lrlib", "widgets/lrwidgets", "book/lrbook")
 STAGES = (
-    Stage("setup", 60, ((*PYTEST, "tests/setup"),), ("tests/setup",)),
+    Stage("setup", 60, ((*PYTEST, *TWO, "tests/setup"),), ("tests/setup",)),
     Stage("unit", 240, ((*PYTEST, *TWO, *UNIT, "--doctest-modules", *PACKAGES),), (*UNIT, *PACKAGES),
           wants=("a C++ compiler", "Node", "a browser (Chromium)")),
     Stage("notebooks", 420, ((*PYTEST, *TWO, *NBVAL, "book/en", "book/ja"),),

@@ -99,6 +99,25 @@ def test_settings_of_tools_need_no_installation(env, pips):
     assert env.state() == "ready"
 
 
+def test_its_python_starts_in_any_folder_under_any_encoding(env, pips, monkeypatch):
+    def pip(env, arguments, what):
+        [site] = env.folder.rglob("site-packages")
+        paths = [env.root, env.root / "book", env.root / "widgets"]
+        (site / "_learning_rates.pth").write_text("\n".join(map(str, paths)), encoding="utf-8")
+
+    monkeypatch.setattr(environment, "pip", pip)
+    ensure(env)
+    plain = {**os.environ, "PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0",
+             "PYTHONIOENCODING": "utf-8:surrogateescape"}
+    for name in ("book", "widgets"):
+        (env.root / name).mkdir()
+    show = "import sys; print(*sys.path, sep='\\n')"
+    done = subprocess.run([env.python, "-c", show], env=plain, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    found = {os.path.normpath(line) for line in done.stdout.decode("utf-8").splitlines()}
+    assert {str(env.root), str(env.root / "book"), str(env.root / "widgets")} <= found
+
+
 def test_windows_line_ends_change_nothing(env, pips):
     ensure(env)
     path = env.root / "constraints.txt"
