@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import pathlib
 import re
 import shutil
 
@@ -219,3 +220,17 @@ def test_a_view_that_is_taken_away_leaves_nothing_behind(show):
       const one = lrwidgets.mount(el, state); one.end();
       return [el.childElementCount, [...one.model.hears.values()].reduce((n, s) => n + s.size, 0)]; }""")
     assert left == [0, 0]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(show, theme):
+    axe = pathlib.Path(__file__).parents[1] / "pages" / "vendor" / "axe.min.js"
+    page = show([Stride(), TrainingLab(), SweepLab()], theme=theme)
+    page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
+    page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
+    page.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    page.evaluate("dark => { document.body.style.background = dark ? '#14181e' : '#fff';"
+                  " document.body.style.color = dark ? '#fff' : '#000'; }", theme == "dark")
+    page.add_script_tag(path=str(axe))
+    found = page.evaluate("async () => (await axe.run({ preload: false })).violations.map(v => [v.id, v.impact, v.nodes.map(n => n.html)])")
+    assert found == []
