@@ -72,7 +72,7 @@ def describe(limits, loss, still, huge):
         peak = np.log10(loss[..., :EARLY].max(axis=-1) / loss[..., 0])
     bad = (loss[..., -1] > loss[..., 0]).astype(float)
     axis, share = {"multiple_of_limit": MULTIPLES}, "share of runs"
-    shown = np.where(np.isfinite(loss), loss, np.nan)[:, :5, :100]
+    shown = np.where(np.isfinite(loss), loss, np.nan)[:, :2, :60]
     return {
         "limit": per_seed(limits, "rate", {}, "2 over the largest Hessian eigenvalue at the initial weights"),
         "rises": per_seed(rises, share, axis, f"runs whose loss rises at least once in the first {EARLY} steps"),
@@ -80,7 +80,7 @@ def describe(limits, loss, still, huge):
         "peak": per_seed(np.where(np.isfinite(peak), peak, np.nan), "decades", axis,
                          f"log10 of the highest loss of the first {EARLY} steps over the first; empty where a run diverged", band=1.0),
         "loss_by_step": fixed(np.moveaxis(shown, 1, 2), "nats", axis | {"step": range(shown.shape[-1]), "seed": range(shown.shape[1])},
-                              "training loss along the run, first five seeds", band=10.0),
+                              "training loss along the run, first two seeds", band=10.0),
         "final_loss": per_seed(np.where(bad > 0, np.nan, loss[..., -1]), "nats", axis, "training loss at the end; empty where a run diverged", band=1.0),
         "rises_above_limit": per_seed(rises[ABOVE].mean(axis=0) - rises[BELOW].mean(axis=0), share, {},
                                       "share of runs whose loss rises early at 1.5 and 2 times the limit, minus at 0.25 and 0.5 times"),
