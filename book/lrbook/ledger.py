@@ -62,8 +62,8 @@ def sections(lang):
     `line`, `chapters` (pages of this book, empty when there is none yet),
     `claims` (ids of the claims it makes).
 
-    >>> sections("ja")[33]["section_title"], sections("ja")[33]["chapters"]
-    ('その2 大きすぎる', ['too_large'])
+    >>> sections("ja")[32]["section_title"], sections("ja")[32]["chapters"]
+    ('その1 大きすぎる', ['too_large'])
     """
     check_language(lang)
     papers, made = documents(lang), {}

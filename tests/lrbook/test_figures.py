@@ -66,18 +66,19 @@ def test_pixels_of_a_line(method, page):
 @pytest.mark.parametrize("page", figures.PAGES.values(), ids=figures.PAGES)
 @pytest.mark.parametrize("color", [figures.TEXT, *figures.COLORS.values()])
 def test_pixels_of_letters(color, page):
-    """Letters against what surrounds them at 2 pixels: the page on white, their halo on dark."""
+    """Letters against the brightest within 5 pixels of them: the page on white, their halo on dark."""
+    lrbook.start("en")
     fig, ax = lrbook.panel()
     ax.set_axis_off()
     ax.text(0.1, 0.5, "Hl 学習", color=color)
     png = figures.png(fig)
     ink = luminance(on_page(png, "#ffffff"))
-    core = ratio(ink, 1.0) >= 4.5
-    assert core.sum() > 150, "letters are there"
+    core = ratio(ink, 1.0) >= 5
+    assert core.sum() > 100, "letters are there"
     seen = luminance(on_page(png, page))
-    around = np.stack([np.roll(seen, shift, axis) for axis in (0, 1) for shift in (-4, -3, 3, 4)])
+    around = np.stack([np.roll(seen, shift, axis) for axis in (0, 1) for shift in range(-5, 6)])
     strength = ratio(seen[core], around.max(axis=0)[core])
-    assert np.median(strength) >= 4.5 and (strength >= 4.5).mean() > 0.75
+    assert np.median(strength) >= 4.5 and (strength >= 4.5).mean() > 0.9
 
 
 def test_halo_is_invisible_on_white():
