@@ -89,17 +89,17 @@ def curves(found):
 
 
 def contrasts(found, best, long):
-    count, _ = steps_to(found)
+    count, slow = steps_to(found)[0], steps_to(long)[0][0]
     test, bad, up = found.final("test_metric", CHANCE), failed(found).astype(float), rises(found)
     n = long.diverged.shape[1]
-    tenth, tiny = best - TENTH, max(0, best - 2 * TENTH)
+    tiny = max(0, best - 2 * TENTH)
     goal = np.maximum(found.metrics["train_loss"][best, :n, -1], long.metrics["train_loss"][0, :, -1]) * 1.5
     loss = np.log10(long.final("train_loss")[0]) - np.log10(found.final("train_loss")[best, :n])
     return {
         "best_rate": fixed(found.lr[best], "rate", {}, "highest mean validation accuracy"),
         "slower_at_a_tenth": per_seed(
-            np.log10(count[tenth] / count[best]), "decades", {},
-            "log10 of the steps to 90 % training accuracy at a tenth of the best rate over those at the best (a run that never gets there counts with its length)"),
+            np.log10(slow / count[best, :n]), "decades", {},
+            "log10 of the steps to 90 % training accuracy at a tenth of the best rate (given ten times the steps) over those at the best; a run that never gets there counts with its length"),
         "failures_at_ten_times": per_seed(bad[best + TENTH] - bad[best], "share of runs", {}, "failed runs at ten times the best rate minus at the best"),
         "rises_when_too_large": per_seed(
             up[best + LARGE] - up[best], "share of evaluations", {}, "evaluations at which the training loss had risen, at 5.6 times the best rate minus at the best"),
