@@ -56,7 +56,7 @@ def show(browser, tmp_path):
         path.write_text(document(entries, shown or list(entries), lang, theme), encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
         page, faults, asked = context.new_page(), [], []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: message.type == "error" and faults.append(message.text))
         page.on("request", lambda request: asked.append(request.url))
@@ -74,7 +74,7 @@ def show(browser, tmp_path):
 
 def says(page, text, index=0):
     from playwright.sync_api import expect
-    expect(page.locator(".lrw").nth(index).get_by_role("status")).to_contain_text(text)
+    expect(page.locator(".lrw").nth(index).get_by_role("status")).to_contain_text(text, timeout=30_000)
 
 
 def ink(page, index=0):

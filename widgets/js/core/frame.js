@@ -13,7 +13,7 @@ export class Frame {
     this.badge = h("p", { class: "lrw-badge" });
     this.alert = h("div", { class: "lrw-alert", role: "alert" });
     this.table = h("table");
-    this.details = h("details", {}, h("summary", { "data-lm-suppress-shortcuts": "true" }, this.t.numbers), h("div", { class: "lrw-scroll", tabindex: 0, role: "region", "aria-label": this.t.numbers, "data-lm-suppress-shortcuts": "true" }, this.table));
+    this.details = h("details", {}, h("summary", { "data-lm-suppress-shortcuts": "true" }, this.t.numbers), h("div", { class: "lrw-scroll", tabindex: 0, role: "group", "aria-label": this.t.numbers, "data-lm-suppress-shortcuts": "true" }, this.table));
     this.root = h("div", { class: "lrw", lang, "data-kind": kind, role: "group", "aria-label": this.t.title[kind] });
     this.picture = new Picture(this.root, draw, height);
     this.root.append(this.row, this.buttons, this.alert, this.picture.canvas, this.say, this.badge, this.details);

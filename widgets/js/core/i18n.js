@@ -6,7 +6,7 @@ export const STRIDE = {
     title: { stride: "Stride: gradient descent on a curve" },
     numbers: "The numbers", here: "computed in this page",
     lr: "Learning rate", curvature: "Curvature", start: "Start", steps: "Steps", curve: "Curve",
-    curves: { quadratic: "parabola", tilted: "two wells", dent: "valley with a dent" },
+    curves: { quadratic: "parabola", tilted: "two wells", dent: "dented valley" },
     loss: "loss", step: "step", x: "x", slope: "slope", logLoss: "loss (log axis)", space: " ", limit: "2/curvature",
     wells: { tilted: ["limit, left well", "limit, right well"], dent: ["limit, dent", "limit, valley"] },
     into: { tilted: ["in the left well, the deeper one", "in the right well, the shallower one"], dent: ["in the dent, above the bottom of the valley", "at the bottom of the valley"] },
