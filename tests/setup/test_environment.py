@@ -248,7 +248,7 @@ def test_without_a_network_the_message_says_so_and_nothing_is_half_used(checkout
     offline |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0",
                 "PIP_NO_CACHE_DIR": "1", "LR_NO_TORCH_INDEX": "1"}
     done = subprocess.run([sys.executable, "run.py", "setup"], cwd=checkout, env=offline, capture_output=True,
-                          encoding="utf-8", timeout=120)
+                          encoding="utf-8", timeout=600)
     assert done.returncode == 1
     assert "Is this machine online?" in done.stderr and "Traceback" not in done.stderr
     assert Environment(checkout).state() == "broken"

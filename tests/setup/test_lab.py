@@ -17,7 +17,7 @@ from tools.environment import Environment
 
 from .conftest import ROOT
 
-SOON = 60           # a later start takes under 5 s on a quiet machine; this one may share its cores
+SOON = 300          # a later start takes under 5 s on a quiet machine; this one may share its cores
 
 
 def free_port():

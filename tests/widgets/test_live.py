@@ -191,8 +191,8 @@ def test_close_stops_the_run(quick, until):
     lab.close()
     until(lambda: not job_threads())
     lab.close()
-    del lab
     gc.collect()
+    assert lab.comm is None and lab.status == "stopped"
 
 
 def test_running_the_same_cell_again_stops_the_older_widgets_run(quick, until, monkeypatch):
