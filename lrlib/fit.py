@@ -9,7 +9,7 @@ import torch
 
 from . import checkpoint as checkpoints
 from . import device as devices
-from . import rules
+from . import optimizers, rules
 from . import record as records
 from .arguments import check_diverged_at, factors_of, seed_list, steps_of
 from .attach import attach
@@ -222,8 +222,6 @@ def _maker(optimizer, lr, hyper):
     if np.ndim(lr) != 0:
         raise ValueError(f"lr must be one number in a single run; got {lr!r}; lrlib.sweep takes several")
     rule.check(lr=lr, **hyper)
-    from . import optimizers
-
     classes = {name.lower(): c for name, c in vars(optimizers).items() if isinstance(c, type)}
     return lambda parameters: classes[rule.name](parameters, lr=float(lr), **hyper)
 

@@ -1,5 +1,6 @@
 """What really happened in a run or a sweep: losses, applied rates, evaluations, parameters."""
 
+import functools
 import json
 import os
 import platform
@@ -193,6 +194,7 @@ def interval(values, confidence=0.95):
     return mean, mean - half, mean + half, n
 
 
+@functools.cache
 def t_quantile(confidence, freedom):
     """Half width t of Student's distribution, P(|T| ≤ t) = confidence, by integrating its density at T = √ν·tan θ.
 

@@ -1,7 +1,8 @@
 """Lanes: the runs of a sweep stacked into one batched program.
 
 A lane is one base rate and one seed. Every tensor of the run gets a leading lane axis; the gradient of all lanes is one
-``vmap(grad(loss))``; the update is the rule itself, with the rate as a vector. A lane that diverges is masked: its
+``vmap(grad(loss))``; the update is the rule itself, with the rate as a vector, on one buffer that holds all parameters
+(a rule that looks at whole tensors gets them one by one). A lane that diverges is masked: its
 parameters and state are frozen with ``torch.where``, so its numbers reach no other lane.
 """
 
@@ -18,7 +19,7 @@ from ..streams import Noise, Order, initial_model
 class Carry:
     """What one step hands to the next: parameters, rule state, who is alive, the first loss."""
 
-    parameters: dict            # name → [L, …]
+    parameters: dict            # name → [L, …], or "all" → [L, parameters]
     state: dict                 # name → {state name → [L, …]}
     alive: torch.Tensor         # [L] bool
     first: torch.Tensor         # [L], nan before the first step
@@ -83,13 +84,27 @@ class Lanes:
         models = [initial_model(task, s, dtype, device) for s in self.seeds]
         self.model = models[0]
         where = self.which.to(device)
-        self.start = {n: torch.stack([dict(m.named_parameters())[n].detach() for m in models])[where]
-                      for n, _ in self.model.named_parameters()}
+        self.shapes = {n: p.shape for n, p in self.model.named_parameters()}
+        self.start = self._packed({n: torch.stack([dict(m.named_parameters())[n].detach() for m in models])[where]
+                                   for n in self.shapes})
         self.buffers = {n: torch.stack([dict(m.named_buffers())[n] for m in models])[where]
                         for n, _ in self.model.named_buffers()}
         size = sum(p.numel() for p in self.model.parameters())
         self.noises = [Noise(s, size) for s in self.seeds] if _noisy(task) else None
         self.gradient = vmap(grad_and_value(self._loss), in_dims=(0, 0, *self._data_dims()))
+
+    def _packed(self, tensors):
+        """{name: [L, …]} as {"all": [L, parameters]} for a rule that works entry by entry."""
+        if self.rule.kind != "element":
+            return tensors
+        return {"all": torch.cat([tensors[n].flatten(1) for n in self.shapes], dim=1)}
+
+    def parameters(self, carry):
+        """The parameters of a carry, {name: [L, …]}."""
+        if self.rule.kind != "element":
+            return carry.parameters
+        pieces = carry.parameters["all"].split([shape.numel() for shape in self.shapes.values()], dim=1)
+        return {n: piece.view(-1, *shape) for (n, shape), piece in zip(self.shapes.items(), pieces)}
 
     def _tensor(self, values):
         return torch.as_tensor(np.asarray(values, dtype=float)).to(dtype=self.dtype, device=self.device)
@@ -156,7 +171,8 @@ class Lanes:
         rest = list(rest)
         rows = rest.pop(0) if self.orders is not None else None
         x, y = data if rows is None else (data[0][rows], data[1][rows])
-        gradients, loss = self.gradient(carry.parameters, buffers, x, y)
+        gradients, loss = self.gradient(self.parameters(carry), buffers, x, y)
+        gradients = self._packed(gradients)
         first = torch.where(carry.first.isnan(), loss, carry.first)
         sound = loss.isfinite() & ~(loss > self.diverged_at * first.abs())
         alive = carry.alive & (sound | ~go)

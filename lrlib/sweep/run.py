@@ -89,7 +89,8 @@ class BatchedRun:
 
     def evaluation(self):
         """Evaluate all lanes now; diverged ones are nan."""
-        values = evaluate_lanes(self.setup.task, self.lanes.model, self.carry.parameters, self.lanes.buffers, self.sets)
+        parameters = self.lanes.parameters(self.carry)
+        values = evaluate_lanes(self.setup.task, self.lanes.model, parameters, self.lanes.buffers, self.sets)
         values = {n: np.where(self.diverged, np.nan, v) for n, v in values.items()}
         self.log.evaluations.append({"step": self.log.done, **values})
         return self.log.evaluations[-1]
@@ -129,8 +130,5 @@ class BatchedRun:
 
     def record(self):
         """The Record of the run up to now."""
-        parameters = {n: p.cpu().numpy().copy() for n, p in self.carry.parameters.items()}
+        parameters = {n: p.cpu().numpy().copy() for n, p in self.lanes.parameters(self.carry).items()}
         return self.log.record(self.diverged, parameters, self.path, self.reason)
-
-    def close(self):
-        """Nothing to release."""

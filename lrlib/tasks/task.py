@@ -79,7 +79,7 @@ def _tensors(data):
     data = getattr(data, "dataset", data)
     if data is None or callable(data) or isinstance(data, (tuple, list)):
         return tuple(data) if isinstance(data, list) else data
-    if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
+    if isinstance(data, torch.Tensor) or not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
         return data
     rows = [data[i] for i in range(len(data))]
     return torch.stack([torch.as_tensor(x) for x, _ in rows]), torch.stack([torch.as_tensor(y) for _, y in rows])

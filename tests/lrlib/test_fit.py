@@ -1,0 +1,173 @@
+"""fit and steps: one run against a plain PyTorch loop, changed, stopped, killed and resumed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from lrlib import streams, tasks
+from lrlib.fit import fit, steps
+from lrlib.record import Record
+from lrlib.schedules import cosine, warmup
+
+PLAN = warmup(5) >> cosine(25)
+
+
+def small(noise=0.0, model=None):
+    g = torch.Generator().manual_seed(1)
+    x = torch.randn(40, 4, generator=g)
+    return tasks.Task("small", model or (lambda: tasks.mlp([4, 6, 2])), (x, (x[:, 0] > 0).long()), None,
+                      (x[:10], (x[:10, 0] > 0).long()), nn.functional.cross_entropy, tasks.accuracy, 7, 30, noise)
+
+
+def test_a_run_is_the_plain_loop_of_pytorch():
+    task, seed = tasks.digits(), 4
+    record = fit(task, "momentum", lr=0.02, plan=PLAN, seed=seed, steps=40, dtype=torch.float64, momentum=0.8)
+    with streams.seeded(seed):
+        model = task.model().double()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.8)
+    order = streams.Order(seed, len(task.train[0]), task.batch)
+    v, losses = {p: torch.zeros_like(p) for p in model.parameters()}, []
+    for t in range(40):
+        rows = order.rows(t, t + 1)[0]
+        optimizer.zero_grad()
+        loss = task.loss(model(task.train[0][rows].double()), task.train[1][rows])
+        loss.backward()
+        losses.append(loss.item())
+        with torch.no_grad():
+            for p in model.parameters():
+                v[p] = 0.8 * v[p] + p.grad
+                p -= 0.02 * PLAN(t) * v[p]
+    assert np.abs(record.loss[0] - losses).max() < 1e-12
+    for name, p in model.named_parameters():
+        assert np.abs(record.parameters[name][0] - p.detach().numpy()).max() < 1e-12
+    assert np.allclose(record.lr[0], 0.02 * PLAN(np.arange(40)), rtol=1e-15)
+
+
+def test_any_optimizer_of_pytorch_can_be_given():
+    record = fit(small(), lambda parameters: torch.optim.Adam(parameters, lr=0.01), plan=PLAN)
+    assert record.optimizer == "adam" and record.lr0.tolist() == [0.01] and record.final("train_loss") < record.loss[0, 0]
+    assert record == fit(small(), "adam", lr=0.01, plan=PLAN) or np.allclose(
+        record.loss, fit(small(), "adam", lr=0.01, plan=PLAN).loss, atol=1e-5)
+
+
+def test_events_evaluations_and_a_change_in_mid_run():
+    run = steps(small(), "momentum", lr=0.1, steps=8, evaluate=[0, 3, 8])
+    events = [next(run) for _ in range(4)]
+    events.append(run.send({"lr": 0.01, "momentum": 0.5}))
+    events += list(run)
+    assert [e.step for e in events] == list(range(8)) and [e.lr[0] for e in events] == [0.1] * 4 + [0.01] * 4
+    assert [e.evaluation["step"] for e in events if e.evaluation] == [3, 8]
+    assert events[-1].status == "finished" and {"train_metric", "test_loss"} <= set(events[-1].evaluation)
+    assert events[:4] == list(steps(small(), "momentum", lr=0.1, steps=8, evaluate=[0, 3, 8]))[:4]
+    run = steps(small(), "sgd", lr=0.1)
+    next(run)
+    with pytest.raises(ValueError, match="cannot change 'momentum' of sgd"):
+        run.send({"momentum": 0.5})
+
+
+def test_stopping_and_divergence_are_statuses():
+    stopped = fit(small(), lr=0.1, on_event=lambda event: event.step < 4)
+    assert stopped.status.tolist() == ["stopped"] and len(stopped.step) == 5
+    gone = fit(tasks.quadratic(), lr=5.0, steps=50, evaluate=10)
+    assert gone.status.tolist() == ["diverged"] and np.isnan(gone.lr[0, -1]) and np.isnan(gone.final("train_loss"))
+    assert np.isfinite(gone.lr[0, :-1]).all() and gone.loss[0, -1] > 1e3 * gone.loss[0, 0]
+    free = fit(tasks.quadratic(), lr=5.0, steps=12, diverged_at=np.inf)
+    assert free.status.tolist() == ["finished"] and free.loss[0, -1] > 1e6
+
+
+def test_the_callers_random_state_and_modes_stay():
+    torch.manual_seed(9)
+    before = torch.get_rng_state()
+    fit(small(noise=0.1, model=lambda: nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 2))), steps=3)
+    assert torch.equal(before, torch.get_rng_state()) and torch.is_grad_enabled()
+
+
+def test_dropout_and_batch_norm_come_from_the_seed():
+    task = small(model=lambda: nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 2)))
+    first, again, other = (fit(task, lr=0.1, seed=s) for s in (1, 1, 2))
+    assert first == again and not np.array_equal(first.loss, other.loss)
+
+
+@pytest.mark.parametrize("change, match", [
+    ({"lr": -1}, "lr must be finite and at least 0; got -1"), ({"lr": [0.1, 0.2]}, "lr must be one number"),
+    ({"optimizer": "sdg"}, "unknown rule 'sdg'; known rules: sgd"), ({"device": "tpu"}, "device 'tpu' is not available"),
+    ({"dtype": torch.float16}, "dtype must be"), ({"steps": 0}, "steps must be"), ({"seed": -1}, "seeds must be"),
+    ({"evaluate": 0}, "evaluate must be"), ({"evaluate": [99]}, "evaluate must name steps between 0 and 30"),
+    ({"diverged_at": 0.5}, "diverged_at must be above 1"), ({"beta": 1}, "unknown option 'beta'"),
+    ({"plan": 3}, "plan must be a function"), ({"checkpoint_every": 0}, "checkpoint_every must be"),
+])
+def test_mistakes_are_named_before_anything_runs(change, match):
+    with pytest.raises((ValueError, TypeError), match=match):
+        fit(small(), **{"optimizer": "sgd", "lr": 0.1} | change)
+
+
+@settings(max_examples=12)
+@given(stop=st.integers(1, 29), every=st.integers(1, 9), rule=st.sampled_from(["sgd", "adam", "nesterov"]))
+def test_a_stopped_run_resumes_bit_by_bit(tmp_path_factory, stop, every, rule):
+    path = tmp_path_factory.mktemp("run") / "run.pt"
+    arguments = dict(optimizer=rule, lr=0.05, plan=PLAN, evaluate=10)
+    whole = fit(small(noise=0.01), **arguments)
+    run = fit(small(noise=0.01), **arguments, checkpoint=path, checkpoint_every=every,
+              on_event=lambda event: event.step < stop - 1)
+    assert run.status.tolist() == ["stopped"]
+    assert fit(small(noise=0.01), **arguments, checkpoint=path) == whole
+    assert fit(small(noise=0.01), **arguments, checkpoint=path) == whole          # finished: returns at once
+
+
+def test_a_change_of_the_rate_survives_a_resume(tmp_path):
+    def run(**options):
+        return fit(small(), "sgd", lr=0.1, plan=PLAN, **options)
+
+    run(checkpoint=tmp_path / "a.pt", on_event=lambda event: event.step < 9)
+    with pytest.raises(ValueError, match="belongs to another run: its plan is"):
+        fit(small(), "sgd", lr=0.1, checkpoint=tmp_path / "a.pt")
+    with pytest.raises(ValueError, match="belongs to another run: its options is"):
+        fit(small(), "sgd", lr=0.2, plan=PLAN, checkpoint=tmp_path / "a.pt")
+    (tmp_path / "b.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(ValueError, match="is not a checkpoint of lrlib.fit"):
+        run(checkpoint=tmp_path / "b.pt")
+
+
+SCRIPT = """
+import sys, torch
+torch.set_num_threads(1)
+from lrlib import tasks
+from lrlib.fit import fit
+from lrlib.schedules import cosine
+task = tasks.breast_cancer(width=8)
+record = fit(task, "adam", lr=0.01, plan=cosine(900), seed=3, steps=900, evaluate=300, checkpoint=sys.argv[1],
+             checkpoint_every=7, on_event=lambda event: print(event.step, flush=True))
+record.save(sys.argv[2])
+"""
+
+
+def test_a_run_killed_at_any_moment_ends_bit_identical(tmp_path):
+    def start(checkpoint, record):
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path / checkpoint), str(tmp_path / record)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=dict(os.environ))
+
+    whole = start("whole.pt", "whole.npz")
+    chance = random.Random(0)
+    for _ in range(2):
+        killed = start("killed.pt", "killed.npz")
+        for _ in range(chance.randint(20, 150)):
+            killed.stdout.readline()
+        time.sleep(chance.random() * 0.05)
+        killed.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        killed.communicate()
+        assert not (tmp_path / "killed.npz").exists()
+    last = start("killed.pt", "killed.npz")
+    first_step = int(last.communicate()[0].split()[0])
+    assert whole.communicate() and whole.returncode == 0 and last.returncode == 0
+    assert first_step > 0
+    assert Record.load(tmp_path / "killed.npz") == Record.load(tmp_path / "whole.npz")

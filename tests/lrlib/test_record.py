@@ -1,0 +1,81 @@
+"""Record: saving, thinning, summaries, and the check that applied rates are the planned ones."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lrlib import record as records
+from lrlib import tasks
+from lrlib.fit import fit
+from lrlib.record import Record
+from lrlib.schedules import cosine
+from lrlib.sweep import sweep
+
+
+@pytest.fixture(scope="module")
+def swept():
+    return sweep(tasks.quadratic(curvatures=(4.0, 1.0)), lr=[0.1, 0.2, 0.6], seeds=2, plan=cosine(400), steps=400,
+                 evaluate=100)
+
+
+def test_save_and_load_give_the_same_record(swept, tmp_path):
+    path = swept.save(tmp_path / "日本 語" / "record.npz")
+    again = Record.load(path)
+    assert again == swept and again.seconds == swept.seconds and again.versions == swept.versions
+    again.loss[0, 0] += 1
+    assert again != swept
+    assert not list(path.parent.glob("*.tmp"))
+
+
+def test_load_refuses_other_files(tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.ones(2))
+    with pytest.raises(ValueError, match="must be a record written by lrlib"):
+        Record.load(tmp_path / "other.npz")
+
+
+def test_grid_final_and_summary(swept):
+    assert swept.grid("train_loss").shape == (3, 2) and swept.rates.tolist() == [0.1, 0.2, 0.6]
+    assert swept.grid("status")[2].tolist() == ["diverged"] * 2
+    assert np.isnan(swept.final("train_loss")[4:]).all() and np.isfinite(swept.final("train_loss")[:4]).all()
+    summary = swept.summary("train_loss")
+    assert summary["diverged"].tolist() == [0, 0, 2] and summary["n"].tolist() == [2, 2, 0]
+    with pytest.raises(ValueError, match="name must be one of loss, train_loss, train_metric; got 'accuracy'"):
+        swept.final("accuracy")
+
+
+def test_interval_covers_the_mean_as_often_as_it_says():
+    draws = np.random.default_rng(0).normal(3, 2, (2000, 5))
+    inside = [low <= 3 <= high for _, low, high, _ in map(records.interval, draws)]
+    assert 0.935 < np.mean(inside) < 0.965
+
+
+def test_quantiles_approach_the_normal():
+    assert abs(records.t_quantile(0.95, 10_000) - 1.9602) < 5e-4
+    assert np.isnan(records.interval([1.0])[1]) and records.interval([])[3] == 0
+
+
+def test_long_runs_are_thinned_and_keep_first_and_last():
+    record = fit(tasks.quadratic(), lr=0.1, steps=4501, plan=cosine(4500))
+    assert len(record.step) <= 4001 and record.step[0] == 0 and record.step[-1] == 4500
+    assert record.loss.shape == record.lr.shape == (1, len(record.step))
+    assert np.allclose(record.lr[0], 0.1 * cosine(4500)(record.step))
+
+
+def test_thinning_comes_after_the_check(monkeypatch):
+    monkeypatch.setattr("lrlib.sweep.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * 1.01)
+    with pytest.raises(RuntimeError, match="the applied rate differs from the plan at step 0"):
+        sweep(tasks.quadratic(), lr=[0.1], steps=5)
+
+
+def test_rates_of_several_groups_are_kept():
+    task = tasks.Task("two", lambda: tasks.mlp([2, 3, 1]), (torch.randn(8, 2), torch.rand(8).round()), None, None,
+                      tasks.binary_loss, tasks.binary_accuracy, 4, 6)
+
+    def make(parameters):
+        return torch.optim.SGD([{"params": parameters[:2], "lr": 0.1}, {"params": parameters[2:], "lr": 0.01}])
+
+    record = fit(task, make, plan=cosine(6))
+    assert record.lr.shape == (1, 6, 2)
+    assert np.allclose(record.lr[0], cosine(6)(np.arange(6))[:, None] * [0.1, 0.01])
+    assert isinstance(task.model()[0], nn.Linear) and record.optimizer == "sgd"

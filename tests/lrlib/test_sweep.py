@@ -1,0 +1,219 @@
+"""Sweeps: lanes are single runs, neighbours do not notice each other, every path gives the same."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lrlib import rules, tasks
+from lrlib.curvature import sharpness
+from lrlib.fit import fit
+from lrlib.schedules import cosine, warmup
+from lrlib.sweep import choose, paths, sweep, sweep_steps
+from lrlib.sweep.setup import Setup
+
+PLAN = warmup(20) >> cosine(180)
+
+
+def binary(model=None, batch=8, noise=0.0, fresh=False):
+    def draw(seed):
+        g = torch.Generator().manual_seed(seed)
+        x = torch.randn(64, 5, generator=g)
+        return x, (x[:, 0] > x[:, 1]).float()
+
+    return tasks.Task("binary", model or (lambda: tasks.mlp([5, 8, 8, 1])), draw if fresh else draw(0), draw(100),
+                      draw(101), tasks.binary_loss, tasks.binary_accuracy, batch, 40, noise)
+
+
+def gap(swept, lane, single):
+    values = [np.abs(swept.loss[lane] - single.loss[0])]
+    values += [np.abs(swept.parameters[n][lane] - single.parameters[n][0]).ravel() for n in single.parameters]
+    return max(v.max() for v in values)
+
+
+def same_lanes(a, b, lanes):
+    arrays = [(a.loss, b.loss), (a.lr, b.lr), *((a.parameters[n], b.parameters[n]) for n in a.parameters)]
+    return all(np.array_equal(x[lanes], y[lanes], equal_nan=True) for x, y in arrays)
+
+
+@pytest.mark.parametrize("rule", sorted(rules.RULES))
+def test_a_lane_is_a_single_run_in_float64(rule):
+    rates = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.001, "adagrad": 0.01}
+    lr = rates.get(rule, 0.02)
+    swept = sweep(binary(), rule, lr=[lr, lr / 3], seeds=[5, 2], plan=PLAN, steps=200, dtype=torch.float64)
+    for lane, (rate, seed) in enumerate([(lr, 5), (lr, 2), (lr / 3, 5), (lr / 3, 2)]):
+        single = fit(binary(), rule, lr=rate, seed=seed, plan=PLAN, steps=200, dtype=torch.float64)
+        assert gap(swept, lane, single) < 1e-9
+        for name in single.evaluations:
+            assert np.allclose(swept.evaluations[name][lane] if name != "step" else 200, single.evaluations[name][0])
+
+
+def test_below_the_stability_limit_full_batch_float64_and_float32():
+    task = binary(batch=None)
+    model = tasks.mlp([5, 8, 8, 1])
+    limit = 2 / sharpness(model, task.loss, task.train)
+    rates = np.array([0.1, 0.5, 0.9]) * limit
+    double = sweep(task, lr=rates, steps=200, dtype=torch.float64)
+    single = sweep(task, lr=rates, steps=20)
+    for lane, lr in enumerate(rates):
+        assert gap(double, lane, fit(task, lr=lr, steps=200, dtype=torch.float64)) < 1e-9
+        assert gap(single, lane, fit(task, lr=lr, steps=20)) < 1e-4
+
+
+@pytest.mark.parametrize("options", [{"fresh": True}, {"fresh": True, "batch": None}, {"noise": 0.1},
+                                     {"noise": lambda x: 0.1 * (1 + x.abs())}])
+def test_own_training_sets_and_noise_are_those_of_the_seed(options):
+    swept = sweep(binary(**options), "momentum", lr=[0.02, 0.05], seeds=[3, 8], dtype=torch.float64)
+    for lane, (lr, seed) in enumerate([(0.02, 3), (0.02, 8), (0.05, 3), (0.05, 8)]):
+        single = fit(binary(**options), "momentum", lr=lr, seed=seed, dtype=torch.float64)
+        assert gap(swept, lane, single) < 1e-9
+        assert np.allclose(swept.final("train_loss")[lane], single.final("train_loss"))
+
+
+def test_a_seed_is_the_same_whatever_the_other_lanes():
+    few = sweep(binary(noise=0.1), lr=[0.1], seeds=[7], dtype=torch.float64)
+    many = sweep(binary(noise=0.1), lr=[0.3, 0.1, 0.2], seeds=[1, 7, 4], dtype=torch.float64)
+    lane = np.flatnonzero((many.seed == 7) & (many.lr0 == 0.1))[0]
+    assert gap(many, lane, few) < 1e-12
+
+
+def test_options_may_differ_by_rate():
+    swept = sweep(binary(), "momentum", lr=[0.05, 0.05], momentum=[0.0, 0.9], weight_decay=0.01, dtype=torch.float64)
+    for lane, mu in enumerate([0.0, 0.9]):
+        single = fit(binary(), "momentum", lr=0.05, momentum=mu, weight_decay=0.01, dtype=torch.float64)
+        assert gap(swept, lane, single) < 1e-9
+    with pytest.raises(ValueError, match="momentum must be a number or have one value for each of the 3 rates"):
+        sweep(binary(), "momentum", lr=[1, 2, 3], momentum=[0.1, 0.2])
+
+
+def test_a_diverged_lane_disturbs_nobody_eager():
+    safe = sweep(binary(), lr=[0.1, 0.1, 0.2], seeds=2)
+    wild = sweep(binary(), lr=[0.1, 1e6, 0.2], seeds=2, evaluate=10)
+    assert wild.status.tolist() == ["finished"] * 2 + ["diverged"] * 2 + ["finished"] * 2
+    assert same_lanes(safe, wild, [0, 1, 4, 5])
+    assert np.isnan(wild.final("test_loss")[2:4]).all() and np.isnan(wild.lr[2:4, -1]).all()
+    alone = fit(binary(), lr=1e6, seed=1)
+    made = len(alone.step)
+    assert np.array_equal(np.isnan(wild.lr[3, :made]), np.isnan(alone.lr[0])) and np.isnan(wild.loss[3, made:]).all()
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """One sweep with a diverging lane and the same with a safe rate there: one program serves both."""
+    def run(middle, **options):
+        return sweep(binary(noise=0.01), "momentum", lr=[0.01, middle, 0.03], seeds=2, steps=42, plan=PLAN,
+                     evaluate=[9, 42], **options)
+
+    before = len(paths._PROGRAMS)
+    made = {middle: run(middle, path="compiled") for middle in (1e6, 0.02)}
+    return run, made, len(paths._PROGRAMS) - before
+
+
+def test_compiled_gives_what_eager_gives(compiled):
+    run, made, programs = compiled
+    eager = run(0.02, path="eager")
+    assert made[0.02].path == "compiled", made[0.02].path_reason
+    assert programs == 1                                             # a new rate does not compile again
+    assert np.array_equal(made[0.02].step, eager.step) and np.allclose(made[0.02].lr, eager.lr, rtol=1e-6)
+    assert np.abs(made[0.02].loss - eager.loss).max() < 1e-4
+    assert made[0.02].evaluations["step"].tolist() == [9, 42]
+    assert np.allclose(made[0.02].evaluations["valid_loss"], eager.evaluations["valid_loss"], atol=1e-4)
+
+
+def test_a_diverged_lane_disturbs_nobody_compiled(compiled):
+    _, made, _ = compiled
+    assert made[1e6].status.tolist() == ["finished"] * 2 + ["diverged"] * 2 + ["finished"] * 2
+    assert same_lanes(made[1e6], made[0.02], [0, 1, 4, 5])
+
+
+def test_without_a_compiler_the_eager_path_serves_and_says_so(monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("no C++ compiler found")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    record = sweep(tasks.quadratic(), lr=[0.1, 0.2], steps=7, path="compiled")
+    assert record.path == "eager" and record.path_reason == "compiling failed: RuntimeError: no C++ compiler found"
+    assert record.status.tolist() == ["finished"] * 2
+
+
+def test_auto_compiles_only_what_is_long_enough():
+    def path(steps):
+        setup = Setup(tasks.digits(), "sgd", np.full(8, 0.1), 4, None, steps, "cpu", torch.float32, None, "auto", 1e3, {})
+        return choose.decide("auto", setup.lanes(), steps)[0]
+
+    assert path(100) == "eager" and path(100_000) == "compiled"
+
+
+@pytest.mark.parametrize("layer, reason", [
+    (lambda: nn.Dropout(0.2), "draws random numbers"), (lambda: nn.BatchNorm1d(8), "changes the buffer"),
+    (lambda: Odd(), "vmap cannot run this model")])
+def test_what_cannot_be_stacked_takes_the_loop(layer, reason):
+    def model():
+        return nn.Sequential(nn.Linear(5, 8), layer(), nn.Linear(8, 1))
+
+    task = binary(model)
+    record = sweep(task, lr=[0.05, 1e6], seeds=2, steps=12, evaluate=[0, 6])
+    assert record.path == "loop" and reason in record.path_reason
+    single = fit(task, lr=0.05, seed=1, steps=12, evaluate=[0, 6])
+    assert np.array_equal(record.loss[1], single.loss[0]) and record.evaluations["step"].tolist() == [0, 6, 12]
+    assert np.array_equal(record.evaluations["valid_loss"][1], single.evaluations["valid_loss"][0])
+    assert np.array_equal(record.parameters["0.weight"][1], single.parameters["0.weight"][0])
+
+
+class Odd(nn.Module):
+    """Looks at a value, which no batched program can."""
+
+    def forward(self, x):
+        return x * 2 if x.sum().item() > 0 else x
+
+
+def test_the_loop_path_can_be_asked_for_and_agrees():
+    loop, eager = (sweep(binary(), "adam", lr=[0.01, 0.02], seeds=2, plan=PLAN, path=p, dtype=torch.float64)
+                   for p in ("loop", "eager"))
+    assert np.abs(loop.loss - eager.loss).max() < 1e-9 and np.array_equal(loop.status, eager.status)
+    assert loop.evaluations.keys() == eager.evaluations.keys() and np.allclose(loop.lr, eager.lr)
+
+
+def test_events_come_step_by_step_and_a_sweep_can_be_stopped():
+    events = []
+    record = sweep(binary(), lr=[0.1, 1e6], steps=20, evaluate=5, on_event=lambda e: events.append(e) or e.step < 10)
+    assert record.status.tolist() == ["stopped", "diverged"] and len(record.step) == 11
+    assert [e.step for e in events] == list(range(11)) and events[-1].diverged.tolist() == [False, True]
+    assert [e.evaluation["step"] for e in events if e.evaluation] == [5, 10]
+    assert np.array_equal(np.stack([e.loss for e in events], 1), record.loss, equal_nan=True)
+    run = sweep_steps(binary(), lr=[0.1], steps=20)
+    assert next(run).step == 0 and torch.is_grad_enabled()
+    run.close()
+    assert list(run) == []
+
+
+def test_the_callers_random_state_stays():
+    before = torch.get_rng_state()
+    sweep(binary(noise=0.1), lr=[0.1], seeds=2, steps=3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_large_evaluations_are_cut_into_pieces(monkeypatch):
+    whole = sweep(binary(), lr=[0.1, 0.2], seeds=2, steps=5, dtype=torch.float64)
+    monkeypatch.setattr("lrlib.evaluation.CELLS", 300)
+    pieces = sweep(binary(), lr=[0.1, 0.2], seeds=2, steps=5, dtype=torch.float64)
+    for name in whole.evaluations:
+        assert np.allclose(whole.evaluations[name], pieces.evaluations[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("change, match", [
+    ({"path": "fast"}, "path must be one of 'auto'"), ({"seeds": 0}, "seeds must be"), ({"seeds": [1, 1]}, "different seeds"),
+    ({"lr": [0.1, -1]}, "lr must be finite"), ({"rule": "adan"}, "unknown rule 'adan'"), ({"lr": [[1]]}, "lr must be a number"),
+    ({"device": "cuda:99"}, "device 'cuda:99' is not available here; this machine has: cpu"),
+    ({"steps": -1}, "steps must be"), ({"plan": lambda t: np.nan}, "plan must give one finite number a step")])
+def test_mistakes_are_named_before_anything_runs(change, match):
+    with pytest.raises((ValueError, TypeError), match=match):
+        sweep(binary(), **{"lr": [0.1]} | change)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("path", ["eager", "compiled"])
+def test_lanes_agree_on_a_gpu(path):
+    here = sweep(binary(), lr=[0.05, 0.1], seeds=2, steps=20)
+    there = sweep(binary(), lr=[0.05, 0.1], seeds=2, steps=20, device="cuda", path=path)
+    assert there.device == "cuda" and np.abs(here.loss - there.loss).max() < 1e-4
