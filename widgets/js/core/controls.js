@@ -26,6 +26,7 @@ export function slider({ label, key, model, min, max, step, log = false, marks =
   const snap = (v) => { const near = marks().find((m) => Math.abs(to(m.at) - v) < step * 0.55); return near ? round(near.at, 12) : round(from(v), digits); };
   bar.addEventListener("input", () => { const only = list(), v = only ? only[Number(bar.value)] : snap(Number(bar.value)); if (v !== model.get(key)) model.write(key, v); show(); });
   box.addEventListener("change", () => { const v = box.valueAsNumber, only = list(); if (v >= min && v <= max) model.write(key, only ? only[place(only, v)] : v); show(); });
+  box.addEventListener("input", () => { const v = box.valueAsNumber; if (!list() && v >= min && v <= max) model.write(key, v); });
   function show() {
     const only = list(), wanted = Number(model.get(key)), v = only ? only[place(only, wanted)] : wanted;
     Object.assign(bar, only ? { min: 0, max: only.length - 1, step: 1 } : { min: lo, max: hi, step });
@@ -45,6 +46,7 @@ export function slider({ label, key, model, min, max, step, log = false, marks =
 export function number({ label, key, model, min, max, step = 1 }) {
   const a = id(), box = control("input", { type: "number", id: a, min, max, step, class: "lrw-box" });
   box.addEventListener("change", () => { const v = box.valueAsNumber; if (v >= min && v <= max) model.write(key, step === 1 ? Math.round(v) : v); show(); });
+  box.addEventListener("input", () => { const v = box.valueAsNumber; if (v >= min && v <= max && (step !== 1 || Number.isInteger(v))) model.write(key, v); });
   function show() { const v = Number(model.get(key)); if (Number(box.value) !== v || !box.value) box.value = round(v, 6); }
   return { root: h("div", { class: "lrw-control" }, h("label", { for: a }, label), box), show, enable: (on) => { box.disabled = !on; } };
 }
