@@ -158,7 +158,7 @@ def open_notebook(server, browser):
     def open_one(name):
         context = browser.new_context(viewport={"width": 1200, "height": 900})
         page, errors = context.new_page(), []
-        page.set_default_timeout(40_000)
+        page.set_default_timeout(90_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         opened.append((context, page, errors))
         page.goto(f"{server.url}/lab/tree/{name}?reset", wait_until="domcontentloaded")
