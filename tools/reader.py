@@ -14,6 +14,7 @@ SOURCES = ("book/en", "book/ja")
 MANIFEST = ".handed-out.json"
 PAGES_ONLY = re.compile(r"^(`{3,}|:{3,})\{(?:chapter-facts|solution-end|ledger|document-map)\}.*?^\1\s*?$\n*",
                         re.M | re.S)
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 
 
@@ -53,6 +54,9 @@ def adapted(notebook: bytes) -> bytes:
         if cell["cell_type"] == "markdown":
             text = CITED.sub(r"[\1]", PAGES_ONLY.sub("", "".join(cell["source"])))
             cell["source"] = text.rstrip("\n").splitlines(keepends=True)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)      # its line of text says: run this cell
+    content["metadata"].pop("widgets", None)                   # the stored state has no code: the page's host brings it
     content["cells"] = [cell for cell in content["cells"] if cell["source"] or cell["cell_type"] == "code"]
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
