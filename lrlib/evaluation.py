@@ -7,7 +7,6 @@ import torch
 from torch.func import functional_call, vmap
 
 CELLS = 2**24               # numbers that one piece of an evaluation may hold in its layers' outputs
-PARTS = ("train", "valid", "test")
 
 
 def evaluation_steps(evaluate, steps):
@@ -29,6 +28,15 @@ def evaluation_steps(evaluate, steps):
     if wanted[0] < 0 or wanted[-1] > steps:
         raise ValueError(f"evaluate must name steps between 0 and {steps}; got {list(evaluate)!r}")
     return wanted
+
+
+def names(parts):
+    """Names of the values that an evaluation of these parts gives.
+
+    >>> names(["train", "test"])
+    ['train_loss', 'train_metric', 'test_loss', 'test_metric']
+    """
+    return [f"{part}_{what}" for part in parts for what in ("loss", "metric")]
 
 
 def measure(task, model, parameters, buffers, x, y):
@@ -84,7 +92,7 @@ def evaluate_lanes(task, model, parameters, buffers, sets):
     so small that the layers' outputs stay below `CELLS` numbers.
     """
     count = len(next(iter(parameters.values())))
-    values = {f"{part}_{what}": np.full(count, np.nan) for part in sets for what in ("loss", "metric")}
+    values = {name: np.full(count, np.nan) for name in names(sets)}
     with evaluating(model):
         for part, groups in sets.items():
             for lanes, x, y in groups:

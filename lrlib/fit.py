@@ -13,7 +13,7 @@ from . import optimizers, rules
 from . import record as records
 from .arguments import check_diverged_at, factors_of, seed_list, steps_of
 from .attach import attach
-from .evaluation import evaluate_model, evaluation_steps
+from .evaluation import evaluate_model, evaluation_steps, names
 from .schedules import hold
 from .streams import Noise, Order, generator, initial_model, seeded
 
@@ -137,7 +137,7 @@ class Run:
 
     def evaluation_names(self):
         """Names of the values of `evaluation`, without "step"."""
-        return [f"{part}_{what}" for part in self.sets for what in ("loss", "metric")]
+        return names(self.sets)
 
     def events(self):
         """Generator of the remaining events; what is sent to it changes the run, as `steps` says."""
@@ -172,8 +172,7 @@ class Run:
         return records.Record(
             lr0=np.array([self.lr0]), seed=np.array([self.seed]), status=np.array([status]), step=shown,
             loss=np.array([self.losses], dtype=kind)[:, shown], lr=lr[:, shown],
-            evaluations=records.gathered([{n: v if n == "step" else np.array([v]) for n, v in e.items()}
-                                          for e in self.evaluations]),
+            evaluations=records.gathered(self.evaluations, self.evaluation_names(), 1),
             parameters={n: p.detach().cpu().numpy()[None].copy() for n, p in self.model.named_parameters()},
             path="eager", path_reason="a single run", versions=records.versions(), seconds=self.seconds,
             device=str(self.device), task=self.task.name, optimizer=self.name,

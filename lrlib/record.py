@@ -170,8 +170,6 @@ def write_atomically(path, write):
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -234,13 +232,14 @@ def kept(length, limit=LIMIT):
     return index if length == 0 or index[-1] == length - 1 else np.append(index, length - 1)
 
 
-def gathered(evaluations):
-    """List of {"step": k, name: [L]} → {"step": [E], name: [L, E]}."""
-    if not evaluations:
-        return {"step": np.zeros(0, dtype=int)}
-    names = [n for n in evaluations[0] if n != "step"]
-    return {"step": np.array([e["step"] for e in evaluations])} | {
-        n: np.stack([e[n] for e in evaluations], axis=-1) for n in names}
+def gathered(evaluations, names, lanes):
+    """List of {"step": k, name: [L]} as {"step": [E], name: [L, E]}, float64; E may be 0.
+
+    >>> gathered([], ["train_loss"], 3)["train_loss"].shape
+    (3, 0)
+    """
+    columns = {n: np.array([e[n] for e in evaluations], dtype=float).reshape(-1, lanes).T for n in names}
+    return {"step": np.array([e["step"] for e in evaluations], dtype=int), **columns}
 
 
 def versions():

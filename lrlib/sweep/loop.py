@@ -52,4 +52,4 @@ class LoopRun:
         """The Record of the run up to now."""
         each = [dict(run.model.named_parameters()) for run in self.runs]
         parameters = {n: torch.stack([p[n].detach() for p in each]).cpu().numpy() for n in each[0]}
-        return self.log.record(self.diverged, parameters, self.path, self.reason)
+        return self.log.record(self.diverged, parameters, self.path, self.reason, self.runs[0].sets)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .. import record as records
-from ..evaluation import evaluate_lanes, evaluation_steps
+from ..evaluation import evaluate_lanes, evaluation_steps, names
 from .choose import decide
 from .paths import Compiled, Eager
 
@@ -46,7 +46,7 @@ class Log:
         self.loss[:, at], self.lr[:, at] = loss.T, lr.T
         self.done += len(loss)
 
-    def record(self, diverged, parameters, path, reason):
+    def record(self, diverged, parameters, path, reason, parts):
         """The Record of what has happened up to now; lanes that have steps left are "stopped"."""
         setup, shown = self.setup, records.kept(self.done)
         finished = "finished" if self.done == setup.steps else "stopped"
@@ -54,7 +54,7 @@ class Log:
         records.check_applied(self.lr[:, :self.done], planned[:, :self.done], self.dtype)
         return records.Record(
             lr0=setup.lr0, seed=setup.seed, status=np.where(diverged, "diverged", finished), step=shown,
-            loss=self.loss[:, shown], lr=self.lr[:, shown], evaluations=records.gathered(self.evaluations),
+            loss=self.loss[:, shown], lr=self.lr[:, shown], evaluations=records.gathered(self.evaluations, names(parts), len(diverged)),
             parameters=parameters, path=path, path_reason=reason, versions=records.versions(),
             seconds=time.perf_counter() - self.began, device=str(setup.device), task=setup.task.name,
             optimizer=setup.rule.name, plan="" if setup.plan is None else repr(setup.plan),
@@ -131,4 +131,4 @@ class BatchedRun:
     def record(self):
         """The Record of the run up to now."""
         parameters = {n: p.cpu().numpy().copy() for n, p in self.lanes.parameters(self.carry).items()}
-        return self.log.record(self.diverged, parameters, self.path, self.reason)
+        return self.log.record(self.diverged, parameters, self.path, self.reason, self.sets)
