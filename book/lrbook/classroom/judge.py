@@ -61,7 +61,7 @@ class Result:
         lines = [self._head()] if self.points else []
         for item in self.items:
             mark, word = self._mark(item)
-            lines.append(f"{mark} {word}: {item.title}")
+            lines.append(f"{mark} {word} {item.title}")
             lines += [f"    {line}" for line in (item.call, item.words) if line]
         return "\n".join([*lines, self.note])
 
@@ -76,7 +76,7 @@ class Result:
         mark, word = self._mark(item)
         call = f"<br><code>{escape(item.call)}</code>" if item.call else ""
         words = "<br>" + re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(item.words)) if item.words else ""
-        return (f'<li><span aria-hidden="true">{mark}</span> <strong>{escape(word)}:</strong> '
+        return (f'<li><span aria-hidden="true">{mark}</span> <strong>{escape(word)}</strong> '
                 f"{escape(item.title)}{call}{words}</li>")
 
 
