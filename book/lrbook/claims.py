@@ -99,7 +99,7 @@ class Claim:
         if verdict.missing:
             notes.append(t("claim.missing", lang, experiments=", ".join(verdict.missing)))
         if self.row["citation"]:
-            notes.append(t("claim.citation", lang, key=self.row["citation"]))
+            notes.append(t("claim.citation", lang, source=self.row["citation"]))
         if self.row["test"]:
             notes.append(t("claim.proof", lang, test=self.row["test"]))
         return notes
