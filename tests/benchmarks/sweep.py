@@ -1,0 +1,93 @@
+"""How much faster a sweep is than a loop over ``torch.optim`` in the same process: ``python tests/benchmarks/sweep.py``.
+
+Each row is measured in rounds that interleave the three ways, so that a busy machine slows all of them; the ratio is
+the median over the rounds. Compilation is timed apart. ``--threads N`` sets PyTorch's threads, ``--rounds N`` the rounds.
+"""
+
+import argparse
+import platform
+import statistics
+import time
+
+import numpy as np
+import torch
+
+from lrlib import streams, tasks
+from lrlib.sweep.paths import Compiled, Eager
+from lrlib.sweep.setup import Setup
+
+GOALS = {"digits 64-64-64-10, 32 lanes": (3, 8), "32-32-32-1, 23 lanes": (4, 25), "32-32-32-1, 128 lanes": (None, 45)}
+
+
+def binary():
+    """Net 32-32-32-1, batch 16, on 2,000 random points."""
+    x = torch.randn(2000, 32, generator=torch.Generator().manual_seed(0))
+    return tasks.Task("binary", lambda: tasks.mlp([32, 32, 32, 1]), (x, (x[:, 0] > 0).float()), None, None,
+                      tasks.binary_loss, tasks.binary_accuracy, 16, 1000)
+
+
+def loop_seconds(task, lanes, steps):
+    """Seconds a step of a plain loop over models and ``torch.optim.SGD``."""
+    models = [streams.initial_model(task, s) for s in range(lanes)]
+    optimizers = [torch.optim.SGD(m.parameters(), lr=0.01) for m in models]
+    rows = [streams.Order(s, len(task.train[0]), task.batch).rows(0, steps) for s in range(lanes)]
+    began = time.perf_counter()
+    for t in range(steps):
+        for lane in range(lanes):
+            optimizers[lane].zero_grad()
+            chosen = rows[lane][t]
+            task.loss(models[lane](task.train[0][chosen]), task.train[1][chosen]).backward()
+            optimizers[lane].step()
+    return (time.perf_counter() - began) / steps
+
+
+def engine_seconds(engine, lanes, steps):
+    """Seconds a step of a path of the sweep, its inputs included."""
+    carry, size = lanes.begin(), engine.size
+    began = time.perf_counter()
+    for start in range(0, steps, 128):
+        stop = min(start + 128, steps)
+        inputs = lanes.inputs(start, stop)
+        for a in range(0, stop - start, size):
+            carry, loss, _ = engine(carry, inputs.slice(a, min(a + size, stop - start), size))
+            loss.numpy()
+    return (time.perf_counter() - began) / steps
+
+
+def row(name, task, count, rounds):
+    """Measure and print one row of the table."""
+    setup = Setup(task, "sgd", [0.01], count, None, 400, "cpu", torch.float32, None, "eager", 1e3, {})
+    lanes = setup.lanes()
+    began = time.perf_counter()
+    compiled, eager = Compiled(lanes), Eager(lanes)
+    compilation = time.perf_counter() - began
+    ways = (lambda: loop_seconds(task, count, max(3, 200 // count)), lambda: engine_seconds(eager, lanes, 40),
+            lambda: engine_seconds(compiled, lanes, 400))
+    for way in ways:
+        way()
+    times = np.array([[way() for way in ways] for _ in range(rounds)])
+    ratios = [statistics.median(times[:, 0] / times[:, i]) for i in (1, 2)]
+    loop, slow, fast = np.median(times, axis=0)
+    goal = " / ".join("–" if g is None else f"{g}" for g in GOALS[name])
+    print(f"| {name} | {loop * 1e3:.2f} | {slow * 1e3:.2f} | {fast * 1e3:.3f} | {ratios[0]:.1f} | {ratios[1]:.1f} | {goal} "
+          f"| {count / fast:,.0f} | {compilation:.0f} |", flush=True)
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    print(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, torch {torch.__version__}, "
+          f"{chosen.threads} threads, SGD, float32\n")
+    print("| lanes | loop ms/step | eager | compiled | eager × | compiled × | goal | lane-steps/s | compile s |\n"
+          "|---|---|---|---|---|---|---|---|---|", flush=True)
+    row("digits 64-64-64-10, 32 lanes", tasks.digits(), 32, chosen.rounds)
+    row("32-32-32-1, 23 lanes", binary(), 23, chosen.rounds)
+    row("32-32-32-1, 128 lanes", binary(), 128, chosen.rounds)
+
+
+if __name__ == "__main__":
+    main()
