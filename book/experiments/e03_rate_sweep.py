@@ -20,8 +20,8 @@ CHANCE = 0.1
 GOAL = 0.9
 TENTH, LARGE = 4, 3
 SIZES = {
-    "quick": dict(seeds=3, steps=100, train=500, held=500, low=-1.25, high=1, below=4, long=3, epochs=30, strong=64),
-    "full": dict(seeds=10, steps=2000, train=4000, held=10_000, low=-3, high=0.75, below=8, long=10, epochs=400, strong=128),
+    "quick": dict(seeds=3, steps=100, train=500, held=500, low=-1.25, high=1, below=4, pair=3, few=3, epochs=30, strong=64),
+    "full": dict(seeds=10, steps=2000, train=4000, held=10_000, low=-3, high=0.75, below=8, pair=40, few=10, epochs=400, strong=128),
 }
 
 
@@ -64,9 +64,10 @@ def main_arm(size):
     found = tuned(task, "sgd", grid(size["low"], size["high"]), size["seeds"], below=size["below"], above=4,
                   steps=size["steps"], evaluate=marks(size["steps"], 14))
     best = found.best()
-    long = curve(task, "sgd", found.lr[[best - TENTH]], size["long"], steps=10 * size["steps"],
+    right = curve(task, "sgd", found.lr[[best]], size["pair"], steps=size["steps"], evaluate=marks(size["steps"], 14))
+    long = curve(task, "sgd", found.lr[[best - TENTH]], size["pair"], steps=10 * size["steps"],
                  evaluate=marks(10 * size["steps"], 25))
-    return found, best, long
+    return found, best, right, long
 
 
 def curves(found):
@@ -88,29 +89,34 @@ def curves(found):
     return q
 
 
-def contrasts(found, best, long):
-    count, slow = steps_to(found)[0], steps_to(long)[0][0]
+def contrasts(found, best):
     test, bad, up = found.final("test_metric", CHANCE), failed(found).astype(float), rises(found)
-    n = long.diverged.shape[1]
     tiny = max(0, best - 2 * TENTH)
-    goal = np.maximum(found.metrics["train_loss"][best, :n, -1], long.metrics["train_loss"][0, :, -1]) * 1.5
-    loss = np.log10(long.final("train_loss")[0]) - np.log10(found.final("train_loss")[best, :n])
     return {
         "best_rate": fixed(found.lr[best], "rate", {}, "highest mean validation accuracy"),
-        "slower_at_a_tenth": per_seed(
-            np.log10(slow / count[best, :n]), "decades", {},
-            "log10 of the steps to 90 % training accuracy at a tenth of the best rate (given ten times the steps) over those at the best; a run that never gets there counts with its length"),
         "failures_at_ten_times": per_seed(bad[best + TENTH] - bad[best], "share of runs", {}, "failed runs at ten times the best rate minus at the best"),
         "rises_when_too_large": per_seed(
             up[best + LARGE] - up[best], "share of evaluations", {}, "evaluations at which the training loss had risen, at 5.6 times the best rate minus at the best"),
         "loss_at_a_hundredth": per_seed(test[best] - test[tiny], "accuracy", {}, "test accuracy at the best rate minus at a hundredth of it, equal steps"),
+    }
+
+
+def against_long(right, long):
+    """The best rate against a tenth of it with ten times the steps, more seeds."""
+    goal = np.maximum(right.metrics["train_loss"][0, :, -1], long.metrics["train_loss"][0, :, -1]) * 1.5
+    count, slow = steps_to(right)[0][0], steps_to(long)[0][0]
+    loss = np.log10(long.final("train_loss")[0]) - np.log10(right.final("train_loss")[0])
+    return {
+        "slower_at_a_tenth": per_seed(
+            np.log10(slow / count), "decades", {},
+            "log10 of the steps to 90 % training accuracy at a tenth of the best rate (given ten times the steps) over those at the best; a run that never gets there counts with its length"),
         "loss_at_a_tenth_long": per_seed(
-            test[best, :n] - long.final("test_metric", CHANCE)[0], "accuracy", {},
+            right.final("test_metric", CHANCE)[0] - long.final("test_metric", CHANCE)[0], "accuracy", {},
             "test accuracy at the best rate minus at a tenth of it with ten times the steps"),
         "train_gap_at_a_tenth_long": per_seed(
             loss, "decades", {}, "log10 of the training loss at a tenth of the best rate with ten times the steps over that at the best rate"),
         "matched_gain": per_seed(
-            test_at(found, best, goal) - test_at(long, 0, goal), "accuracy", {},
+            test_at(right, 0, goal) - test_at(long, 0, goal), "accuracy", {},
             "test accuracy at the best rate minus at a tenth of it, both when the training loss first falls to 1.5 times the larger of the two final ones"),
     }
 
@@ -118,8 +124,8 @@ def contrasts(found, best, long):
 def strength(size):
     """A weak network at its right rate against a strong one at wrong rates, few epochs."""
     steps = size["epochs"]
-    weak = tuned(data(size, width=16), "sgd", grid(-1, 0.5), size["long"], steps=steps, evaluate=[steps])
-    strong = tuned(data(size, width=size["strong"]), "sgd", grid(-1, 0.5), size["long"], below=8, above=4, steps=steps, evaluate=[steps])
+    weak = tuned(data(size, width=16), "sgd", grid(-1, 0.5), size["few"], steps=steps, evaluate=[steps])
+    strong = tuned(data(size, width=size["strong"]), "sgd", grid(-1, 0.5), size["few"], below=8, above=4, steps=steps, evaluate=[steps])
     right, other = weak.best(), strong.best()
     good, test = weak.final("test_metric", CHANCE)[right], strong.final("test_metric", CHANCE)
     return {
@@ -144,17 +150,17 @@ def early(found, best, size):
 
 
 def run(mode):
-    """Train; `mode` "full": 10 seeds, 2,000 steps, "quick": 3 seeds, 100 steps, a small training set."""
+    """Train; `mode` "full": 10 seeds (40 for the pair), 2,000 steps, "quick": 3 seeds, 100 steps, a small training set."""
     size = SIZES[mode]
-    found, best, long = main_arm(size)
-    return curves(found) | contrasts(found, best, long) | strength(size) | {"early_right_over_late_wrong": early(found, best, size)}
+    found, best, right, long = main_arm(size)
+    return curves(found) | contrasts(found, best) | against_long(right, long) | strength(size) | {"early_right_over_late_wrong": early(found, best, size)}
 
 
 def expect(q):
     """Orderings that both sizes show."""
     assert q["train_accuracy"].mean.max() > 0.3
     assert q["train_loss"].mean[0] > np.nanmin(q["train_loss"].mean), "the smallest rate is too slow"
-    assert q["slower_at_a_tenth"].mean > 0 or q["loss_at_a_tenth_long"].n < 5
+    assert q["slower_at_a_tenth"].mean > 0
     assert q["failures_at_ten_times"].mean > 0.5
     assert q["weak_right_over_strong_large"].mean > 0
 
