@@ -97,7 +97,7 @@ mathjax4_config = {
     "loader": {"paths": {"fonts": "[mathjax]/../@mathjax"}},
     "output": {"fontPath": "[fonts]/%%FONT%%-font"},
     "options": {"enableSpeech": False, "enableBraille": False, "enableExplorer": False,
-                "menuOptions": {"settings": {"speech": False, "braille": False, "explorer": False,
+                "menuOptions": {"settings": {"speech": False, "braille": False,
                                              "assistiveMml": True}}},
 }
 
