@@ -52,26 +52,31 @@ def band(low, high, count=40):
     return low + (high - low) * (np.arange(count) + 0.5) / count
 
 
-def one_dimension(seeds):
+def runs(seeds, products):
+    """The iterates of every random quadratic at rates products / curvature, [step, product, seed]."""
     start, curvature = draws(seeds)
+    return descend(start, curvature, products[:, None] / curvature, STEPS)
 
-    def run(products):
-        rate = products[:, None] / curvature
-        return descend(start, curvature, rate, STEPS)
 
-    ladder, below, between, above = run(RUNGS), run(band(0, 1)), run(band(1, 2)), run(band(2, 3))
-    over = np.concatenate([side_changes(between), side_changes(above)])
-    distance = np.log10(np.maximum(np.abs(ladder[-1] / ladder[0]), 1e-16))
-    still = descend(start, curvature, np.zeros(1), STEPS)
-    huge = descend(start, curvature, 1000 / curvature, 1)
-    rungs = {"rate_times_curvature": RUNGS}
+def ladder(seeds):
+    """What the steps do, rung by rung."""
+    w, rungs = runs(seeds, RUNGS), {"rate_times_curvature": RUNGS}
+    distance = np.log10(np.maximum(np.abs(w[-1] / w[0]), 1e-16))
     return {
         "side_changes": per_seed(
-            side_changes(ladder), "share of steps", rungs,
+            side_changes(w), "share of steps", rungs,
             "share of the steps that land on the other side of the minimum"),
         "distance_change": per_seed(
             distance, "decades", rungs,
             f"log10 of the distance to the minimum after {STEPS} steps over the distance before, cut at -16"),
+    }
+
+
+def bands(seeds):
+    """Rates below 1/λ, between 1/λ and 2/λ, and above, against each other."""
+    below, between, above = (runs(seeds, band(low, low + 1)) for low in range(3))
+    over = np.concatenate([side_changes(between), side_changes(above)])
+    return {
         "crossing_excess": per_seed(
             over.mean(axis=0) - side_changes(below).mean(axis=0), "share of steps", {},
             "share of side-changing steps at rates between 1 and 3 over the curvature, minus the share at smaller rates"),
@@ -84,6 +89,15 @@ def one_dimension(seeds):
         "divergence_contrast": per_seed(
             (growth(above).mean(axis=0) - growth(below).mean(axis=0)) / 2, "share of runs", {},
             "share of runs that move away at rates above 2 over the curvature, minus the share below 1 over the curvature"),
+    }
+
+
+def extremes(seeds):
+    """Rate 0, and a rate a thousand times too large."""
+    start, curvature = draws(seeds)
+    still = descend(start, curvature, np.zeros(1), STEPS)
+    huge = descend(start, curvature, 1000 / curvature, 1)
+    return {
         "move_at_zero": per_seed(
             np.abs(still[-1] - still[0]), "distance", {}, f"distance moved in {STEPS} steps at rate 0"),
         "one_huge_update": per_seed(
@@ -117,10 +131,8 @@ def two_dimensions():
 
 def run(mode):
     """Run the ladder; `mode` "quick" uses 4 random quadratics, "full" 20."""
-    quantities = one_dimension(20 if mode == "full" else 4)
-    quantities["path"] = paths()
-    quantities["steps_needed"] = two_dimensions()
-    return quantities
+    seeds = 20 if mode == "full" else 4
+    return ladder(seeds) | bands(seeds) | extremes(seeds) | {"path": paths(), "steps_needed": two_dimensions()}
 
 
 def expect(q):
