@@ -15,6 +15,7 @@ MANIFEST = ".handed-out.json"
 PAGES_ONLY = re.compile(r"^(`{3,}|:{3,})\{(?:chapter-facts|solution-end|ledger|document-map)\}.*?^\1\s*?$\n*",
                         re.M | re.S)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+SCREENSHOT = re.compile(r"^!\[[^\]]*\]\(\.\./_static/[^)]*\)\s*?$\n*", re.M)    # of a cell that runs here
 CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 
 
@@ -52,7 +53,7 @@ def adapted(notebook: bytes) -> bytes:
     content = json.loads(notebook)
     for cell in content["cells"]:
         if cell["cell_type"] == "markdown":
-            text = CITED.sub(r"[\1]", PAGES_ONLY.sub("", "".join(cell["source"])))
+            text = CITED.sub(r"[\1]", SCREENSHOT.sub("", PAGES_ONLY.sub("", "".join(cell["source"]))))
             cell["source"] = text.rstrip("\n").splitlines(keepends=True)
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)      # its line of text says: run this cell

@@ -124,6 +124,11 @@ def test_what_only_the_pages_understand_is_left_out():
     assert sources(content) == ["# Title\n\nText with ```code``` in it.", kept, "After"]
 
 
+def test_screenshots_of_cells_that_run_in_jupyterlab_are_left_out():
+    text = "Before\n\n![A slider](../_static/controls-1.en.png)\n\nAfter ![a sign](other.png)"
+    assert sources(adapted(notebook(text).encode("utf-8"))) == ["Before\n\nAfter ![a sign](other.png)"]
+
+
 def test_a_real_notebook_keeps_its_code_and_outputs():
     from .conftest import ROOT
 
