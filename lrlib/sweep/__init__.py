@@ -47,7 +47,7 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         >>> record.status.tolist(), record.path
         (['finished', 'finished', 'diverged'], 'eager')
         >>> record.final("train_loss").round(4)
-        array([0.    , 0.5946, nan])
+        array([0.    , 0.1727,    nan])
     """
     run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper)
     if on_event is None:

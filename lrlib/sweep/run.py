@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from .. import record as records
 from ..evaluation import evaluate_lanes, evaluation_steps, names
