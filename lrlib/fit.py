@@ -18,6 +18,9 @@ from .schedules import hold
 from .streams import Noise, Order, generator, initial_model, seeded
 
 
+_KEPT = ("params", "initial_lr", "base_lr", "applied_lr", "plan_step")      # in a group, but not options of the rule
+
+
 @dataclass
 class Event:
     """One step of a run.
@@ -153,7 +156,7 @@ class Run:
 
         Raises ``ValueError`` for an unknown option or a value outside its range; nothing is changed then.
         """
-        known = [name for name in self.optimizer.param_groups[0] if name not in ("params", "initial_lr")]
+        known = [name for name in self.optimizer.param_groups[0] if name not in _KEPT]
         for name, value in options.items():
             if name not in known:
                 raise ValueError(f"cannot change {name!r} of {self.name}; it has {', '.join(known)}")

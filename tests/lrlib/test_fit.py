@@ -69,10 +69,11 @@ def test_events_evaluations_and_a_change_in_mid_run():
     assert [e.evaluation["step"] for e in events if e.evaluation] == [3, 8]
     assert events[-1].status == "finished" and {"train_metric", "test_loss"} <= set(events[-1].evaluation)
     assert events[:4] == list(steps(small(), "momentum", lr=0.1, steps=8, evaluate=[0, 3, 8]))[:4]
-    run = steps(small(), "sgd", lr=0.1)
-    next(run)
-    with pytest.raises(ValueError, match="cannot change 'momentum' of sgd"):
-        run.send({"momentum": 0.5})
+    for change in ({"momentum": 0.5}, {"plan_step": 0}):
+        run = steps(small(), "sgd", lr=0.1)
+        next(run)
+        with pytest.raises(ValueError, match=f"cannot change '{next(iter(change))}' of sgd"):
+            run.send(change)
 
 
 def test_stopping_and_divergence_are_statuses():
@@ -124,7 +125,7 @@ def test_a_stopped_run_resumes_bit_by_bit(tmp_path_factory, stop, every, rule):
     assert fit(small(noise=0.01), **arguments, checkpoint=path) == whole          # finished: returns at once
 
 
-def test_a_change_of_the_rate_survives_a_resume(tmp_path):
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     def run(**options):
         return fit(small(), "sgd", lr=0.1, plan=PLAN, **options)
 
