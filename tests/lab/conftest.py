@@ -32,6 +32,9 @@ def _environment(folder):
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(
         json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8")
+    tracker = folder / "settings/@jupyterlab/notebook-extension"
+    tracker.mkdir(parents=True)                 # all cells in the page: JupyterLab's list of the visible ones can trip
+    (tracker / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}', encoding="utf-8")
     own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA", "RUNTIME")}
     own |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "spaces"),
             "IPYTHONDIR": str(folder / "ipython"), "OMP_NUM_THREADS": "1"}
