@@ -23,6 +23,24 @@ def _clean_cell(cell) -> None:
         cell.outputs, cell.execution_count = [], None
         if SKIP not in tags:
             cell.metadata["tags"] = tags + [SKIP]
+    cell.outputs = joined(cell.outputs)
+
+
+def joined(outputs) -> list:
+    """The outputs with neighbouring prints in one: a busy machine delivers them in pieces.
+
+    >>> prints = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in ("a", "b")]
+    >>> [output.text for output in joined(prints)]
+    ['ab']
+    """
+    found: list = []
+    for output in outputs:
+        last = found[-1] if found else {}
+        if output.output_type == "stream" and last.get("name") == output.name:
+            last.text += output.text
+        else:
+            found.append(output)
+    return found
 
 
 def _clean_widgets(notebook):
@@ -45,7 +63,7 @@ def normalise(notebook):
     """The canonical form of an executed notebook.
 
     Kernel and language are fixed, times and front-end remarks dropped, `lab-only` cells left
-    without output, widget models numbered and freed of the kit's own code.
+    without output, prints joined, widget models numbered and freed of the kit's own code.
 
     >>> book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("x")])
     >>> normalise(book).metadata["kernelspec"]["name"]
