@@ -57,6 +57,12 @@ class Page:
 
 
 @pytest.fixture(autouse=True)
+def english():
+    """Every test begins in English, whatever a test of the book left set."""
+    lrwidgets.strings.set_language("en")
+
+
+@pytest.fixture(autouse=True)
 def tap(monkeypatch):
     Tap.sent = []
     monkeypatch.setattr(comm, "create_comm", lambda *a, **k: Tap(*a, **k))
