@@ -47,7 +47,7 @@ STAGES = (
     Stage("experiments", 240, ((*PYTEST, *TWO, "tests/experiments"),), ("tests/experiments",)),
     Stage("book", 60, (("-m", "lrbook.build", "en"), ("-m", "lrbook.build", "ja")), ("book/lrbook/build.py",)),
     Stage("pages", 240, ((*PYTEST, *TWO, "tests/pages"),), ("tests/pages",), needs=("a browser (Chromium)",)),
-    Stage("lab", 60, ((*PYTEST, "tests/lab"),), ("tests/lab",), needs=("a browser (Chromium)",)),
+    Stage("lab", 60, ((*PYTEST, *TWO, "tests/lab"),), ("tests/lab",), needs=("a browser (Chromium)",)),
 )
 ENVIRONMENT_BUDGET = 240
 
