@@ -96,6 +96,21 @@ def test_rate_changes_in_mid_run_by_page_and_by_python(quick, page, until):
     assert lab.wait(10) and lab.status == "stopped"
 
 
+def test_a_change_made_in_a_pause_counts_from_the_next_step(quick, page, until):
+    lab = quick(counting(100_000, pause=0.001))
+    lab.run()
+    until(lambda: lab.step > 5)
+    page(lab).do("pause")
+    until(lambda: lab.status == "paused")
+    held = lab.step
+    page(lab).set(lr=0.02)
+    page(lab).do("resume")
+    until(lambda: lab.step > held + 5)
+    lab.stop()
+    assert lab.wait(10)
+    assert lab.history()["lr"][held - 1:held + 1] == [pytest.approx(0.1), pytest.approx(0.02)]
+
+
 def test_stop_closes_the_generator_in_its_own_thread(quick, page, until):
     closed = []
     lab = quick(counting(100_000, pause=0.001, closed=closed))
@@ -344,6 +359,28 @@ def test_real_training_can_be_steered(until):
     until(lambda: lab.history()["lr"][-1] == pytest.approx(0.0123))
     lab.stop()
     assert lab.wait(30) and lab.status == "stopped"
+
+
+def test_momentum_is_sent_only_to_a_run_that_has_it(until):
+    """The menu may already name the optimizer of the next run."""
+    lab = TrainingLab(optimizer="sgd", steps=20_000)
+    lab.run()
+    until(lambda: lab.step > 3, 120)
+    lab.optimizer, lab.momentum = "momentum", 0.5
+    held = lab.step
+    until(lambda: lab.step > held + 20 or lab.status == "failed")
+    assert lab.status == "running", lab.error
+    lab.stop()
+    assert lab.wait(30)
+
+
+def test_the_default_that_is_marked_belongs_to_the_curve(until):
+    lab = SweepLab(optimizer="sgd", steps=20, lanes=32)
+    assert lab.run().wait(120) and lab.suggestions
+    lab.optimizer, lab.lanes = "adagrad", 40
+    assert lab.default_lr == 0.001 and len(lab.rates) == 32, "the picture still shows the run of sgd"
+    lab.reset()
+    assert lab.default_lr == 0.01 and len(lab.rates) == 40 and not lab.suggestions
 
 
 def test_a_missing_device_is_named_in_the_widget(until):

@@ -2,7 +2,7 @@
 
 The job drives a plain generator that yields one event a step and takes a dict of changed settings::
 
-    changed = yield event           # the answer to a change is None, then the events go on
+    changed = yield event           # a change may be answered by the next event, or by None before it
 
 Stop is ``generator.close()`` between two steps, so the generator's ``finally`` blocks run. Status goes
 
@@ -150,30 +150,35 @@ class Job:
                 self._on_events(events)
 
     def _drive(self, generator, events: list) -> str:
-        changed, last = None, 0.0
+        last = 0.0
         while not self._stop.is_set():
             if not self._go.is_set():
                 self._hold(events)
                 continue
             try:
-                event = generator.send(changed)
+                event = generator.send(self._take_mail())
             except StopIteration:
                 return DONE
-            changed = None
             if event is None:           # the answer to a change: the step comes with the next call
                 continue
             events.append(event)
             if self.steps == 0:
                 self._enter(RUNNING)
             self.steps += 1
-            with self._lock:
-                changed, self._mail = self._mail or None, {}
             now = time.monotonic()
             if now - last >= self._period:
                 self._on_events(events)
                 events.clear()
                 last = now
         return STOPPED
+
+    def _take_mail(self) -> dict | None:
+        """Return what changed since the last step; a generator that has not begun takes nothing yet."""
+        if self.steps == 0:
+            return None
+        with self._lock:
+            changed, self._mail = self._mail or None, {}
+        return changed
 
     def _hold(self, events: list) -> None:
         if events:

@@ -69,10 +69,17 @@ class SweepLab(LiveFigure):
         self._prepare()
 
     def _prepare(self) -> None:
-        """Show the rates of the next run while nothing runs or has run."""
-        self.default_lr = DEFAULTS[self.optimizer]
+        """Show the rates and the default of the next run while nothing runs or has run."""
         if self.status == "idle":
+            self.default_lr = DEFAULTS[self.optimizer]
             self.rates, self.width = _spaced(self.low, self.high, self.lanes), self.lanes + 1
+
+    def reset(self) -> None:
+        """Stop, and clear the picture, which then shows the rates and the default of the next run."""
+        with self._lock:
+            super().reset()
+            self.suggestions = {}
+            self._prepare()
 
     def job(self):
         if not self.low < self.high:
@@ -81,6 +88,7 @@ class SweepLab(LiveFigure):
         name, n, seed, device, optimizer = self.task, self.steps, self.seed, self.device, self.optimizer
         options = runs.options(optimizer, self.momentum)
         self.rates, self.width, self.suggestions = rates, len(rates) + 1, {}
+        self.default_lr = DEFAULTS[optimizer]
         self._length, serial = n, self._serial + 1
 
         def make():

@@ -53,17 +53,19 @@ class TrainingLab(LiveFigure):
     loss = tl.Float(math.nan, help="training loss of the last step's batch")
 
     def __init__(self, **controls):
+        self._trained = ""              # the optimizer of the last run; the menu may name the next one's
         super().__init__(**controls)
         self.observe(self._steer, ["lr", "momentum"])
 
     def _steer(self, change) -> None:
-        if self._job is not None and (change["name"] == "lr" or self.optimizer in runs.WITH_MOMENTUM):
+        if self._job is not None and (change["name"] == "lr" or self._trained in runs.WITH_MOMENTUM):
             self._job.send(**{change["name"]: change["new"]})
 
     def job(self):
         name, n, seed, device = self.task, self.steps, self.seed, self.device
         optimizer, schedule, lr = self.optimizer, self.schedule, self.lr
         options = runs.options(optimizer, self.momentum)
+        self._trained = optimizer
 
         def make():
             from lrlib import fit
