@@ -1,9 +1,10 @@
 """Claims of the four documents, shown with their verdicts in the notebook's language."""
 
+import re
 from html import escape
 
 from . import results, verdicts
-from .language import language, read_table, strings, t
+from .language import BOOK, language, read_table, strings, t
 
 SPACE = {"en": " ", "ja": ""}
 COLON = {"en": ": ", "ja": "："}
@@ -25,6 +26,21 @@ def number(value):
     '−0.0123'
     """
     return f"{value:.3g}".replace("-", "−")
+
+
+def cited(key):
+    """First author or authors and year of an entry of `references.bib`.
+
+    >>> cited("he2016deep"), cited("sadrtdinov2024large")
+    ('He et al. (2016)', 'Sadrtdinov et al. (2024)')
+    """
+    text = (BOOK / "references.bib").read_text(encoding="utf-8")
+    entry = re.search(rf"^@\w+\{{{re.escape(key)},(.*?)^\}}", text, re.S | re.M).group(1)
+    names = re.search(r"author = \{(.*?)\},?$", entry, re.M).group(1).split(" and ")
+    names = [name.strip("{} ").split(",")[0] for name in names]
+    who = names[0] + (" et al." if len(names) > 2 else "".join(f" & {name}" for name in names[1:]))
+    year = re.search(r"year = \{(\d+)\}", entry)
+    return f"{who} ({year.group(1)})" if year else who
 
 
 def with_unit(value, unit, lang):
@@ -99,7 +115,7 @@ class Claim:
         if verdict.missing:
             notes.append(t("claim.missing", lang, experiments=", ".join(verdict.missing)))
         if self.row["citation"]:
-            notes.append(t("claim.citation", lang, source=self.row["citation"]))
+            notes.append(t("claim.citation", lang, source=cited(self.row["citation"])))
         if self.row["test"]:
             notes.append(t("claim.proof", lang, test=self.row["test"]))
         return notes
