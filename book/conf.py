@@ -18,7 +18,7 @@ WORDS = {
            "footer": 'Text and figures: <a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>. Code: MIT.',
            "about": "How the learning rate shapes training: chapters, experiments and controls to move."},
     "ja": {"title": "学習率", "subtitle": "動かして学ぶ教科書",
-           "footer": '本文と図:<a href="https://creativecommons.org/licenses/by/4.0/deed.ja">CC BY 4.0</a>。コード:MIT。',
+           "footer": '本文と図：<a href="https://creativecommons.org/licenses/by/4.0/deed.ja">CC BY 4.0</a>。コード：MIT。',
            "about": "学習率は学習をどう変えるのか。本文と実験、動かせる図で確かめます。"},
 }[LANG]
 CAPTIONS = {"ja": {"Start here": "はじめに", "The accelerator pedal": "アクセルペダル", "Practice": "実践",

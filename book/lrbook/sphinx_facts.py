@@ -20,7 +20,7 @@ BOOK = Path(__file__).resolve().parents[1]
 TIMES = BOOK / "times.csv"
 WORDS_A_MINUTE, CHARACTERS_A_MINUTE = 200, 500
 LABELS = {"en": ("Reading: about {} minutes.", "Running every cell: about {} seconds.", "Builds on: "),
-          "ja": ("読む時間:約 {} 分。", "全セルの実行:約 {} 秒。", "先に読む章:")}
+          "ja": ("読む時間：約 {} 分。", "全セルの実行：約 {} 秒。", "先に読む章：")}
 HIDDEN = re.compile(r"```.*?```|\$\$.*?\$\$|^---.*?^---", re.S | re.M)
 CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 

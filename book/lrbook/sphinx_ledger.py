@@ -22,7 +22,7 @@ WORDS = {
            "find": "and the word"},
     "ja": {"id": "主張", "sentence": "文書の記述", "verdict": "判定", "line": "{}行目",
            "section": "節", "chapters": "章", "claims": "主張", "none": "まだこの本にない",
-           "stale": "この結果の後でコードが変わりました:{}", "by": "著者:{}", "comma": "、", "stop": "。",
+           "stale": "この結果の後でコードが変わりました：{}", "by": "著者：{}", "comma": "、", "stop": "。",
            "counts": "判定", "number": "主張の数", "filter": "表示する判定", "all": "すべて", "find": "含まれる語"},
 }
 SOURCES = ("claims.csv", "verdict_rules.csv", "sections.csv", "documents.csv", "strings.csv")

@@ -30,7 +30,7 @@ export const STRIDE = {
     numbers: "数値", here: "このページの中で計算",
     lr: "学習率", curvature: "曲率", start: "出発点", steps: "ステップ数", curve: "曲線",
     curves: { quadratic: "放物線", tilted: "二つの谷", dent: "くぼみのある谷" },
-    loss: "損失", step: "ステップ", x: "x", slope: "傾き", logLoss: "損失(対数軸)", space: "", limit: "2/曲率",
+    loss: "損失", step: "ステップ", x: "x", slope: "傾き", logLoss: "損失（対数軸）", space: "", limit: "2/曲率",
     wells: { tilted: ["左の谷の限界", "右の谷の限界"], dent: ["くぼみの限界", "谷の限界"] },
     into: { tilted: ["左の深い谷", "右の浅い谷"], dent: ["谷底より高いくぼみ", "谷の底"] },
     verdicts: { monotone: "単調", alternating: "往復しながら収束", periodic: "往復が続く", diverging: "発散", wandering: "さまよう" },
