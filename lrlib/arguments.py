@@ -2,6 +2,7 @@
 
 import numpy as np
 
+LEAST_LOSS = 1e-6  # a first loss below it says nothing about scale, and sets no limit for divergence
 
 def seed_list(seeds):
     """``seeds`` as a list: a number n means 0 … n − 1.
@@ -30,8 +31,8 @@ def factors_of(plan, steps):
     else:
         values = [plan(t) for t in range(steps)]
     values = np.asarray(values, dtype=float)
-    if values.shape != (steps,) or not np.isfinite(values).all():
-        raise ValueError(f"plan must give one finite number a step; got {values!r}")
+    if values.shape != (steps,) or not np.isfinite(values).all() or (values < 0).any():
+        raise ValueError(f"plan must give one finite number of at least 0 a step; got {values!r}")
     return values
 
 

@@ -11,7 +11,7 @@ from . import checkpoint as checkpoints
 from . import device as devices
 from . import optimizers, rules
 from . import record as records
-from .arguments import check_diverged_at, factors_of, seed_list, steps_of
+from .arguments import LEAST_LOSS, check_diverged_at, factors_of, seed_list, steps_of
 from .attach import attach
 from .evaluation import evaluate_model, evaluation_steps, names
 from .schedules import hold
@@ -48,7 +48,8 @@ class Run:
         check_diverged_at(diverged_at)
         self.device, self.dtype = devices.choose(device, dtype), dtype
         make = _maker(optimizer, lr, dict(hyper))
-        factors_of(plan, self.steps)
+        factors = torch.from_numpy(factors_of(plan, self.steps))
+        self.plan_name = repr(plan) if plan is None or hasattr(plan, "length") else f"a function {checkpoints.digest([factors])}"
         self.x, self.y = self._move(task.train_for(self.seed))
         self.order = None if task.batch is None else Order(self.seed, len(self.x), task.batch)
         self.model = initial_model(task, self.seed, dtype, self.device)
@@ -107,14 +108,16 @@ class Run:
         row = self.noise.rows(self.t, self.t + 1)[0].to(self.device, self.dtype)
         for p, z in zip(self.parameters, row.split([p.numel() for p in self.parameters])):
             scale = self.task.noise(p) if callable(self.task.noise) else self.task.noise
-            p.grad += scale * z.view_as(p)
+            if p.grad is not None:
+                p.grad += scale * z.view_as(p)
 
     def step(self):
         """Make one step and return its `Event`; after the last one, or after divergence, ``status`` says so."""
         began = time.perf_counter()
         loss = self._backward()
         self.losses.append(loss)
-        limit = self.diverged_at * abs(self.losses[0])
+        first = abs(self.losses[0])
+        limit = self.diverged_at * first if first > LEAST_LOSS else np.inf
         if not np.isfinite(loss) or loss > limit:
             self.status, lr = "diverged", [float("nan")] * len(self.optimizer.param_groups)
         else:
@@ -162,6 +165,9 @@ class Run:
                 raise ValueError(f"cannot change {name!r} of {self.name}; it has {', '.join(known)}")
             if not (np.ndim(value) == 0 and np.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be a finite number of at least 0; got {value!r}")
+        if hasattr(self.optimizer, "rule"):
+            own = self.optimizer.rule.defaults
+            self.optimizer.rule.check(**{name: value for name, value in options.items() if name in own})
         if "lr" in options:
             self.attachment.set_base(float(options.pop("lr")))
         for group in self.optimizer.param_groups:
@@ -191,11 +197,12 @@ class Run:
         return rows[:, :, 0] if rows.shape[2] == 1 else rows
 
     def signature(self):
-        """What must be the same for a checkpoint to be continued."""
-        return {"task": self.task.name, "optimizer": self.name, "options": self.options, "plan": repr(self.plan),
+        """What must be the same for a checkpoint to be continued; asked for before the first step."""
+        return {"task": self.task.name, "optimizer": self.name, "options": self.options, "plan": self.plan_name,
                 "seed": self.seed, "steps": self.steps, "evaluate": repr(sorted(self.when)),
                 "dtype": str(self.dtype), "batch": repr(self.task.batch), "examples": len(self.x),
-                "parameters": repr([tuple(p.shape) for p in self.parameters]), "diverged_at": self.diverged_at}
+                "parameters": repr([tuple(p.shape) for p in self.parameters]), "diverged_at": self.diverged_at,
+                "data and first weights": checkpoints.digest([self.x, self.y, *self.parameters])}
 
     def state(self):
         """Everything that `restore` needs, as plain values and tensors."""
@@ -225,6 +232,10 @@ def _maker(optimizer, lr, hyper):
         raise ValueError(f"lr must be one number in a single run; got {lr!r}; lrlib.sweep takes several")
     rule.check(lr=lr, **hyper)
     classes = {name.lower(): c for name, c in vars(optimizers).items() if isinstance(c, type)}
+    if rule.name not in classes:
+        raise ValueError(f"optimizer: the rule {rule.name!r} has no optimizer class; there are {', '.join(rules.RULES)}, "
+                         "or give a function parameters -> torch.optim.Optimizer")
+    hyper = {name: float(value) for name, value in hyper.items()}
     return lambda parameters: classes[rule.name](parameters, lr=float(lr), **hyper)
 
 
@@ -273,7 +284,7 @@ def fit(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="c
         checkpoint: file to go on from, if it is there, and to save to every ``checkpoint_every`` steps and at the
             end. A run that was killed at any moment ends with the same parameters and Record, bit by bit.
         diverged_at: the run stops with status "diverged" where its loss is nan, infinite or above this multiple of
-            the first loss.
+            the first loss (a first loss below 1e-6 sets no limit).
         hyper: further options of the rule, as ``momentum=0.9``.
 
     Raises:
@@ -288,7 +299,7 @@ def fit(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="c
     run = Run(task, optimizer, lr, plan, seed, steps, device, dtype, evaluate, diverged_at, hyper)
     if checkpoint_every < 1:
         raise ValueError(f"checkpoint_every must be at least 1; got {checkpoint_every!r}")
-    signature = run.signature()
+    signature = None if checkpoint is None else run.signature()
     stored = None if checkpoint is None else checkpoints.load(checkpoint, signature)
     if stored is not None:
         run.restore(stored)

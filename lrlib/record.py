@@ -213,8 +213,8 @@ def check_applied(applied, planned, dtype=torch.float64):
     ...
     RuntimeError: the applied rate differs from the plan at step 1: 0.2 instead of 0.3
     """
-    tolerance = 4 * torch.finfo(dtype).eps
-    wrong = ~np.isnan(applied) & ~(np.abs(applied - planned) <= tolerance * np.abs(planned))
+    kind = torch.finfo(dtype)
+    wrong = ~np.isnan(applied) & ~(np.abs(applied - planned) <= 4 * kind.eps * np.abs(planned) + kind.tiny)
     if wrong.any():
         at = tuple(np.argwhere(wrong)[np.argwhere(wrong)[:, 1].argmin()])
         raise RuntimeError(f"the applied rate differs from the plan at step {at[1]}: {applied[at]:.6g} "

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..intervals import bootstrap
+from ..rules import Rule
 from ..schedules import ramp
 from . import suggestions as rules
 from .trial import RangeTest, Watch, check_ramp
@@ -126,7 +127,7 @@ def find(task, optimizer="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.
     if not seeds.size:
         raise ValueError("seeds: at least one is needed")
     plan = ramp(steps - 1, low, high, shape="exponential")
-    if callable(optimizer):
+    if callable(optimizer) and not isinstance(optimizer, Rule):
         record = [_one_by_one(task, optimizer, plan, int(seed), steps, settings) for seed in seeds]
         curves = [(r.lr[0], r.loss[0]) for r in record]
     else:

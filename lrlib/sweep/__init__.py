@@ -35,7 +35,8 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
             which compiles where the run is long enough. What cannot be stacked takes the loop, without a compiler
             the eager path serves; ``record.path_reason`` says why.
         on_event: called with each `SweepEvent`; returning False stops the sweep.
-        diverged_at: a lane whose loss is nan, infinite or above this multiple of its first loss is frozen there.
+        diverged_at: a lane whose loss is nan, infinite or above this multiple of its first loss (unless that is
+            below 1e-6) is frozen there.
         hyper: further options of the rule, each a number or one value a rate, as ``momentum=[0.8, 0.9]``.
 
     Raises:

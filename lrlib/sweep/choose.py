@@ -20,6 +20,8 @@ def obstacle(task, rule, seed, device, dtype):
     if rule.kind not in ("element", "tensor"):
         return f"the rule {rule.name!r} is of kind {rule.kind!r}, which looks at more than one tensor"
     model = initial_model(task, seed, dtype, device)
+    if not all(p.requires_grad for p in model.parameters()):
+        return "some parameters are frozen (requires_grad=False)"
     x, y = (d[:2].to(device, dtype if d.is_floating_point() else None) for d in task.train_for(seed))
     before = {n: b.clone() for n, b in model.named_buffers()}
     with seeded(0), torch.no_grad():

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.func import functional_call, grad_and_value, vmap
 
+from ..arguments import LEAST_LOSS
 from ..streams import Noise, Order, initial_model
 
 
@@ -174,7 +175,7 @@ class Lanes:
         gradients, loss = self.gradient(self.parameters(carry), buffers, x, y)
         gradients = self._packed(gradients)
         first = torch.where(carry.first.isnan(), loss, carry.first)
-        sound = loss.isfinite() & ~(loss > self.diverged_at * first.abs())
+        sound = loss.isfinite() & ~((loss > self.diverged_at * first.abs()) & (first.abs() > LEAST_LOSS))
         alive = carry.alive & (sound | ~go)
         if rest:
             gradients = self._noisy(carry.parameters, gradients, rest.pop(0))

@@ -20,7 +20,8 @@ class Task:
     loss, metric: functions ``(output, y) -> scalar``, means over the examples.
     batch: examples a step; None for the full training set.
     steps: steps of a run when the caller names none.
-    noise: standard deviation of Gaussian noise added to every gradient; or a function ``x -> tensor`` like x.
+    noise: standard deviation of Gaussian noise added to every gradient; or a function ``x -> tensor`` like x that
+        works entry by entry.
     metric_name: what ``metric`` measures.
     optimum: where it is known, what the best loss is (a number), for ``loss − optimum``.
     details: anything else that belongs to the task, such as the true weights.

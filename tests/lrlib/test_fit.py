@@ -17,7 +17,8 @@ from torch import nn
 from lrlib import streams, tasks
 from lrlib.fit import fit, steps
 from lrlib.record import Record
-from lrlib.schedules import cosine, warmup
+from lrlib.schedules import cosine, exponential, warmup
+from lrlib.sweep import sweep
 
 PLAN = warmup(5) >> cosine(25)
 
@@ -172,3 +173,48 @@ def test_a_run_killed_at_any_moment_ends_bit_identical(tmp_path):
     assert whole.communicate() and whole.returncode == 0 and last.returncode == 0
     assert first_step > 0
     assert Record.load(tmp_path / "killed.npz") == Record.load(tmp_path / "whole.npz")
+
+
+def test_a_checkpoint_knows_its_problem_and_a_plain_function(tmp_path):
+    """A plan without a repr is known by its values, a task by its data and first weights."""
+    def run(curvature=4.0, slope=0.01, **options):
+        return fit(tasks.quadratic(curvatures=(curvature,)), "momentum", lr=0.1, momentum=np.float64(0.5), steps=9,
+                   plan=lambda t: 1 - slope * t, checkpoint=tmp_path / "c.pt", **options)
+
+    assert run(on_event=lambda event: event.step < 4).status.tolist() == ["stopped"]
+    with pytest.raises(ValueError, match="its plan is"):
+        run(slope=0.02)
+    with pytest.raises(ValueError, match="its data and first weights is"):
+        run(curvature=5.0)
+    assert run().status.tolist() == ["finished"]
+
+
+def test_a_run_that_begins_at_the_minimum_has_not_diverged():
+    record = fit(tasks.quadratic(start=(0.0,), noise=0.1), "sgd", lr=0.01, steps=20)
+    swept = sweep(tasks.quadratic(start=(0.0,), noise=0.1), "sgd", lr=[0.01], steps=20)
+    assert record.status.tolist() == swept.status.tolist() == ["finished"]
+
+
+def test_bad_plans_and_changes_are_refused_before_anything_runs():
+    for run in (fit, sweep):
+        with pytest.raises(ValueError, match="at least 0 a step"):
+            run(tasks.quadratic(), "sgd", lr=[0.1] if run is sweep else 0.1, plan=lambda t: 1 - t / 10, steps=20)
+    running = steps(tasks.quadratic(), "adam", lr=0.1)
+    next(running)
+    with pytest.raises(ValueError, match="beta1"):
+        running.send({"beta1": 1.5})
+
+
+def test_frozen_parameters_stay_and_vanishing_rates_are_no_fault():
+    def frozen():
+        model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+        model[0].weight.requires_grad_(False)
+        return model
+
+    g = torch.Generator().manual_seed(0)
+    data = torch.randn(20, 3, generator=g), torch.randint(2, (20,), generator=g)
+    task = tasks.Task("frozen", frozen, data, None, None, nn.functional.cross_entropy, nn.functional.cross_entropy, 5, 10)
+    swept, single = sweep(task, "sgd", lr=[0.1]), fit(task, "sgd", lr=0.1)
+    assert swept.path == "loop" and "frozen" in swept.path_reason
+    assert all(np.array_equal(swept.parameters[n], single.parameters[n]) for n in single.parameters)
+    assert sweep(tasks.quadratic(), "sgd", lr=[0.1], plan=exponential(1000, rate=0.9), steps=1000).status[0] == "finished"
