@@ -15,9 +15,11 @@ from pathlib import Path
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """The command line that all benchmarks share: `--json PATH`."""
+def arguments(description: str, **numbers: int) -> argparse.Namespace:
+    """The command line that all benchmarks share, `--json PATH`, and whole numbers with their defaults."""
     parser = argparse.ArgumentParser(description=description)
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
     parser.add_argument("--json", type=Path, metavar="PATH", help="save the table there")
     return parser.parse_args()
 

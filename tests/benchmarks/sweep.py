@@ -4,13 +4,12 @@ Each row is measured in rounds that interleave the three ways, so that a busy ma
 the median over the rounds. Compilation is timed apart. ``--threads N`` sets PyTorch's threads, ``--rounds N`` the rounds.
 """
 
-import argparse
-import platform
 import statistics
 import time
 
 import numpy as np
 import torch
+from report import arguments, report
 
 from lrlib import streams, tasks
 from lrlib.sweep.paths import Compiled, Eager
@@ -55,7 +54,7 @@ def engine_seconds(engine, lanes, steps):
 
 
 def row(name, task, count, rounds):
-    """Measure and print one row of the table."""
+    """Measure one row of the table."""
     setup = Setup(task, "sgd", [0.01], count, None, 400, "cpu", torch.float32, None, "eager", 1e3, {})
     lanes = setup.lanes()
     began = time.perf_counter()
@@ -69,24 +68,21 @@ def row(name, task, count, rounds):
     ratios = [statistics.median(times[:, 0] / times[:, i]) for i in (1, 2)]
     loop, slow, fast = np.median(times, axis=0)
     goal = " / ".join("–" if g is None else f"{g}" for g in GOALS[name])
-    print(f"| {name} | {loop * 1e3:.2f} | {slow * 1e3:.2f} | {fast * 1e3:.3f} | {ratios[0]:.1f} | {ratios[1]:.1f} | {goal} "
-          f"| {count / fast:,.0f} | {compilation:.0f} |", flush=True)
+    return [name, f"{loop * 1e3:.2f}", f"{slow * 1e3:.2f}", f"{fast * 1e3:.3f}", f"{ratios[0]:.1f}", f"{ratios[1]:.1f}",
+            goal, f"{count / fast:,.0f}", f"{compilation:.0f}"]
 
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
-    print(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, torch {torch.__version__}, "
-          f"{chosen.threads} threads, SGD, float32\n")
-    print("| lanes | loop ms/step | eager | compiled | eager × | compiled × | goal | lane-steps/s | compile s |\n"
-          "|---|---|---|---|---|---|---|---|---|", flush=True)
-    row("digits 64-64-64-10, 32 lanes", tasks.digits(), 32, chosen.rounds)
-    row("32-32-32-1, 23 lanes", binary(), 23, chosen.rounds)
-    row("32-32-32-1, 128 lanes", binary(), 128, chosen.rounds)
+    options = arguments(__doc__.splitlines()[0], threads=2, rounds=5)
+    torch.set_num_threads(options.threads)
+    rows = [row("digits 64-64-64-10, 32 lanes", tasks.digits(), 32, options.rounds),
+            row("32-32-32-1, 23 lanes", binary(), 23, options.rounds),
+            row("32-32-32-1, 128 lanes", binary(), 128, options.rounds)]
+    columns = ["lanes", "loop, ms a step", "eager, ms", "compiled, ms", "eager ×", "compiled ×", "goal", "lane-steps/s",
+               "compilation, s"]
+    report("sweep", columns, rows, options.json, f"SGD, float32, {options.threads} threads, medians of "
+           f"{options.rounds} interleaved rounds.")
 
 
 if __name__ == "__main__":
