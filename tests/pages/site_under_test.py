@@ -57,10 +57,15 @@ class Watch:
     def __init__(self, page):
         self.foreign, self.errors, self.messages = [], [], []
         page.on("request", lambda r: r.url.startswith(LOCAL) or self.foreign.append(r.url))
-        page.on("requestfailed", lambda r: self.errors.append(f"request failed: {r.url}: {r.failure}"))
+        page.on("requestfailed", self._failed)
         page.on("response", lambda r: r.status >= 400 and self.errors.append(f"{r.status} {r.url}"))
         page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
         page.on("console", self._console)
+
+    def _failed(self, request):
+        # a page that is left gives up what it still loads; a missing file fails with another word
+        if not (request.url.startswith(LOCAL) and "ERR_ABORTED" in (request.failure or "")):
+            self.errors.append(f"request failed: {request.url}: {request.failure}")
 
     def _console(self, message):
         if message.type == "error" and not BENIGN.search(message.text):
