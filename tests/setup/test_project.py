@@ -154,7 +154,7 @@ def test_nothing_of_anyones_machine_is_in_the_project():
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("line", ["/work/main/x", "see /root/.cache", "/home/ann/book", "/tmp/try",
+@pytest.mark.parametrize("line", ["/work/x", "see /root/.cache", "/home/ann/book", "/tmp/try",
                                   "https://pypi.org/simple"])
 def test_the_search_for_leaks_finds_them(line):
     assert any(pattern.search(line) for pattern in LEAKS.values())
