@@ -29,7 +29,8 @@ def pins():
 
 
 def ranges():
-    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    extras = {name: group for name, group in PROJECT["optional-dependencies"].items() if name != "ray"}   # never installed
+    groups = [PROJECT["dependencies"], *extras.values()]
     return [one for one in (Requirement(text) for group in groups for text in group) if one.name != PROJECT["name"]]
 
 
