@@ -1,8 +1,54 @@
 """Arguments that a run and a sweep share, checked before anything runs."""
 
+import math
+import numbers
+import operator
+
 import numpy as np
 
 LEAST_LOSS = 1e-6  # a first loss below it says nothing about scale, and sets no limit for divergence
+
+
+def whole(name, value, least=1):
+    """``value`` as an int of at least ``least``; ``TypeError`` for 1.7 and True, ``ValueError`` below.
+
+    >>> whole("patience", 3)
+    3
+    >>> whole("patience", True)
+    Traceback (most recent call last):
+    ...
+    TypeError: patience must be a whole number of at least 1; got True
+    """
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        found = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number of at least {least}; got {value!r}") from None
+    if found < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
+    return found
+
+
+def number(name, value, least=0.0, below=math.inf, above=None):
+    """``value`` as a finite float with ``least`` ≤ value < ``below``, or ``above`` < value; no bool, no text.
+
+    >>> number("dropout", 0.2, below=1)
+    0.2
+    >>> number("dropout", 1.5, below=1)
+    Traceback (most recent call last):
+    ...
+    ValueError: dropout must be a number of at least 0 and below 1; got 1.5
+    """
+    low = f"of at least {least:g}" if above is None else f"above {above:g}"
+    allowed = f"{name} must be a {'finite ' * (below == math.inf)}number {low}"
+    allowed += "" if below == math.inf else f" and below {below:g}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{allowed}; got {value!r}")
+    if not (math.isfinite(value) and value < below and (value >= least if above is None else value > above)):
+        raise ValueError(f"{allowed}; got {value!r}")
+    return float(value)
+
 
 def seed_list(seeds):
     """``seeds`` as a list: a number n means 0 … n − 1.
