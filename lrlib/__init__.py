@@ -24,6 +24,7 @@ _HOME = {
     "record": ["Record"],
     "finder": ["RangeTest", "Finding", "range_test", "find", "convergence_threshold"],
     "curvature": ["sharpness", "largest_stable_rate"],
+    "stopping": ["EarlyStopping", "Worsening", "Stalling"],
     "plot": [],
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

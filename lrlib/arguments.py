@@ -40,8 +40,8 @@ def number(name, value, least=0.0, below=math.inf, above=None):
     ...
     ValueError: dropout must be a number of at least 0 and below 1; got 1.5
     """
-    low = f"of at least {least:g}" if above is None else f"above {above:g}"
-    allowed = f"{name} must be a {'finite ' * (below == math.inf)}number {low}"
+    low = f"above {above:g}" if above is not None else "" if least == -math.inf else f"of at least {least:g}"
+    allowed = f"{name} must be a {'finite ' * (below == math.inf)}number {low}".rstrip()
     allowed += "" if below == math.inf else f" and below {below:g}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{allowed}; got {value!r}")

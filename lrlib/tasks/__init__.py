@@ -7,8 +7,9 @@
 
 from .data import breast_cancer, digits, mnist1d
 from .logistic import convex_logistic, distance, frequency_error, sparse_logistic
-from .task import Task, accuracy, binary_accuracy, binary_loss, mlp
+from .networks import conv_net, mlp
+from .task import Task, accuracy, binary_accuracy, binary_loss
 from .toys import Point, Well, double_well, quadratic
 
-__all__ = ["Point", "Task", "Well", "accuracy", "binary_accuracy", "binary_loss", "breast_cancer", "convex_logistic",
+__all__ = ["Point", "Task", "Well", "accuracy", "binary_accuracy", "binary_loss", "breast_cancer", "conv_net", "convex_logistic",
            "digits", "distance", "double_well", "frequency_error", "mlp", "mnist1d", "quadratic", "sparse_logistic"]

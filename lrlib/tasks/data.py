@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from .cache import cached
-from .task import Task, accuracy, binary_accuracy, binary_loss, mlp
+from .networks import mlp
+from .task import Task, accuracy, binary_accuracy, binary_loss
 
 VALID_SEED, TEST_SEED = 2**31 + 1, 2**31 + 2        # beyond every training seed
 

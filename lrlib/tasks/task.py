@@ -1,11 +1,16 @@
 """A task: data + model + loss + metric."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
 import torch
 from torch import nn
 
+from ..arguments import number, whole
+from ..streams import generator
+
+PENALISED = ("weights", "all")
 
 @dataclass
 class Task:
@@ -25,6 +30,11 @@ class Task:
     metric_name: what ``metric`` measures.
     optimum: where it is known, what the best loss is (a number), for ``loss − optimum``.
     details: anything else that belongs to the task, such as the true weights.
+    augment: None, or a function ``(x, generator) -> x`` of the same shape and dtype, applied to each training batch
+        and never to an evaluation (`lrlib.augmentation`); ``generator`` is a CPU ``torch.Generator`` (`augmented`).
+    l1, l2: strength of the penalties l1·Σ|w| + ½·l2·Σw² added to the loss that is trained (`objective`); for plain
+        gradient descent ``l2`` is the same as ``weight_decay``.
+    penalise: "weights", the parameters with at least two axes (no biases, no batch-norm scales), or "all".
 
     Raises ``TypeError``/``ValueError`` naming the field at fault.
 
@@ -48,19 +58,37 @@ class Task:
     metric_name: str = "accuracy"
     optimum: float | None = None
     details: dict = field(default_factory=dict)
+    augment: Callable | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+    penalise: str = "weights"
 
     def __post_init__(self):
-        for name in ("model", "loss", "metric"):
-            if not callable(getattr(self, name)):
-                raise TypeError(f"task {self.name!r}: {name} must be callable; got {getattr(self, name)!r}")
+        for name in ("name", "metric_name"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"task: {name} must be a text; got {getattr(self, name)!r}")
+        self._check_functions()
         self.train, self.valid, self.test = map(_tensors, (self.train, self.valid, self.test))
         for name in ("train", "valid", "test"):
             _check_pair(self, name)
-        _check_count(self, "steps", self.steps)
+        self._check_numbers()
+
+    def _check_functions(self):
+        for name in ("model", "loss", "metric", "augment"):
+            if not callable(getattr(self, name)) and not (name == "augment" and self.augment is None):
+                raise TypeError(f"task {self.name!r}: {name} must be callable; got {getattr(self, name)!r}")
+
+    def _check_numbers(self):
+        self.steps = whole(f"task {self.name!r}: steps", self.steps)
         if self.batch is not None:
-            _check_count(self, "batch", self.batch)
-        if not callable(self.noise) and not float(self.noise) >= 0:
-            raise ValueError(f"task {self.name!r}: noise must be at least 0 or a function; got {self.noise!r}")
+            self.batch = whole(f"task {self.name!r}: batch", self.batch)
+        if not callable(self.noise):
+            number(f"task {self.name!r}: noise", self.noise)
+        if self.optimum is not None:
+            number(f"task {self.name!r}: optimum", self.optimum, least=-math.inf)
+        self.l1, self.l2 = (number(f"task {self.name!r}: {name}", getattr(self, name)) for name in ("l1", "l2"))
+        if self.penalise not in PENALISED:
+            raise ValueError(f"task {self.name!r}: penalise must be \"weights\" or \"all\"; got {self.penalise!r}")
 
     @property
     def fresh(self):
@@ -70,6 +98,57 @@ class Task:
     def train_for(self, seed):
         """Return the training set ``(x, y)`` of a seed."""
         return self.train(seed) if callable(self.train) else self.train
+
+    def augmented(self, x, seed, t):
+        """The batch inputs x [b, …] that step t (from 0) of this seed trains on: x itself without `augment`.
+
+        The random numbers come from the stream ``(seed, "augment", t)`` alone, so every run and every sweep lane of
+        a seed trains on the same inputs, and a resumed run goes on with them. Raises ``ValueError`` where `augment`
+        changed shape or dtype.
+
+        >>> task = Task("mine", lambda: nn.Linear(2, 1), (torch.zeros(4, 2), torch.zeros(4)), None, None, nn.MSELoss(),
+        ...             nn.MSELoss(), batch=2, steps=9, augment=lambda x, g: x + torch.randn(x.shape, generator=g))
+        >>> bool((task.augmented(torch.zeros(2, 2), seed=3, t=5) == task.augmented(torch.zeros(2, 2), seed=3, t=5)).all())
+        True
+        """
+        if self.augment is None:
+            return x
+        new = self.augment(x, generator(seed, "augment", t))
+        if not isinstance(new, torch.Tensor) or new.shape != x.shape or new.dtype != x.dtype:
+            got = f"{tuple(new.shape)} {new.dtype}" if isinstance(new, torch.Tensor) else type(new).__name__
+            raise ValueError(f"task {self.name!r}: augment must keep shape {tuple(x.shape)} and {x.dtype}; gave {got}")
+        return new
+
+    @property
+    def penalised(self):
+        """Whether `objective` differs from `loss`."""
+        return self.l1 > 0 or self.l2 > 0
+
+    def penalty(self, parameters):
+        """l1·Σ|w| + ½·l2·Σw² over ``parameters`` (dict name → tensor, or tensors): → 0-D tensor, or 0.0 without any.
+
+        A function of tensors alone, so that it can be differentiated and batched over sweep lanes.
+
+        >>> task = Task("mine", lambda: nn.Linear(2, 1), (torch.zeros(4, 2), torch.zeros(4)), None, None, nn.MSELoss(),
+        ...             nn.MSELoss(), batch=2, steps=9, l1=0.1, l2=1.0)
+        >>> task.penalty({"weight": torch.tensor([[3.0, -1.0]]), "bias": torch.tensor([7.0])})
+        tensor(5.4000)
+        """
+        values = parameters.values() if isinstance(parameters, dict) else parameters
+        chosen = [p for p in values if self.penalise == "all" or p.ndim > 1] if self.penalised else []
+        total = 0.0
+        for p in chosen:
+            total = total + self.l1 * p.abs().sum() if self.l1 else total
+            total = total + 0.5 * self.l2 * p.square().sum() if self.l2 else total
+        return total
+
+    def objective(self, output, y, parameters):
+        """What a training step minimises: ``loss(output, y)``, plus `penalty` where the task has one.
+
+        Batch losses of a run are values of it; evaluations report `loss` alone.
+        """
+        loss = self.loss(output, y)
+        return loss + self.penalty(parameters) if self.penalised else loss
 
     def __repr__(self):
         return f"<task {self.name}: batch {self.batch or 'full'}, {self.steps} steps>"
@@ -95,30 +174,6 @@ def _check_pair(task, name):
     if len(data[0]) != len(data[1]) or len(data[0]) == 0:
         raise ValueError(f"task {task.name!r}: {name} must have as many x as y, at least one; "
                          f"got {len(data[0])} and {len(data[1])}")
-
-
-def _check_count(task, name, value):
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"task {task.name!r}: {name} must be a whole number of at least 1; got {value!r}")
-
-
-def mlp(sizes):
-    """Return a fully connected ReLU network: weights He-normal, N(0, 2/fan-in), biases 0 (He et al. 2015).
-
-    >>> mlp([4, 8, 2])
-    Sequential(
-      (0): Linear(in_features=4, out_features=8, bias=True)
-      (1): ReLU()
-      (2): Linear(in_features=8, out_features=2, bias=True)
-    )
-    """
-    layers = []
-    for fan_in, fan_out in zip(sizes, sizes[1:]):
-        linear = nn.Linear(fan_in, fan_out)
-        nn.init.normal_(linear.weight, std=(2 / fan_in) ** 0.5)
-        nn.init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
 
 
 def accuracy(output, y):

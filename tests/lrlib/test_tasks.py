@@ -147,6 +147,6 @@ def test_a_task_of_ones_own_from_a_data_loader_and_its_mistakes():
     assert torch.equal(task.train[0], x) and torch.equal(task.test[1], y)
     for change, match in (({"loss": None}, "loss must be callable"), ({"steps": 0}, "steps must be a whole number"),
                           ({"train": (x, y[:3])}, "as many x as y"), ({"valid": x}, "valid must be a pair"),
-                          ({"batch": 2.5}, "batch must be a whole number"), ({"noise": -1}, "noise must be at least 0")):
+                          ({"batch": 2.5}, "batch must be a whole number"), ({"noise": -1}, "noise must be a finite number of at least 0")):
         with pytest.raises((TypeError, ValueError), match=match):
             tasks.Task(**usual | change)

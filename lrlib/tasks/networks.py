@@ -1,0 +1,70 @@
+"""Networks of the ready-made tasks: fully connected and convolutional, with dropout and batch normalisation."""
+
+import math
+
+from torch import nn
+
+from ..arguments import number, whole
+
+
+def mlp(sizes, dropout=0.0, batch_norm=False):
+    """Return a fully connected ReLU network: weights He-normal, N(0, 2/fan-in), biases 0 (He et al. 2015).
+
+    Each hidden layer is linear → batch normalisation (where asked) → ReLU → dropout (where above 0), in the order of
+    Ioffe & Szegedy 2015; ``dropout`` is the share that is dropped, from 0 to below 1. A seed gives the linear layers
+    the same weights with and without them.
+
+    >>> mlp([4, 8, 2])
+    Sequential(
+      (0): Linear(in_features=4, out_features=8, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=8, out_features=2, bias=True)
+    )
+    >>> [type(layer).__name__ for layer in mlp([4, 8, 2], dropout=0.2, batch_norm=True)]
+    ['Linear', 'BatchNorm1d', 'ReLU', 'Dropout', 'Linear']
+    """
+    dropout = number("dropout", dropout, below=1)
+    layers = []
+    for fan_in, fan_out in zip(sizes, sizes[1:]):
+        layers += [_he(nn.Linear(fan_in, fan_out), fan_in)]
+        layers += _after(nn.BatchNorm1d, fan_out, dropout, batch_norm)
+    return nn.Sequential(*layers[:len(layers) - len(_after(nn.BatchNorm1d, 1, dropout, batch_norm))])
+
+
+def conv_net(shape, classes=10, width=8, depth=3, dropout=0.0, batch_norm=True):
+    """Return a small convolutional ReLU network for signals, shape (length,), or images, shape (height, width).
+
+    Input [n, length] or [n, height·width], as the tasks hold it. ``depth`` convolutions of size 3 with ``width``
+    channels, the first of stride 1 and the others of stride 2, each → batch normalisation (where asked) → ReLU; then
+    dropout (where above 0) and one linear layer on all that is left. He-normal weights, biases 0.
+
+    >>> import torch
+    >>> conv_net((8, 8), depth=2)(torch.zeros(5, 64)).shape
+    torch.Size([5, 10])
+    >>> sum(p.numel() for p in conv_net((40,), width=16).parameters())
+    3338
+    """
+    axes = len(shape)
+    if axes not in (1, 2):
+        raise ValueError(f"shape must be (length,) or (height, width); got {shape!r}")
+    width, depth, dropout = whole("width", width), whole("depth", depth), number("dropout", dropout, below=1)
+    kind, norm = ((nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d))[axes - 1]
+    layers, channels, left = [nn.Unflatten(1, (1, *shape))], 1, list(shape)
+    for k in range(depth):
+        layers.append(_he(kind(channels, width, 3, stride=2 if k else 1, padding=1), channels * 3**axes))
+        layers += _after(norm, width, 0.0, batch_norm)
+        channels, left = width, [(n + 1) // 2 if k else n for n in left]
+    features = channels * math.prod(left)
+    dropped = [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(*layers, nn.Flatten(), *dropped, _he(nn.Linear(features, classes), features))
+
+
+def _he(layer, fan_in):
+    nn.init.normal_(layer.weight, std=(2 / fan_in) ** 0.5)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _after(norm, features, dropout, batch_norm):
+    """What follows a hidden layer."""
+    return [*([norm(features)] if batch_norm else []), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
