@@ -1,0 +1,150 @@
+"""The driver: one `torch.optim.Optimizer` that applies any rule, whatever its kind."""
+
+import contextlib
+import itertools
+
+import torch
+
+
+class RuleOptimizer(torch.optim.Optimizer):
+    """A ``torch.optim.Optimizer`` that applies the class's ``rule`` to every parameter that has a gradient.
+
+    ``params`` is an iterable of tensors or of group dicts; ``lr`` a number or a 0-D tensor; ``maximize`` climbs
+    instead of descending; ``options`` are those of the rule, and default to the rule's. A rule of kind ``element`` or
+    ``tensor`` sees one tensor at a time, one of kind ``global`` the tensors of a group, and one of kind ``closure``
+    all tensors together: it needs ``step(closure)``, calls the closure again for each loss that it asks for, and its
+    groups share their options.
+
+    Raises ``TypeError`` for an unknown option, for sparse or complex gradients and for a missing closure,
+    ``ValueError`` for an option outside its range; nothing has changed then.
+
+    >>> from lrlib.optimizers import SGD
+    >>> x = torch.nn.Parameter(torch.tensor(1.0))
+    >>> optimizer = SGD([x], lr=0.1, weight_decay=0.5)
+    >>> x.grad = torch.tensor(2.0)
+    >>> optimizer.step()
+    >>> x.item(), optimizer.path
+    (0.75, 'eager')
+    """
+
+    rule = None
+    path = "eager"
+
+    def __init__(self, params, lr=None, *, maximize=False, **options):
+        if lr is not None:
+            options["lr"] = lr
+        self.rule.check(**options)
+        super().__init__(params, {**self.rule.defaults, **options, "maximize": bool(maximize)})
+
+    def add_param_group(self, param_group):
+        """Add a group of parameters with options of its own; other options take this optimizer's defaults."""
+        if isinstance(param_group, dict):
+            self.rule.check(**{k: v for k, v in param_group.items() if k in self.rule.defaults})
+        super().add_param_group(param_group)
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """Apply one update; with ``closure`` (which recomputes the loss and the gradients), return its loss."""
+        if closure is None and self.rule.kind == "closure":
+            raise TypeError(f"{type(self).__name__}.step needs a closure that recomputes the loss and the gradients")
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        active = [(group, [p for p in group["params"] if p.grad is not None]) for group in self.param_groups]
+        active = [(group, tensors) for group, tensors in active if tensors]
+        for p in itertools.chain.from_iterable(tensors for _, tensors in active):
+            self._refuse(p)
+        if self.rule.kind == "closure":
+            self._step_closure(active, loss, closure)
+        elif self.rule.kind == "global":
+            for group, tensors in active:
+                self._update_together(tensors, group, group["params"][0])
+        else:
+            for group, tensors in active:
+                for p in tensors:
+                    self._update(p, group)
+        return loss
+
+    def _update(self, x, group):
+        """One step of a rule of kind element or tensor on one parameter."""
+        state = self.state[x]
+        if not state:
+            state.update(self.rule.init(x), step=0)
+        state["step"] += 1
+        g = -x.grad if group["maximize"] else x.grad
+        kept = {name: state[name] for name in self.rule.state_names}
+        new, kept = self.rule(x, g, kept, state["step"], **self._options(group))
+        state.update(kept)
+        x.copy_(new)
+
+    def _update_together(self, tensors, group, holder, **more):
+        """One step of a rule of kind global or closure; ``holder`` keeps the step and the single numbers."""
+        common = self.state[holder]
+        missing = [p for p in tensors if any(name not in self.state[p] for name in self._listed)]
+        fresh = self.rule.init(missing or tensors[:1])
+        for name in self.rule.single:
+            common.setdefault(name, fresh[name])
+        for i, p in enumerate(missing):
+            self.state[p].update({name: fresh[name][i] for name in self._listed})
+        common["step"] = common.get("step", 0) + 1
+        kept = {name: [self.state[p][name] for p in tensors] for name in self._listed}
+        kept.update({name: common[name] for name in self.rule.single})
+        g = [-p.grad if group["maximize"] else p.grad for p in tensors]
+        new, kept = self.rule(tensors, g, kept, common["step"], **self._options(group), **more)
+        common.update({name: kept[name] for name in self.rule.single})
+        for i, p in enumerate(tensors):
+            self.state[p].update({name: kept[name][i] for name in self._listed})
+            p.copy_(new[i])
+
+    def _step_closure(self, active, loss, closure):
+        groups = self.param_groups
+        for group in groups[1:]:
+            differing = [n for n in (*self.rule.defaults, "maximize") if group[n] is not groups[0][n]
+                         and group[n] != groups[0][n]]
+            if differing:
+                raise ValueError(f"{type(self).__name__} decides for all groups together: they must share "
+                                 f"{', '.join(differing)}")
+        tensors = [p for _, part in active for p in part]
+        if not tensors:
+            return
+        sign = -1 if groups[0]["maximize"] else 1
+        loss = torch.as_tensor(loss).detach() * sign
+        self._update_together(tensors, groups[0], groups[0]["params"][0], loss=loss,
+                              loss_at=lambda values: sign * _loss_at(closure, tensors, values))
+
+    @property
+    def _listed(self):
+        return [name for name in self.rule.state_names if name not in self.rule.single]
+
+    def _options(self, group):
+        return {name: group[name] for name in self.rule.defaults}
+
+    def _refuse(self, x):
+        if x.grad.layout != torch.strided:
+            raise TypeError(f"{type(self).__name__} needs dense gradients; got layout {x.grad.layout}")
+        if x.is_complex():
+            raise TypeError(f"{type(self).__name__} needs real parameters; got dtype {x.dtype}")
+
+
+def _loss_at(closure, tensors, values):
+    """The closure's loss with ``values`` in the parameters, which get their own values and gradients back."""
+    with _put_back(tensors):
+        for p, value in zip(tensors, values, strict=True):
+            p.copy_(value)
+        with torch.enable_grad():
+            loss = closure()
+    return torch.as_tensor(loss).detach()
+
+
+@contextlib.contextmanager
+def _put_back(tensors):
+    before = [(p.clone(), p.grad) for p in tensors]
+    for p in tensors:
+        p.grad = None                      # so that the closure's own zero_grad cannot wipe the gradient in use
+    try:
+        yield
+    finally:
+        for p, (value, g) in zip(tensors, before, strict=True):
+            p.copy_(value)
+            p.grad = g
