@@ -24,7 +24,8 @@ _HOME = {
     "sweep": ["SweepEvent", "sweep_steps"],
     "record": ["Record"],
     "finder": ["RangeTest", "Finding", "range_test", "find", "convergence_threshold"],
-    "curvature": ["sharpness", "largest_stable_rate"],
+    "curvature": ["sharpness", "sharpness_lanes", "preconditioner", "trace", "largest_stable_rate"],
+    "augmentation": ["Signals", "Images"],
     "stopping": ["EarlyStopping", "Worsening", "Stalling"],
     "plot": [],
 }

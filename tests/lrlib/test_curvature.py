@@ -137,7 +137,7 @@ def test_not_finite_is_a_value_and_a_poor_budget_a_warning():
     assert math.isnan(sharpness(net, mse, x * math.nan, y))
     with pytest.warns(RuntimeWarning, match="after 2 products"):
         assert not sharpness(net, mse, x, y, products=2, details=True).converged
-    with pytest.raises(ValueError, match="products=0"):
+    with pytest.raises(ValueError, match="products must be a whole number of at least 1; got 0"):
         sharpness(net, mse, x, y, products=0)
     with pytest.raises(ValueError, match="one element"):
         sharpness(net, lambda output, y: output, x, y)

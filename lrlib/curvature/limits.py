@@ -1,0 +1,38 @@
+"""The rates that a curvature permits."""
+
+import math
+
+
+def largest_stable_rate(curvature, momentum=0.0, nesterov=False):
+    r"""The rate beyond which gradient descent leaves a quadratic of that largest curvature.
+
+    .. math:: \frac{2(1+\beta)}{\lambda} \quad\text{(heavy ball)}, \qquad
+              \frac{2(1+\beta)}{(1+2\beta)\lambda} \quad\text{(Nesterov)}, \qquad \beta = \text{momentum}
+
+    with the updates of `torch.optim.SGD`, v = βv + g, w = w - ηv (Nesterov: w = w - η(g + βv)), full gradients, no
+    dampening. At the limit itself the iterate oscillates for ever.
+
+    Args:
+        curvature: λ, the largest eigenvalue; at or below 0 nothing bounds the rate and the result is inf.
+        momentum: β, 0 <= β < 1.
+        nesterov: which of the two updates.
+
+    Raises:
+        ValueError: `momentum` outside [0, 1).
+
+    Example:
+        >>> largest_stable_rate(4.0)
+        0.5
+        >>> largest_stable_rate(4.0, momentum=0.5), largest_stable_rate(4.0, momentum=0.5, nesterov=True)
+        (0.75, 0.375)
+
+    Source: Polyak (1964) for the heavy ball; Cohen et al. (2021), "Gradient descent on neural networks typically
+    occurs at the edge of stability", appendix on momentum, for both.
+    """
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum={momentum!r}: must lie in [0, 1)")
+    if math.isnan(curvature):
+        return math.nan
+    if curvature <= 0:
+        return math.inf
+    return 2 * (1 + momentum) / (curvature * (1 + 2 * momentum if nesterov else 1))
