@@ -2,41 +2,56 @@
 
 import functools
 import importlib.metadata
+import math
 import random
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..arguments import number, whole
+from ..augmentation import Images, Signals
 from .cache import cached
-from .networks import mlp
+from .networks import conv_net, mlp
 from .task import Task, accuracy, binary_accuracy, binary_loss
 
 VALID_SEED, TEST_SEED = 2**31 + 1, 2**31 + 2        # beyond every training seed
+NETWORKS = {"mlp": {1: (64, 2), 2: (64, 2)}, "conv": {1: (16, 3), 2: (8, 2)}}       # axes → usual width and depth
 
 
-def digits(width=64, depth=2, batch=64, steps=1000, valid=300, test=300):
+def digits(width=None, depth=2, batch=64, steps=1000, valid=300, test=300, *, network="mlp", dropout=0.0,
+           batch_norm=None, augment=None, l1=0.0, l2=0.0, penalise="weights"):  # fmt: skip
     """Handwritten digits, 8×8 pixels, 10 classes, 1,797 images (scikit-learn), with an MLP 64-width-…-10.
 
     The split into 1,197 training, 300 validation and 300 test images is fixed; pixels are standardised by the mean
-    and the standard deviation of all training pixels together.
+    and the standard deviation of all training pixels together. Options for the network and against overfitting:
+
+    * ``network``: "mlp" (`mlp`, width 64) or "conv" (`conv_net` on the 8×8 image, width 8, with batch normalisation);
+    * ``dropout``: share dropped after each hidden layer (conv: before the last layer); ``batch_norm``: True or False;
+    * ``augment``: True for shifts by one pixel and rotations up to 10° (`lrlib.augmentation.Images`), or a function;
+    * ``l1``, ``l2``, ``penalise``: see `Task`.
 
     >>> digits()
     <task digits: batch 64, 1000 steps>
+    >>> digits(network="conv").model()(digits().test[0]).shape
+    torch.Size([300, 10])
     """
     x, y = _sklearn("load_digits")
     parts = _split(x, y, valid, test)
     mean, std = parts[0][0].mean(), parts[0][0].std()
     parts = [((a - mean) / std, b.long()) for a, b in parts]
-    return Task("digits", functools.partial(mlp, [64] + [width] * depth + [10]), *parts,
-                nn.functional.cross_entropy, accuracy, batch, steps)
+    model = _network(network, (8, 8), width, depth, dropout, batch_norm)
+    return Task(_named("digits", network), model, *parts, nn.functional.cross_entropy, accuracy, batch, steps,
+                augment=_chosen(augment, Images((8, 8), degrees=10.0)), l1=l1, l2=l2, penalise=penalise)
 
 
-def breast_cancer(width=32, depth=2, batch=16, steps=1000, valid=100, test=100, standardise=True):
+def breast_cancer(width=32, depth=2, batch=16, steps=1000, valid=100, test=100, standardise=True, *, dropout=0.0,
+                  batch_norm=False, augment=None, l1=0.0, l2=0.0, penalise="weights"):  # fmt: skip
     """Breast cancer Wisconsin: 30 measurements, malignant or not, 569 cases (scikit-learn), with an MLP 30-width-…-1.
 
     The split into 369, 100 and 100 cases is fixed; each measurement is standardised by its training mean and
     standard deviation (``standardise=False`` leaves the raw units). y = 1 means benign, as in the source.
+    ``dropout``, ``batch_norm``: see `mlp`; ``augment`` (a function), ``l1``, ``l2``, ``penalise``: see `Task`.
 
     >>> breast_cancer().train[0].shape
     torch.Size([369, 30])
@@ -44,11 +59,14 @@ def breast_cancer(width=32, depth=2, batch=16, steps=1000, valid=100, test=100, 
     parts = _split(*_sklearn("load_breast_cancer"), valid, test)
     mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if standardise else (0.0, 1.0)
     parts = [((a - mean) / std, b.float()) for a, b in parts]
-    return Task("breast_cancer", functools.partial(mlp, [30] + [width] * depth + [1]), *parts,
-                binary_loss, binary_accuracy, batch, steps)
+    model = functools.partial(mlp, [30] + [width] * depth + [1], dropout, batch_norm)
+    return Task("breast_cancer", model, *parts, binary_loss, binary_accuracy, batch, steps, augment=augment, l1=l1,
+                l2=l2, penalise=penalise)
 
 
-def mnist1d(train=4000, valid=10000, test=10000, width=64, depth=2, batch=100, steps=4000, fresh=True, **knobs):
+def mnist1d(train=4000, valid=10000, test=10000, width=None, depth=None, batch=100, steps=4000, fresh=True, *,
+            network="mlp", dropout=0.0, batch_norm=None, augment=None, l1=0.0, l2=0.0, penalise="weights",
+            **knobs):  # fmt: skip
     """MNIST-1D (Greydanus & Kobak 2024): 40 numbers, 10 classes, with an MLP 40-width-…-10.
 
     ``fresh=True``: each seed draws a training set of its own; ``False``: all seeds share that of seed 0. The
@@ -56,6 +74,9 @@ def mnist1d(train=4000, valid=10000, test=10000, width=64, depth=2, batch=100, s
     iid_noise_scale=0.02, shear_scale=0.75, max_translation=48, final_seq_length=40``, …). Every set has equally many
     of each class, mean 0 and standard deviation 1. Making 5,000 examples takes seconds, once: they are kept on disk
     (`lrlib.tasks.cache.folder`). Raises ``ValueError`` for a size that is no positive multiple of 10 or an unknown knob.
+
+    ``network``: "mlp" (width 64, depth 2) or "conv" (`conv_net`, width 16, depth 3, with batch normalisation);
+    ``augment``: True for `lrlib.augmentation.Signals`, or a function; the other options as for `digits`.
 
     >>> mnist1d(train=4001)
     Traceback (most recent call last):
@@ -66,13 +87,36 @@ def mnist1d(train=4000, valid=10000, test=10000, width=64, depth=2, batch=100, s
     if fixed:
         raise ValueError(f"mnist1d: {sorted(fixed)[0]} is set by the task itself; use train, valid, test and the seed")
     for name, size in {"train": train, "valid": valid, "test": test}.items():
-        if size < 10 or size % 10:
+        if whole(f"mnist1d: {name}", size, least=0) % 10 or not size:
             raise ValueError(f"mnist1d: {name} must be a positive multiple of 10; got {size}")
+    model = _network(network, (knobs.get("final_seq_length", 40),), width, depth, dropout, batch_norm)
     draw = _Mnist1d(train, tuple(sorted(knobs.items())))
-    length = knobs.get("final_seq_length", 40)
-    return Task("mnist1d", functools.partial(mlp, [length] + [width] * depth + [10]), draw if fresh else draw(0),
-                _mnist1d(valid, VALID_SEED, draw.knobs), _mnist1d(test, TEST_SEED, draw.knobs),
-                nn.functional.cross_entropy, accuracy, batch, steps)
+    return Task(_named("mnist1d", network), model, draw if fresh else draw(0), _mnist1d(valid, VALID_SEED, draw.knobs),
+                _mnist1d(test, TEST_SEED, draw.knobs), nn.functional.cross_entropy, accuracy, batch, steps,
+                augment=_chosen(augment, Signals()), l1=l1, l2=l2, penalise=penalise)
+
+
+def _network(network, shape, width, depth, dropout, batch_norm):
+    """A function without arguments that makes the network of a 10-class task on inputs of ``shape``."""
+    if network not in NETWORKS:
+        raise ValueError(f'network must be "mlp" or "conv"; got {network!r}')
+    usual_width, usual_depth = NETWORKS[network][len(shape)]
+    width = whole("width", usual_width if width is None else width)
+    depth = whole("depth", usual_depth if depth is None else depth, least=0)
+    norm = network == "conv" if batch_norm is None else batch_norm
+    dropout = number("dropout", dropout, below=1)
+    if network == "conv":
+        return functools.partial(conv_net, shape, 10, width, depth, dropout, norm)
+    return functools.partial(mlp, [math.prod(shape)] + [width] * depth + [10], dropout, norm)
+
+
+def _named(name, network):
+    return name if network == "mlp" else f"{name}_{network}"
+
+
+def _chosen(augment, usual):
+    """None and False: no augmentation; True: the usual one; a function: itself."""
+    return usual if augment is True else None if augment is False else augment
 
 
 class _Mnist1d:
@@ -124,7 +168,7 @@ def _sklearn(loader):
 
 def _split(x, y, valid, test):
     """Cut (x, y) into training, validation and test parts in one fixed random order."""
-    if valid < 1 or test < 1 or valid + test >= len(x):
+    if whole("valid", valid, least=0) < 1 or whole("test", test, least=0) < 1 or valid + test >= len(x):
         raise ValueError(f"valid and test must be at least 1 and leave training examples out of {len(x)}; "
                          f"got {valid} and {test}")
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))

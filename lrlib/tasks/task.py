@@ -73,6 +73,9 @@ class Task:
             _check_pair(self, name)
         self._check_numbers()
 
+        if not isinstance(self.details, dict):
+            raise TypeError(f"task {self.name!r}: details must be a dict; got {self.details!r}")
+
     def _check_functions(self):
         for name in ("model", "loss", "metric", "augment"):
             if not callable(getattr(self, name)) and not (name == "augment" and self.augment is None):

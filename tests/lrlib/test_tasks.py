@@ -150,3 +150,108 @@ def test_a_task_of_ones_own_from_a_data_loader_and_its_mistakes():
                           ({"batch": 2.5}, "batch must be a whole number"), ({"noise": -1}, "noise must be a finite number of at least 0")):
         with pytest.raises((TypeError, ValueError), match=match):
             tasks.Task(**usual | change)
+
+
+def plain(**change):
+    x = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
+    return tasks.Task(**dict(name="mine", model=lambda: tasks.mlp([3, 4, 2]), train=(x, torch.arange(12) % 2),
+                             valid=None, test=None, loss=nn.functional.cross_entropy, metric=tasks.accuracy, batch=4,
+                             steps=10) | change)  # fmt: skip
+
+
+def test_augmented_depends_on_seed_and_step_alone():
+    task = plain(augment=lambda x, g: x + torch.randn(x.shape, generator=g))
+    x, before = task.train[0], states()
+    assert torch.equal(task.augmented(x, 1, 5), task.augmented(x, 1, 5)) and states() == before
+    assert not torch.equal(task.augmented(x, 1, 5), task.augmented(x, 1, 6))
+    assert not torch.equal(task.augmented(x, 1, 5), task.augmented(x, 2, 5))
+    assert plain().augmented(x, 1, 5) is x
+    for wrong in (lambda x, g: x[1:], lambda x, g: x.double(), lambda x, g: None):
+        with pytest.raises(ValueError, match="augment must keep shape"):
+            plain(augment=wrong).augmented(x, 0, 0)
+
+
+@pytest.mark.parametrize(("penalise", "names"), [("weights", {"0.weight", "2.weight"}), ("all", None)])
+def test_the_penalty_and_its_gradient_are_the_formula(penalise, names):
+    task = plain(l1=0.3, l2=0.7, penalise=penalise)
+    model = task.model().double()
+    for p in model.parameters():
+        p.data += 0.1
+    parameters = dict(model.named_parameters())
+    chosen = [p for n, p in parameters.items() if names is None or n in names]
+    expected = sum(0.3 * p.abs().sum() + 0.35 * (p**2).sum() for p in chosen)
+    assert torch.allclose(task.penalty(parameters), expected) and torch.equal(task.penalty(parameters.values()), task.penalty(parameters))
+    task.penalty(parameters).backward()
+    for n, p in parameters.items():
+        wanted = 0.3 * p.sign() + 0.7 * p if names is None or n in names else None
+        assert (p.grad is None) if wanted is None else torch.allclose(p.grad, wanted)
+
+
+def test_l2_is_the_weight_decay_of_gradient_descent_and_no_penalty_is_the_loss_itself():
+    task, bare = plain(l2=0.2, penalise="all"), plain()
+    model = task.model()
+    x, y = task.train
+    output = model(x)
+    parameters = dict(model.named_parameters())
+    assert bare.objective(output, y, parameters).item() == bare.loss(output, y).item() and bare.penalty(parameters) == 0
+    task.objective(output, y, parameters).backward()
+    gradients = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    task.loss(model(x), y).backward()
+    for p, g in zip(model.parameters(), gradients):
+        assert torch.allclose(g, p.grad + 0.2 * p, atol=1e-6)
+
+
+def test_the_penalty_can_be_batched_over_lanes():
+    task = plain(l1=0.3, l2=0.7)
+    stacked = {"weight": torch.randn(5, 3, 2), "bias": torch.randn(5, 2)}
+    lanes = torch.func.vmap(torch.func.grad(task.penalty))(stacked)
+    assert torch.allclose(lanes["weight"], 0.3 * stacked["weight"].sign() + 0.7 * stacked["weight"]) and not lanes["bias"].any()
+
+
+@pytest.mark.parametrize(("change", "match"), [
+    ({"steps": 1.7}, "steps must be a whole"), ({"steps": True}, "steps must be a whole"),
+    ({"batch": True}, "batch must be a whole"), ({"noise": True}, "noise must be a finite"),
+    ({"l1": -1.0}, "l1 must be a finite number of at least 0"), ({"l2": float("inf")}, "l2 must be"),
+    ({"l2": "0.1"}, "l2 must be"), ({"penalise": "biases"}, "penalise must be"), ({"augment": 3}, "augment must be callable"),
+    ({"name": None}, "name must be a text"), ({"optimum": "0"}, "optimum must be"),
+    ({"metric_name": 3}, "metric_name must be a text"), ({"details": None}, "details must be a dict")])  # fmt: skip
+def test_a_field_of_the_wrong_kind_is_named(change, match):
+    with pytest.raises((TypeError, ValueError), match=match):
+        plain(**change)
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.3}, {"batch_norm": True}, {"dropout": 0.3, "batch_norm": True},
+                                     {"network": "conv"}, {"network": "conv", "dropout": 0.5, "batch_norm": False}])  # fmt: skip
+def test_ready_made_tasks_take_regularised_networks(folder, options):
+    for task in (tasks.digits(**options, augment=True, l1=1e-4), tasks.mnist1d(**SMALL, **options, augment=True, l2=1e-3)):
+        x = task.augmented(task.train_for(0)[0][:10], 0, 0)
+        model = task.model()
+        kinds = [type(m).__name__ for m in model]
+        assert any("BatchNorm" in k for k in kinds) == options.get("batch_norm", options.get("network") == "conv")
+        assert ("Dropout" in kinds) == ("dropout" in options) and any("Conv" in k for k in kinds) == ("network" in options)
+        assert model(x).shape == (10, 10)
+        assert task.objective(model(x), task.train_for(0)[1][:10], dict(model.named_parameters())).ndim == 0
+
+
+def test_dropout_and_batch_norm_leave_the_first_weights_of_a_seed():
+    made = []
+    for options in ({}, {"dropout": 0.3, "batch_norm": True}):
+        torch.manual_seed(3)
+        made.append([m.weight for m in tasks.mlp([4, 8, 8, 2], **options) if isinstance(m, nn.Linear)])
+    assert all(torch.equal(a, b) for a, b in zip(*made))
+
+
+@pytest.mark.parametrize(("wrong", "match"), [
+    ({"network": "rnn"}, "network must be"), ({"dropout": 1.0}, "dropout must be a number of at least 0 and below 1"),
+    ({"width": 1.7}, "width must be a whole"), ({"depth": True}, "depth must be a whole"), ({"valid": 1.5}, "valid must be")])  # fmt: skip
+def test_a_wrong_option_of_a_ready_made_task_is_named(wrong, match):
+    with pytest.raises((TypeError, ValueError), match=match):
+        tasks.digits(**wrong)
+
+
+def test_conv_net_of_every_depth_fits_its_input():
+    for shape in ((40,), (7, 9)):
+        for depth in (1, 2, 4):
+            net = tasks.conv_net(shape, classes=3, width=2, depth=depth)
+            assert net(torch.zeros(2, int(np.prod(shape)))).shape == (2, 3)
