@@ -15,7 +15,7 @@ __all__ = ["SweepEvent", "sweep", "sweep_steps"]
 
 
 def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
-          evaluate=None, path="auto", on_event=None, diverged_at=1e3, **hyper):
+          evaluate=None, path="auto", on_event=None, diverged_at=1e3, jobs=None, **hyper):
     r"""Train every base rate with every seed and return one `lrlib.record.Record`.
 
     Lane (i, s) applies the rate :math:`\eta_i \cdot \text{plan}(t)` at step t and is the run that
@@ -37,6 +37,9 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         on_event: called with each `SweepEvent`; returning False stops the sweep.
         diverged_at: a lane whose loss is nan, infinite or above this multiple of its first loss (unless that is
             below 1e-6) is frozen there.
+        jobs: None for this process; n to divide the lanes into n parts under joblib, −1 for one a processor
+            (`lrlib.sweep.jobs`; on a cluster inside ``joblib.parallel_config(backend="dask")``). The numbers are
+            the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep.
         hyper: further options of the rule, each a number or one value a rate, as ``momentum=[0.8, 0.9]``.
 
     Raises:
@@ -50,6 +53,11 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         >>> record.final("train_loss").round(4)
         array([0.    , 0.1727,    nan])
     """
+    if jobs is not None:
+        from . import jobs as parts
+
+        return parts.run(jobs, task, rule, lr, seeds, on_event, plan=plan, steps=steps, device=device, dtype=dtype,
+                         evaluate=evaluate, path=path, diverged_at=diverged_at, **hyper)
     run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper)
     if on_event is None:
         run.drain()

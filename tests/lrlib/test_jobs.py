@@ -1,0 +1,162 @@
+"""A sweep in parts equals the sweep in one piece, on processes of this machine and on a cluster that loses a worker."""
+
+import dataclasses
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from lrlib import rules, tasks
+from lrlib.record import Record
+from lrlib.schedules import cosine
+from lrlib.sweep import jobs, sweep
+
+GRID = {"lr": [0.05, 0.2, 1e6], "seeds": [5, 2], "dtype": torch.float64, "evaluate": [0, 10, 40], "plan": cosine(40),
+        "momentum": [0.9, 0.5, 0.8]}
+
+
+def closure_task(folder=None, pause=0.0, fail_at=None):
+    """A task of closures; with ``folder`` its model leaves the number of the process that built it there."""
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(48, 5, generator=g)
+    y = (x[:, 0] > x[:, 1]).float()
+
+    def model():
+        if folder:
+            (pathlib.Path(folder) / str(os.getpid())).touch()
+            time.sleep(pause)
+        return tasks.mlp([5, 8, 1])
+
+    def train(seed):
+        if seed == fail_at:
+            raise OSError(f"no data for seed {seed}")
+        return x + seed, y
+
+    return tasks.Task("closures", model, train, (x, y), None, lambda o, y: tasks.binary_loss(o, y),
+                      tasks.binary_accuracy, 8, 40)
+
+
+def assert_same(a, b):
+    assert a.status.tolist() == b.status.tolist() and a.seed.tolist() == b.seed.tolist()
+    for field in dataclasses.fields(Record):
+        one, other = getattr(a, field.name), getattr(b, field.name)
+        if field.name not in ("status", "seconds", "path_reason", "versions"):
+            pairs = {"": (one, other)} if not isinstance(one, dict) else {k: (one[k], other[k]) for k in one | other}
+            for key, (u, v) in pairs.items():
+                if not isinstance(u, np.ndarray):
+                    assert u == v, field.name
+                else:
+                    assert u.dtype == v.dtype and u.shape == v.shape, (field.name, key)
+                    assert np.allclose(u, v, rtol=1e-9, atol=1e-12, equal_nan=True), (field.name, key)
+
+
+@pytest.mark.parametrize("rates, seeds, count", [(1, 1, 1), (3, 2, 2), (5, 1, 2), (1, 7, 3), (4, 3, 5), (2, 2, 100)])
+def test_parts_hold_every_lane_once_in_blocks_of_even_size(rates, seeds, count):
+    parts = jobs.split(rates, seeds, count)
+    grid = np.arange(rates * seeds).reshape(rates, seeds)
+    assert sorted(np.concatenate([p.lanes for p in parts])) == list(range(rates * seeds))
+    assert all(p.lanes.tolist() == grid[p.rates, p.seeds].ravel().tolist() for p in parts)
+    assert len(parts) <= count and max(len(p.lanes) for p in parts) <= 2 * -(-rates * seeds // count)
+
+
+def test_processes_of_this_machine_give_the_sweep_in_one_piece():
+    threads, state, events = torch.get_num_threads(), torch.get_rng_state(), []
+    whole = sweep(closure_task(), "momentum", **GRID)
+    split = sweep(closure_task(), "momentum", jobs=2, on_event=events.append, **GRID)
+    assert_same(whole, split)
+    assert split.versions["threads"] == 1 and "2 parts by joblib (Loky)" in split.path_reason and split.seconds > 0
+    assert sorted(np.concatenate([e.lanes for e in events])) == list(range(6))
+    assert [(e.done, e.of) for e in events] == [(3, 6), (6, 6)]
+    assert all(np.array_equal(e.record.loss, split.loss[e.lanes], equal_nan=True) for e in events)
+    assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)
+
+
+def test_any_backend_of_joblib_serves_and_threads_do_not_mix_their_seeds():
+    joblib = pytest.importorskip("joblib")
+    whole = sweep(closure_task(), "momentum", **GRID)
+    with joblib.parallel_config(backend="threading"):
+        assert_same(whole, sweep(closure_task(), "momentum", jobs=3, **GRID))
+        with pytest.raises(RuntimeError, match=r"lanes 1 to 5 \(rates 0.05 to 1e\+06, seeds 2 to 2\): OSError: no data"):
+            sweep(closure_task(fail_at=2), "momentum", jobs=2, **GRID)
+    threads = torch.get_num_threads()
+    assert_same(whole, sweep(closure_task(), "momentum", jobs=1, **GRID))
+    assert torch.get_num_threads() == threads
+
+
+def test_bad_arguments_and_things_that_cannot_travel_are_refused_before_anything_runs(monkeypatch, tmp_path):
+    task = closure_task(tmp_path)
+    for bad, error in [(0, ValueError), (-2, ValueError), (1.5, TypeError), (True, TypeError)]:
+        with pytest.raises(error, match="jobs"):
+            sweep(task, jobs=bad)
+    with pytest.raises(ValueError, match="lr must be"):
+        sweep(task, lr=[-1.0], jobs=2)
+    with pytest.raises(TypeError, match="unknown option 'speed'"):
+        sweep(task, lr=[1.0], jobs=2, speed=1)
+    with open(tmp_path / "data.txt", "w", encoding="utf-8") as file:
+        task.metric = lambda output, y: file
+        with pytest.raises(TypeError, match="task.metric cannot be sent to another process"):
+            sweep(task, lr=[1.0], jobs=2)
+    assert [p.name for p in tmp_path.iterdir()] == ["data.txt"]
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(ImportError, match=r"pip install learning-rates\[jobs\]"):
+        sweep(task, jobs=2)
+
+
+def test_what_a_worker_cannot_import_is_named():
+    with pytest.raises(ModuleNotFoundError, match="must be importable on every worker"):
+        jobs._unpacked(b"cabsent_module\nmake_task\n.")
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A Dask cluster of two worker processes on loopback."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1",
+                                  dashboard_address=None, silence_logs=50) as cluster:
+        with distributed.Client(cluster) as client:
+            yield client
+
+
+def test_a_cluster_gives_the_sweep_in_one_piece_with_a_rule_of_ones_own(client):
+    joblib = pytest.importorskip("joblib")
+
+    def signs(x, g, state, t, *, lr=1e-3, momentum=0.0):
+        return x - lr * g.sign() * (1 - momentum), state
+
+    own = rules.Rule("signs", "element", signs, (), {"lr": 1e-3, "momentum": 0.0}, "")
+    for rule in ("momentum", own):
+        whole = sweep(closure_task(), rule, **GRID)
+        with joblib.parallel_config(backend="dask"):
+            split = sweep(closure_task(), rule, jobs=-1, **GRID)
+        assert_same(whole, split)
+        assert "2 parts by joblib (DaskDistributed)" in split.path_reason
+
+
+def test_a_worker_killed_in_mid_sweep_loses_nothing(client, tmp_path):
+    joblib = pytest.importorskip("joblib")
+    whole = sweep(closure_task(), "momentum", **GRID)
+    workers = list(client.run(os.getpid).values())
+    killed = []
+
+    def kill_the_first_that_works():
+        while not killed and threading.main_thread().is_alive():
+            for pid in [int(p.name) for p in tmp_path.iterdir() if int(p.name) in workers]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+                return
+            time.sleep(0.02)
+
+    killer = threading.Thread(target=kill_the_first_that_works, daemon=True)
+    killer.start()
+    with joblib.parallel_config(backend="dask"):
+        split = sweep(closure_task(tmp_path, pause=0.2), "momentum", jobs=3, **GRID)
+    killer.join()
+    assert_same(whole, split)
+    survivors = {int(p.name) for p in tmp_path.iterdir()} - set(killed)
+    assert killed and survivors, "one worker was killed in the midst of its part, another made it again"
