@@ -9,6 +9,8 @@ import numpy as np
 
 from .record import interval, t_quantile
 
+__all__ = ["applied", "losses", "plan", "range_test", "rate_curve"]
+
 SIZE = (6.4, 3.6)  # inches
 DOTS = 160  # most applied rates that are drawn along a plan, besides all that leave it
 _DASHES = {"train": "-", "valid": "--", "test": ":"}
