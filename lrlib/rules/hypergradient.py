@@ -57,7 +57,7 @@ def _learned(g, state, lr, hyper_lr, multiplicative):
     h = sum((one.to(c.dtype) * last.to(c.dtype)).sum() for one, last in zip(g, d))
     lengths = (_squared(g, c.dtype) * _squared(d, c.dtype)).sqrt()
     cosine = torch.where(lengths > 0, h / torch.where(lengths > 0, lengths, 1.0), 0.0)
-    relative = torch.as_tensor(multiplicative) != 0
+    relative = torch.as_tensor(multiplicative, device=c.device) != 0
     c = torch.where(relative, (1 + c) * (1 + hyper_lr * cosine) - 1, c + hyper_lr * h)
     return torch.where(relative, lr * (1 + c), lr + c).to(c.dtype), c
 

@@ -21,6 +21,6 @@ def lars(x, g, state, t, *, lr=1.0, momentum=0.9, weight_decay=0.0, trust=1e-3, 
     """
     x_norm, g_norm = torch.linalg.vector_norm(x), torch.linalg.vector_norm(g)
     q = trust * x_norm / (g_norm + weight_decay * x_norm + eps)
-    q = torch.where((x_norm > 0) & (g_norm > 0) & (torch.as_tensor(adapt) != 0), q, 1.0)
+    q = torch.where((x_norm > 0) & (g_norm > 0) & (torch.as_tensor(adapt, device=x.device) != 0), q, 1.0)
     v = momentum * state["v"] + q * (g + weight_decay * x)
     return x - lr * v, {"v": v}

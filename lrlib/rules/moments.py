@@ -90,8 +90,7 @@ def radam(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_d
     """
     m, v = _moments(penalised(g, x, weight_decay), state, beta1, beta2)
     m_hat = m / one_minus_power(beta1, t, m.dtype)
-    r, enough = _rectified(t, beta2, threshold, v.dtype)
-    return x - lr * (m_hat * torch.where(enough, r / (v.sqrt() + eps), 1.0)), {"m": m, "v": v}
+    return x - lr * (m_hat * _rectified(v, t, beta2, eps, threshold)), {"m": m, "v": v}
 
 
 def adam_direction(g, state, t, beta1, beta2, eps):
@@ -125,14 +124,18 @@ def _wide(tensor):
     return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
-def _rectified(t, beta2, threshold, dtype):
-    """RAdam's r √(1 − β₂ᵗ), and whether ρ is above the threshold, so that r may be used."""
-    if not any(isinstance(value, torch.Tensor) for value in (t, beta2, threshold)):
-        t = torch.tensor(t, dtype=torch.float64)
-    wide = _wide(next(value for value in (t, beta2, threshold) if isinstance(value, torch.Tensor)))
+def _rectified(v, t, beta2, eps, threshold):
+    """RAdam's factor of m̂: r / √v̂ where ρ is above the threshold, 1 elsewhere."""
+    wide = _wide(v)
     beta2 = beta2.to(wide) if isinstance(beta2, torch.Tensor) else beta2
-    corrected = one_minus_power(beta2, t, wide)
+    corrected = one_minus_power(beta2, t, wide)                                     # numbers stay numbers up to here
     longest = 2 / (1 - beta2) - 1
     rho = longest - 2 * t * (1 - corrected) / corrected
-    squared = (rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho)
-    return (squared * corrected).sqrt().to(dtype), rho > threshold
+    enough = rho > threshold
+    number = not isinstance(enough, torch.Tensor)
+    if number and not enough:
+        return 1.0
+    r = ((rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho) * corrected) ** 0.5
+    if number:
+        return r / (v.sqrt() + eps)
+    return torch.where(enough.to(v.device), r.to(v) / (v.sqrt() + eps), 1.0)
