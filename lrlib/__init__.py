@@ -14,7 +14,12 @@ module (``attach``, ``fit``, ``sweep``), ``lrlib.fit`` is the module: write ``fr
 import importlib
 
 _HOME = {
-    "schedules": ["Plan", "ramp", "hold", "warmup", "cosine", "step", "exponential", "linear"],
+    "schedules": [
+        "Plan", "ramp", "hold", "fade", "constant", "step", "multi_step", "piecewise", "warmup", "linear", "polynomial",
+        "exponential", "cosine", "cosine_restarts", "inverse_time", "inverse_sqrt", "one_cycle", "one_cycle_momentum",
+        "triangular", "triangular2", "exp_range", "slanted_triangular", "wsd", "geometric_cooling",
+        "logarithmic_cooling", "fast_cooling", "reheat",
+    ],  # fmt: skip
     "attach": ["Attachment"],
     "rules": ["RULES", "Rule"],
     "optimizers": ["SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam", "AMSGrad", "AdamW", "AdaBelief", "RAdam", "LARS",
@@ -26,6 +31,7 @@ _HOME = {
     "finder": ["RangeTest", "Finding", "range_test", "find", "convergence_threshold"],
     "curvature": ["sharpness", "sharpness_lanes", "preconditioner", "trace", "largest_stable_rate"],
     "augmentation": ["Signals", "Images"],
+    "bounds": ["LastIterateBound", "last_iterate_bound"],
     "stopping": ["EarlyStopping", "Worsening", "Stalling"],
     "plot": [],
 }

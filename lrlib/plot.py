@@ -17,7 +17,8 @@ _DASHES = {"train": "-", "valid": "--", "test": ":"}
 _MARKS = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))  # suggestion rules, told apart without colour too
 
 
-def plan(plan, steps=None, ax=None, *, base=1.0, label=None, xlabel="step", ylabel="factor of the base rate", **line):
+def plan(plan, steps=None, ax=None, *, base=1.0, momentum=None, phases=False, label=None, xlabel="step",
+         ylabel="factor of the base rate", momentum_label="factor of the base momentum", **line):  # fmt: skip
     """A plan as a line over the steps 0 … `steps` - 1.
 
     Args:
@@ -25,7 +26,9 @@ def plan(plan, steps=None, ax=None, *, base=1.0, label=None, xlabel="step", ylab
         steps: how many steps are drawn; default: `plan.length` and one more, so that the value it holds is seen.
         ax: axes to draw on; default: those of a new figure.
         base: base rate, when rates rather than factors are to be drawn.
-        label, xlabel, ylabel: texts.
+        momentum: another plan, drawn dashed on an axis at the right.
+        phases: mark the steps at which a phase begins by thin dotted lines, unless there are more than 20.
+        label, xlabel, ylabel, momentum_label: texts.
         line: colour, width and so on, as for `Axes.plot`.
 
     Returns:
@@ -48,7 +51,21 @@ def plan(plan, steps=None, ax=None, *, base=1.0, label=None, xlabel="step", ylab
         raise ValueError(f"steps={steps!r}: at least one step is needed")
     ax, t = _axes(ax), np.arange(steps)
     ax.plot(t, base * np.asarray(plan(t), dtype=np.float64), label=label, **line)
+    if phases:
+        _mark_joints(ax, plan, steps)
+    if momentum is not None:
+        right = ax.twinx()
+        right.plot(t, np.asarray(momentum(t), dtype=np.float64), "--", color="C1")
+        right.set_ylabel(momentum_label)
     return _finish(ax, xlabel, ylabel, legend=label is not None)
+
+
+def _mark_joints(ax, plan, steps):
+    from .schedules.views import MARKED
+
+    joints = plan.joints(steps - 1)
+    if len(joints) <= MARKED:
+        ax.vlines(joints, 0, 1, transform=ax.get_xaxis_transform(), colors="0.5", linestyles=":", linewidth=0.7)
 
 
 def applied(source, plan=None, ax=None, *, group=0, lane=0, color=None, labels=("planned", "applied"),

@@ -1,7 +1,9 @@
 """Plans: learning-rate schedules as plain functions of the step.
 
-One primitive and an algebra. ``ramp`` and ``hold`` are the pieces; ``a >> b`` plays b after a, ``a * b`` multiplies,
-``.repeat`` cycles, ``.resize`` stretches to another length. The named schedules are one-liners over these.
+Three pieces and an algebra. ``ramp`` and ``hold`` are the pieces, and ``fade`` where there is no end; ``a >> b`` plays
+b after a, ``a * b`` multiplies, ``a + b`` adds, ``.repeat`` cycles, ``.cut`` ends, ``.resize`` stretches to another
+length. The named schedules are one-liners over these. ``.table``, ``.plot``, ``.explain``, ``.area``, ``.when`` and
+``.joints`` look at a plan.
 
 Conventions, which differ between libraries: ``plan(t)`` is used by the t-th optimizer step, t from 0, and is a factor
 of each group's own base rate. A joint belongs to the piece that begins there. After its end a plan holds its last value.
@@ -13,8 +15,27 @@ of each group's own base rate. A joint belongs to the piece that begins there. A
 warmup(4) >> cosine(8)
 """
 
-from lrlib.schedules.named import cosine, exponential, linear, step, warmup
-from lrlib.schedules.pieces import SHAPES, hold, ramp
+from lrlib.schedules.cooldowns import wsd
+from lrlib.schedules.cooling import fast_cooling, geometric_cooling, logarithmic_cooling, reheat
+from lrlib.schedules.cosines import cosine, cosine_restarts
+from lrlib.schedules.cycles import (
+    exp_range,
+    one_cycle,
+    one_cycle_momentum,
+    slanted_triangular,
+    triangular,
+    triangular2,
+)
+from lrlib.schedules.endless import inverse_sqrt, inverse_time
+from lrlib.schedules.pieces import FADES, SHAPES, fade, hold, ramp
 from lrlib.schedules.plan import Plan
+from lrlib.schedules.ramps import exponential, linear, polynomial, warmup
+from lrlib.schedules.steps import constant, multi_step, piecewise, step
+from lrlib.schedules.views import Table
 
-__all__ = ["SHAPES", "Plan", "cosine", "exponential", "hold", "linear", "ramp", "step", "warmup"]
+__all__ = [
+    "FADES", "SHAPES", "Plan", "Table", "constant", "cosine", "cosine_restarts", "exp_range", "exponential", "fade",
+    "fast_cooling", "geometric_cooling", "hold", "inverse_sqrt", "inverse_time", "linear", "logarithmic_cooling",
+    "multi_step", "one_cycle", "one_cycle_momentum", "piecewise", "polynomial", "ramp", "reheat", "slanted_triangular",
+    "step", "triangular", "triangular2", "warmup", "wsd",
+]  # fmt: skip

@@ -1,7 +1,5 @@
-"""The algebra of plans: then, times, repeat, resize."""
+"""What every plan can do: be called, combined, resized, and looked at."""
 
-import bisect
-import itertools
 import math
 import numbers
 
@@ -48,6 +46,14 @@ class Plan:
     def _resized(self, n):
         raise NotImplementedError
 
+    def _stretched(self, n, total):
+        """The plan in time t·total/n: its length, if it has one, becomes length · n / total, rounded."""
+        return self._resized(scaled(self.length, n, total))
+
+    def _begins(self, stop):
+        """Steps below ``stop`` at which a phase begins."""
+        return [0]
+
     def _words(self, start):
         """Lines that describe the steps from ``start`` to ``start + length``."""
         raise NotImplementedError
@@ -72,19 +78,23 @@ class Plan:
         return (blocks[0] if len(blocks) == 1 else np.concatenate(blocks)).reshape(t.shape)
 
     def __rshift__(self, other):
-        if not isinstance(other, Plan):
-            return NotImplemented
-        return Chain([self, other])
+        return algebra().Chain([self, other]) if isinstance(other, Plan) else NotImplemented
 
     def __mul__(self, other):
-        if not isinstance(other, Plan):
-            return NotImplemented
-        return Product([self, other])
+        return algebra().Product([self, other]) if isinstance(other, Plan) else NotImplemented
+
+    def __add__(self, other):
+        return algebra().Sum([self, other]) if isinstance(other, Plan) else NotImplemented
 
     def __rmul__(self, other):
         if isinstance(other, bool) or not isinstance(other, numbers.Real):
             return NotImplemented
-        return Product([checks.factor("the number before *", other), self])
+        return algebra().Product([checks.factor("the number before *", other), self])
+
+    def __radd__(self, other):
+        if isinstance(other, bool) or not isinstance(other, numbers.Real):
+            return NotImplemented
+        return algebra().Sum([checks.factor("the number before +", other), self])
 
     def repeat(self, times=None, stretch=1, decay=1):
         """Play the plan ``times`` times: cycle k (from 0) is the plan resized to length · stretchᵏ, times decayᵏ.
@@ -100,7 +110,19 @@ class Plan:
         >>> linear(2).repeat(2, decay=0.5)(np.arange(5))
         array([1.  , 0.5 , 0.5 , 0.25, 0.  ])
         """
-        return Repeat(self, times, stretch, decay)
+        return algebra().Repeat(self, times, stretch, decay)
+
+    def cut(self, n):
+        """Return the first ``n`` steps of the plan, which then hold plan(n); this gives an endless plan an end.
+
+        Raises ``ValueError`` for ``n`` < 1.
+
+        >>> from lrlib.schedules import inverse_time
+        >>> plan = inverse_time(10).cut(30)
+        >>> plan.length, plan(10), plan(99)
+        (30, 0.5, 0.25)
+        """
+        return algebra().Cut(self, n)
 
     def resize(self, n):
         """Return the same shape stretched to ``length == n``: joints move in proportion, to the nearest whole step.
@@ -130,14 +152,66 @@ class Plan:
             lines = [*lines, f"from step {self.length}: stays at {self(self.length):.4g}"]
         return "\n".join(lines)
 
-    def plot(self, steps=None, ax=None):
+    def table(self, at=None, base=1):
+        """Return the steps ``at`` and their values times ``base`` as a `Table` (two arrays), which prints as a table.
+
+        Without ``at`` these are the joints (if at most 20) and ten more steps between 0 and the end. Raises
+        ``ValueError`` for an endless plan without ``at``.
+
+        >>> from lrlib.schedules import cosine, warmup
+        >>> (warmup(4) >> cosine(20)).table(at=[0, 4, 14, 24], base=0.1)
+          step      value
+             0       0.02
+             4        0.1
+            14       0.05
+            24          0
+        """
+        return views().table(self, at, base)
+
+    def joints(self, stop=None):
+        """Return the steps, from 1 to ``stop`` (default: the length), at which another phase begins.
+
+        >>> from lrlib.schedules import hold, linear, warmup
+        >>> (warmup(4) >> hold(10) >> linear(5)).joints()
+        [4, 14]
+        """
+        stop = views().end(self, stop) + 1
+        return sorted({t for t in self._begins(stop) if 0 < t < stop})
+
+    def area(self, stop=None):
+        """Return Σ plan(t) over the steps 0 … ``stop`` − 1 (default: the length): time in units of the base rate.
+
+        Times the base rate it is Ση, how far the weights can travel. Raises ``ValueError`` for an endless plan
+        without ``stop``.
+
+        >>> from lrlib.schedules import linear, step
+        >>> linear(100).area(), round(step(30).area(60), 6)
+        (50.5, 33.0)
+        """
+        return views().area(self, stop)
+
+    def when(self, value, stop=None):
+        """Return the first step at which the plan equals ``value`` or has passed it, or None if it never does.
+
+        The steps 0 … ``stop`` are searched; by default up to the length, or 10 million steps of an endless plan.
+
+        >>> from lrlib.schedules import cosine, step, warmup
+        >>> plan = warmup(4) >> cosine(20)
+        >>> plan.when(0.5), plan.when(1), plan.when(2), step(30).when(0.001)
+        (2, 4, None, 90)
+        """
+        return views().when(self, value, stop)
+
+    def plot(self, steps=None, ax=None, momentum=None, base=1.0):
         """Draw the plan with matplotlib over ``steps`` steps (default: its length) on ``ax`` or a new figure.
 
-        Returns the matplotlib ``Figure``; an endless plan needs ``steps``, else ``ValueError``.
+        Each joint is marked, if there are at most 20; ``momentum``, another plan, is drawn on a second axis;
+        ``base`` is the base rate. Returns the matplotlib ``Figure``; an endless plan needs ``steps``, else
+        ``ValueError``.
         """
         from lrlib import plot
 
-        return plot.plan(self, steps=steps, ax=ax)
+        return plot.plan(self, steps=steps, ax=ax, base=base, momentum=momentum, phases=True)
 
     def _key(self):
         return tuple(getattr(self, name) for name in self.__slots__ if not name.startswith("_"))
@@ -151,168 +225,23 @@ class Plan:
         return hash((type(self), self._key()))
 
 
-class Chain(Plan):
-    """``a >> b``: one plan after another. At a joint the plan that begins there rules."""
+def algebra():
+    """The module of what plans combine to, which itself needs `Plan`."""
+    from lrlib.schedules import algebra
 
-    __slots__ = ("parts", "_joints")
-
-    def __init__(self, parts):
-        self.parts = tuple(q for p in parts for q in (p.parts if isinstance(p, Chain) else [p]))
-        for part in self.parts[:-1]:
-            if part.length == math.inf:
-                raise ValueError(f"nothing can follow an endless plan; got {part!r} before >>")
-        self._joints = [0, *itertools.accumulate(part.length for part in self.parts)]
-        self.length = self._joints[-1]
-
-    def _at(self, t):
-        k = min(bisect.bisect_right(self._joints, t), len(self.parts)) - 1
-        return self.parts[k]._at(t - self._joints[k])
-
-    def _on(self, t, lib):
-        out = lib.empty_like(t)
-        for part, start, stop in zip(self.parts, self._joints, [*self._joints[1:-1], math.inf], strict=False):
-            here = (t >= start) & (t < stop)
-            if here.any():
-                out[here] = part._on(t[here] - start, lib)
-        return out
-
-    def _resized(self, n):
-        return _fitted(self.parts, self._joints, n)
-
-    def _words(self, start):
-        return [line for part, s in zip(self.parts, self._joints, strict=False) for line in part._words(start + s)]
-
-    def __repr__(self):
-        return " >> ".join(map(repr, self.parts))
+    return algebra
 
 
-class Product(Plan):
-    """``a * b`` or ``2 * a``: values multiply; it is as long as its longest factor."""
+def views():
+    """The module behind ``table``, ``area`` and ``when``."""
+    from lrlib.schedules import views
 
-    __slots__ = ("number", "factors")
-
-    def __init__(self, factors):
-        factors = [f for g in factors for f in ([g.number, *g.factors] if isinstance(g, Product) else [g])]
-        self.factors = tuple(f for f in factors if isinstance(f, Plan))
-        self.number = math.prod(f for f in factors if not isinstance(f, Plan))
-        self.length = max(f.length for f in self.factors)
-
-    def _at(self, t):
-        value = self.number
-        for f in self.factors:
-            value *= f._at(t)
-        return value
-
-    def _on(self, t, lib):
-        value = self.number
-        for f in self.factors:
-            value = value * f._on(t, lib)
-        return value
-
-    def _resized(self, n):
-        return Product([self.number, *(f._resized(_scaled(f.length, n, self.length)) for f in self.factors)])
-
-    def _words(self, start):
-        times = f"{self.number:.4g} times " if self.number != 1 else ""
-        if len(self.factors) == 1:
-            return [f"from step {start}: {times.rstrip()}", *_indented(self.factors[0], start)]
-        lines = [f"from step {start}: {times}the product of", *_indented(self.factors[0], start)]
-        for f in self.factors[1:]:
-            lines += ["  and", *_indented(f, start)]
-        return lines
-
-    def __repr__(self):
-        shown = [f"({f!r})" if isinstance(f, Chain) else repr(f) for f in self.factors]
-        number = [repr(self.number)] if self.number != 1 or len(shown) == 1 else []
-        return " * ".join([*number, *shown])
+    return views
 
 
-class Repeat(Plan):
-    """``plan.repeat(times, stretch, decay)``."""
-
-    __slots__ = ("plan", "times", "stretch", "decay", "_cycles")
-
-    def __init__(self, plan, times, stretch, decay):
-        self.plan = plan
-        self.times = None if times is None else checks.count("times", times, least=1)
-        self.stretch = checks.factor("stretch", stretch, positive=True)
-        self.decay = checks.factor("decay", decay, positive=True)
-        if not 0 < plan.length < math.inf:
-            raise ValueError(f"only a plan with a finite length above 0 can be repeated; got length {plan.length}")
-        if times is None and (self.stretch != 1 or self.decay > 1):
-            raise ValueError(f"times=None needs stretch=1 and decay at most 1; got stretch={stretch}, decay={decay}")
-        self.length = math.inf if times is None else self._joints()[-1]
-        self._cycles = None if self.stretch == 1 else _fitted(self._decayed(), self._joints(), self.length)
-
-    def _joints(self):
-        """Steps at which the cycles begin, and the end."""
-        if self.stretch == 1:
-            return range(0, (self.times + 1) * self.plan.length, self.plan.length)
-        cycles = (max(1, round(self.plan.length * self.stretch**k)) for k in range(self.times))
-        return [0, *itertools.accumulate(cycles)]
-
-    def _decayed(self):
-        return [self.plan if self.decay**k == 1 else self.decay**k * self.plan for k in range(self.times)]
-
-    def _at(self, t):
-        if self._cycles:
-            return self._cycles._at(t)
-        k = t // self.plan.length
-        if self.times is not None:
-            k = min(k, self.times - 1)
-        return self.plan._at(t - k * self.plan.length) * self.decay**k
-
-    def _on(self, t, lib):
-        if self._cycles:
-            return self._cycles._on(t, lib)
-        k = lib.floor(t / self.plan.length)
-        if self.times is not None:
-            k = lib.clip(k, 0, self.times - 1)
-        inside = lib.clip(t - k * self.plan.length, 0, None)  # t / length may have been rounded up
-        value = self.plan._on(inside, lib)
-        return value if self.decay == 1 else value * self.decay**k
-
-    def _resized(self, n):
-        first = _scaled(self._joints()[1], n, self.length)
-        moved = [_scaled(joint, n, self.length) for joint in self._joints()]
-        if first > 0:
-            like = Repeat(self.plan._resized(first), self.times, self.stretch, self.decay)
-            if list(like._joints()) == moved:
-                return like
-        return _fitted(self._decayed(), self._joints(), n)
-
-    def _words(self, start):
-        if self._cycles:
-            return self._cycles._words(start)
-        n, fading = self.plan.length, "" if self.decay == 1 else f", each {self.decay:.4g} times the one before"
-        if self.times is None:
-            head = f"from step {start}: cycles of {n} steps without end{fading}"
-        else:
-            head = f"steps {start} to {start + self.length - 1}: {self.times} cycles of {n} steps{fading}"
-        return [head, *_indented(self.plan, 0)]
-
-    def __repr__(self):
-        inner = f"({self.plan!r})" if isinstance(self.plan, Chain | Product) else repr(self.plan)
-        options = "" if self.times is None else repr(self.times)
-        for name in ("stretch", "decay"):
-            if getattr(self, name) != 1:
-                options += f"{', ' if options else ''}{name}={getattr(self, name)!r}"
-        return f"{inner}.repeat({options})"
-
-
-def _indented(plan, start):
-    return ["    " + line for line in plan._words(start)]
-
-
-def _scaled(joint, n, total):
+def scaled(joint, n, total):
     """Return joint · n / total, rounded half up, in whole numbers."""
     return (2 * joint * n + total) // (2 * total) if total else 0
-
-
-def _fitted(parts, joints, n):
-    """Chain ``parts`` so that the joints move in proportion and the last one lands on ``n``."""
-    moved = [_scaled(joint, n, joints[-1]) for joint in joints]
-    return Chain([p._resized(stop - start) for p, start, stop in zip(parts, moved[:-1], moved[1:], strict=True)])
 
 
 def _widest(device):

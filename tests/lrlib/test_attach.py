@@ -310,7 +310,7 @@ def test_a_second_attach_is_refused():
     [
         (lambda: (None, PLAN), TypeError, "optimizer must be a torch.optim.Optimizer; got NoneType"),
         (lambda: (sgd(), 0.1), TypeError, "plan must be a Plan or a function of the step; got 0.1"),
-        (lambda: (sgd(), PLAN, -1), ValueError, "t must be at least 0; got -1"),
+        (lambda: (sgd(), PLAN, -1), ValueError, "t must be a whole number of at least 0; got -1"),
         (lambda: (sgd(), PLAN, 1.5), TypeError, "t must be a whole number"),
     ],
 )

@@ -203,7 +203,7 @@ def test_then_plays_one_after_the_other(a, b, t):
 def test_then_and_times_are_associative(a, b, c):
     assert (a >> b) >> c == a >> (b >> c)
     left, right = (a * b) * c, a * (b * c)
-    assert left.factors == right.factors and left.number == pytest.approx(right.number, rel=1e-12)
+    assert left.parts == right.parts and left.number == pytest.approx(right.number, rel=1e-12)
 
 
 @given(a=plans, b=plans, c=values, t=st.integers(0, 60))
@@ -348,7 +348,7 @@ def test_explain_reads_well():
 @pytest.mark.parametrize(
     ("build", "error", "words"),
     [
-        (lambda: ramp(-1, 0, 1), ValueError, "n must be at least 0; got -1"),
+        (lambda: ramp(-1, 0, 1), ValueError, "n must be a whole number of at least 0; got -1"),
         (lambda: ramp(2.5, 0, 1), TypeError, "n must be a whole number.*2.5"),
         (lambda: ramp(True, 0, 1), TypeError, "n must be a whole number"),
         (lambda: ramp("3", 0, 1), TypeError, "n must be a whole number"),
@@ -359,20 +359,20 @@ def test_explain_reads_well():
         (lambda: ramp(3, 0, 1, shape="sine"), ValueError, "shape must be one of linear, cosine.*sine"),
         (lambda: ramp(3, 1, 0, shape="exponential"), ValueError, "stop must be a finite number above 0"),
         (lambda: hold(3, None), TypeError, "value must be"),
-        (lambda: warmup(-3), ValueError, "n must be at least 0"),
-        (lambda: cosine(0, inclusive=True), ValueError, "n must be at least 1"),
+        (lambda: warmup(-3), ValueError, "n must be a whole number of at least 0"),
+        (lambda: cosine(0, inclusive=True), ValueError, "n must be a whole number of at least 1"),
         (lambda: exponential(5), TypeError, "either final or rate"),
         (lambda: exponential(5, final=0.1, rate=0.1), TypeError, "either final or rate"),
         (lambda: exponential(5, rate=0), ValueError, "rate must be a finite number above 0"),
-        (lambda: step(0), ValueError, "every must be at least 1"),
-        (lambda: step(3, times=0), ValueError, "times must be at least 1"),
+        (lambda: step(0), ValueError, "every must be a whole number of at least 1"),
+        (lambda: step(3, times=0), ValueError, "times must be a whole number of at least 1"),
         (lambda: step(3, factor=2), ValueError, "times=None needs.*decay at most 1"),
         (lambda: hold(0).repeat(3), ValueError, "finite length above 0"),
         (lambda: step(3).repeat(3), ValueError, "finite length above 0.*inf"),
         (lambda: linear(3).repeat(2, stretch=0), ValueError, "stretch must be"),
         (lambda: linear(3).repeat(stretch=2), ValueError, "times=None needs stretch=1"),
         (lambda: step(3) >> hold(1), ValueError, "nothing can follow an endless plan"),
-        (lambda: linear(3).resize(0), ValueError, "n must be at least 1"),
+        (lambda: linear(3).resize(0), ValueError, "n must be a whole number of at least 1"),
         (lambda: step(3).resize(10), ValueError, "cannot be resized"),
         (lambda: -1 * linear(3), ValueError, "the number before"),
         (lambda: linear(3) >> 2, TypeError, "unsupported operand"),
