@@ -56,10 +56,12 @@ def seed_list(seeds):
     >>> seed_list(3), seed_list([7, 5])
     ([0, 1, 2], [7, 5])
     """
-    given = range(int(seeds)) if np.ndim(seeds) == 0 else seeds
-    found = [int(s) for s in given]
-    if not found or min(found) < 0 or len(set(found)) < len(found):
-        raise ValueError(f"seeds must be a number of at least 1 or different seeds of at least 0; got {seeds!r}")
+    try:
+        found = list(range(whole("seeds", seeds))) if np.ndim(seeds) == 0 else [whole("seeds", s, 0) for s in seeds]
+    except (TypeError, ValueError):
+        found = []
+    if not found or len(set(found)) < len(found):
+        raise ValueError(f"seeds must be a whole number of at least 1 or different seeds of at least 0; got {seeds!r}")
     return found
 
 
@@ -82,15 +84,26 @@ def factors_of(plan, steps):
     return values
 
 
+def plans_of(plans, steps):
+    """{option: plan} as {option: its values at steps 0 … steps − 1}; ``None`` means no plans.
+
+    >>> plans_of({"momentum": lambda t: 1 + t}, 2)
+    {'momentum': array([1., 2.])}
+    """
+    if plans is not None and not isinstance(plans, dict):
+        raise TypeError(f"plans must map options to plans, as {{\"momentum\": plan}}; got {plans!r}")
+    for name, plan in (plans or {}).items():
+        if name == "lr" or plan is None or not callable(plan):
+            raise ValueError(f"plans[{name!r}] must be a plan of an option (that of lr is the argument plan); got {plan!r}")
+    return {name: factors_of(plan, steps) for name, plan in (plans or {}).items()}
+
+
 def steps_of(task, steps):
     """The number of steps: the task's own if ``steps`` is None."""
-    steps = task.steps if steps is None else steps
-    if isinstance(steps, bool) or int(steps) != steps or steps < 1:
-        raise ValueError(f"steps must be a whole number of at least 1; got {steps!r}")
-    return int(steps)
+    return whole("steps", task.steps if steps is None else steps)
 
 
 def check_diverged_at(value):
     """Raise ``ValueError`` unless the multiple of the first loss is above 1."""
-    if not value > 1:
+    if isinstance(value, bool) or not value > 1:
         raise ValueError(f"diverged_at must be above 1, a multiple of the first loss (inf: never); got {value!r}")

@@ -7,7 +7,7 @@ import torch
 
 from .record import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 
 
 def digest(tensors):
@@ -32,14 +32,15 @@ def save(path, signature, state):
 
 
 def load(path, signature):
-    """Return the state that was saved for the same run; None if there is no file.
+    """Return the state that was saved for the same run, on the CPU whatever device it was saved from.
 
+    None if there is no file.
     Raises ``ValueError`` naming what differs if the file belongs to another run, or if it is no checkpoint.
     """
     if not Path(path).exists():
         return None
     try:
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
         stored = content["signature"] if content["format"] == FORMAT else {}
     except Exception as error:
         raise ValueError(f"checkpoint {str(path)!r} is not a checkpoint of lrlib.fit: {error}") from error

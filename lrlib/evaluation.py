@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch.func import functional_call, vmap
 
+from .arguments import whole
+
 CELLS = 2**24               # numbers that one piece of an evaluation may hold in its layers' outputs
 
 
@@ -21,10 +23,9 @@ def evaluation_steps(evaluate, steps):
     if evaluate is None:
         return [steps]
     if np.ndim(evaluate) == 0:
-        if int(evaluate) != evaluate or evaluate < 1:
-            raise ValueError(f"evaluate must be None, a whole number of at least 1, or steps; got {evaluate!r}")
-        return sorted({*range(int(evaluate), steps, int(evaluate)), steps})
-    wanted = sorted({int(k) for k in evaluate} | {steps})
+        every = whole("evaluate", evaluate)
+        return sorted({*range(every, steps, every), steps})
+    wanted = sorted({whole("evaluate", k, 0) for k in evaluate} | {steps})
     if wanted[0] < 0 or wanted[-1] > steps:
         raise ValueError(f"evaluate must name steps between 0 and {steps}; got {list(evaluate)!r}")
     return wanted

@@ -5,6 +5,8 @@ import json
 import os
 import platform
 import tempfile
+import zipfile
+import zlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -15,7 +17,7 @@ LIMIT = 4000
 SCHEMA = 1
 STATUSES = ("finished", "diverged", "stopped")
 ARRAYS = ("lr0", "seed", "status", "step", "loss", "lr")
-GROUPS = ("evaluations", "parameters")
+GROUPS = ("evaluations", "parameters", "buffers", "options")
 
 
 @dataclass(eq=False, repr=False)
@@ -30,6 +32,8 @@ class Record:
     evaluations: ``step`` [E], the number of updates made, and ``train_loss train_metric valid_loss valid_metric
         test_loss test_metric`` [L, E], over full sets; what a task lacks is left out.
     parameters: name → final values [L, …] (of a diverged lane: where it was frozen).
+    buffers: name → final values [L, …] of what the model keeps beside them, such as running means.
+    options: name → values of each option that followed a plan of its own, shaped as ``lr`` and checked like it.
     path, path_reason: how it was computed and why. versions, seconds, device: of the machine.
     task, optimizer, plan, dtype, metric_name: what was run, as text.
 
@@ -60,6 +64,8 @@ class Record:
     plan: str = ""
     dtype: str = "float32"
     metric_name: str = ""
+    buffers: dict = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
 
     @property
     def rates(self):
@@ -130,15 +136,27 @@ class Record:
 
     @classmethod
     def load(cls, path):
-        """Read what `save` wrote; raises ``ValueError`` for a file that is no record of this version."""
-        with np.load(path, allow_pickle=False) as stored:
-            header = json.loads(str(stored["header"])) if "header" in stored.files else {}
-            if header.pop("schema", None) != SCHEMA:
-                raise ValueError(f"path must be a record written by lrlib (schema {SCHEMA}); got {str(path)!r}")
-            arrays = {name: stored[name] for name in ARRAYS}
-            groups = {group: {key.partition("/")[2]: stored[key] for key in stored.files
-                              if key.startswith(f"{group}/")} for group in GROUPS}
-        return cls(**arrays, **groups, **header)
+        """Read what `save` wrote.
+
+        Raises ``ValueError`` for a file that is no record of this version, or a broken one, and
+        ``FileNotFoundError`` where there is none.
+        """
+        wanted = f"path must be a record written by lrlib (schema {SCHEMA}); got {str(path)!r}"
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                parts = {name: stored[name] for name in stored.files}
+            header = json.loads(str(parts.pop("header", "{}")))
+        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+            raise ValueError(f"{wanted}, which cannot be read: {error}") from error
+        if header.pop("schema", None) != SCHEMA:
+            raise ValueError(wanted)
+        groups = {group: {key.partition("/")[2]: value for key, value in parts.items()
+                          if key.startswith(f"{group}/")} for group in GROUPS}
+        missing = [name for name in ARRAYS if name not in parts]
+        unknown = set(header) - {f.name for f in fields(cls)}
+        if missing or unknown:
+            raise ValueError(f"{wanted}, in which {', '.join([*missing, *sorted(unknown)])} is missing or unknown")
+        return cls(**{name: parts[name] for name in ARRAYS}, **groups, **header)
 
     def __eq__(self, other):
         if not isinstance(other, Record):
@@ -205,8 +223,10 @@ def t_quantile(confidence, freedom):
     return float(freedom**0.5 * np.tan(np.interp(confidence, mass / mass[-1], theta)))
 
 
-def check_applied(applied, planned, dtype=torch.float64):
+def check_applied(applied, planned, dtype=torch.float64, name="lr"):
     """Raise ``RuntimeError`` at the first step whose applied rate is not the planned one (nan: no update was made).
+
+    ``name``: the option that the values are of.
 
     >>> check_applied(np.array([[0.1, 0.2]]), np.array([[0.1, 0.3]]))
     Traceback (most recent call last):
@@ -217,7 +237,8 @@ def check_applied(applied, planned, dtype=torch.float64):
     wrong = ~np.isnan(applied) & ~(np.abs(applied - planned) <= 4 * kind.eps * np.abs(planned) + kind.tiny)
     if wrong.any():
         at = tuple(np.argwhere(wrong)[np.argwhere(wrong)[:, 1].argmin()])
-        raise RuntimeError(f"the applied rate differs from the plan at step {at[1]}: {applied[at]:.6g} "
+        what = "rate" if name == "lr" else name
+        raise RuntimeError(f"the applied {what} differs from the plan at step {at[1]}: {applied[at]:.6g} "
                            f"instead of {planned[at]:.6g}")
 
 

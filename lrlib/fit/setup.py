@@ -1,0 +1,70 @@
+"""What a run is made from: its optimizer, its stopping rule, and the names of its parts."""
+
+import copy
+import inspect
+
+import numpy as np
+import torch
+
+from .. import checkpoint as checkpoints
+from .. import optimizers, rules
+
+
+def maker(optimizer, lr, hyper):
+    """A function ``parameters -> optimizer``; raises for a wrong rule, rate or option."""
+    if callable(optimizer) and not isinstance(optimizer, rules.Rule):
+        if lr is not None or hyper:
+            raise ValueError(f"lr and {', '.join(hyper) or 'options'} come from the optimizer that you make; "
+                             f"got lr={lr!r}, {hyper!r}")
+        return optimizer
+    rule = rules.get(optimizer)
+    lr = rule.defaults["lr"] if lr is None else lr
+    if np.ndim(lr) != 0:
+        raise ValueError(f"lr must be one number in a single run; got {lr!r}; lrlib.sweep takes several")
+    rule.check(lr=lr, **hyper)
+    options = {"lr": float(lr), **{name: float(value) for name, value in hyper.items()}}
+    return lambda parameters: optimizers.make(rule, parameters, **options)
+
+
+def needs_closure(optimizer):
+    """Whether ``step`` must be given a function that computes the loss again."""
+    if isinstance(optimizer, optimizers.RuleOptimizer):
+        return optimizer.rule.kind == "closure"
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
+
+
+def fresh(name, rule):
+    """A copy of a stopping rule or a plateau, so that the caller's own stays as it is."""
+    if rule is None:
+        return None
+    if not callable(getattr(rule, "update", None)):
+        raise TypeError(f"{name} must have a method update(value); got {rule!r}")
+    rule = copy.deepcopy(rule)
+    if hasattr(rule, "reset"):
+        rule.reset()
+    return rule
+
+
+def check_watched(task, evaluate, **watchers):
+    """Raise where a stopping rule or a plateau would never hear of a validation."""
+    for name, watcher in watchers.items():
+        if watcher is not None and (evaluate is None or task.valid is None):
+            missing = "evaluate=n" if evaluate is None else f"a validation set, which task {task.name!r} lacks"
+            raise ValueError(f"{name} needs {missing}: it looks at the validation loss of each evaluation")
+
+
+def watched(rule, values):
+    """What a rule looks at: the validation metric where more is better, else the validation loss."""
+    return values["valid_metric" if getattr(rule, "mode", "min") == "max" else "valid_loss"]
+
+
+def named(plan, factors):
+    """A plan as text; a plain function by its values."""
+    if plan is None or hasattr(plan, "length"):
+        return repr(plan)
+    return f"a function {checkpoints.digest([torch.from_numpy(factors)])}"
+
+
+def stacked(named):
+    return {name: tensor.detach().cpu().numpy()[None].copy() for name, tensor in named}
