@@ -14,6 +14,7 @@ import numpy as np
 from quantities import fixed
 
 from lrbook.experiment import Experiment
+from lrlib.bounds import last_iterate_bound
 from lrlib.schedules import cosine, exponential, hold, linear, ramp, step, warmup
 
 ID = "e05_last_iterate_bound"
@@ -39,15 +40,6 @@ def shapes(steps):
     }
 
 
-def terms(factor):
-    """(t₁, t₂ + t₃) of the bound for D = G = 1 and rates γ·factor."""
-    eta = np.asarray(factor, dtype=float)
-    eta = eta[eta > 0]
-    tail, tail_square = np.cumsum(eta[::-1])[::-1], np.cumsum(eta[::-1] ** 2)[::-1]
-    last = 0.5 * np.sum(eta[:-1] / tail[1:] * tail_square[:-1] / tail[:-1])
-    return 0.5 / tail[0], 0.5 * tail_square[0] / tail[0] + last
-
-
 def hardest_walk(factor, rate):
     """Last gap of subgradient descent on |x| from x = 1, the bound's simplest case."""
     x = 1.0
@@ -64,12 +56,10 @@ def run(mode):
     for j, length in enumerate(lengths):
         for i, plan in enumerate(shapes(int(length)).values()):
             factor = plan(np.arange(length))
-            one, two = terms(factor)
-            best[i, j] = np.sqrt(one / two)
-            bound[i, j] = 2 * np.sqrt(one * two)
+            theory = last_iterate_bound(factor)
+            best[i, j], bound[i, j] = theory.best_rate, theory.best
             gap[i, j] = hardest_walk(factor, best[i, j])
-    curves = np.array([[one / r + r * two for r in RATES] for one, two in
-                       (terms(plan(np.arange(1000))) for plan in shapes(1000).values())])
+    curves = np.array([last_iterate_bound(plan, 1000).at(RATES) for plan in shapes(1000).values()])
     return describe(names, lengths, bound, best, gap, curves)
 
 
