@@ -22,7 +22,7 @@ WORDS = {
            "about": "学習率は学習をどう変えるのか。本文と実験、動かせる図で確かめます。"},
 }[LANG]
 CAPTIONS = {"ja": {"Start here": "はじめに", "The accelerator pedal": "アクセルペダル", "Practice": "実践",
-                   "Reference": "資料"}}
+                   "Reference": "資料", "The library": "ライブラリ"}}
 
 
 def language_toc():
@@ -52,7 +52,8 @@ language = LANG
 extensions = [
     "myst_nb", "sphinx_external_toc", "sphinx_design", "sphinx_copybutton", "sphinx_togglebutton",
     "sphinx_exercise", "sphinx_proof", "sphinxcontrib.bibtex",
-    "lrbook.sphinx_pages", "lrbook.sphinx_figures", "lrbook.sphinx_ledger", "lrbook.sphinx_facts", "lrbook.search_ja",
+    "lrbook.sphinx_pages", "lrbook.sphinx_figures", "lrbook.sphinx_ledger", "lrbook.sphinx_facts", "lrbook.sphinx_api",
+    "lrbook.search_ja",
 ]
 exclude_patterns = [
     ".*", "**/.*", "_build", "tests", "lrlib", "widgets", "node_modules", "my-notebooks", "*.md", "docs",
@@ -82,6 +83,15 @@ myst_enable_extensions = ["amsmath", "attrs_inline", "attrs_block", "colon_fence
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 myst_links_external_new_tab = False
+
+# the API reference, from lrlib's docstrings
+default_role = "lr-name"
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+autodoc_inherit_docstrings = False
+autodoc_member_order = "bysource"
+maximum_signature_line_length = 88
+nitpick_ignore_regex = [(r"py:.*", r"(\w+Error|\w+Warning|torch\..*|numpy\..*)")]
 
 bibtex_bibfiles = [str(BOOK / "references.bib")]
 bibtex_default_style = "unsrtalpha"
