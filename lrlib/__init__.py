@@ -22,6 +22,7 @@ _HOME = {
     ],  # fmt: skip
     "attach": ["Attachment"],
     "plateau": ["Plateau"],
+    "layerwise": ["ulmfit"],
     "rules": ["RULES", "Rule"],
     "optimizers": ["SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam", "AMSGrad", "AdamW", "AdaBelief", "RAdam", "LARS",
                    "HypergradientSGD", "HypergradientAdam", "AnnealedSGD"],
