@@ -90,7 +90,6 @@ autodoc_typehints = "none"
 autodoc_preserve_defaults = True
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
-maximum_signature_line_length = 88
 nitpick_ignore_regex = [(r"py:.*", r"(\w+Error|\w+Warning|torch\..*|numpy\..*)")]
 
 bibtex_bibfiles = [str(BOOK / "references.bib")]

@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     add("translated", help="declare pages' Japanese up to date").add_argument("names", nargs="+", metavar="NAME")
     add("js", help="build and check the widgets' JavaScript (needs Node)")
     one = add("tables", help="rewrite the README's tables from the stored benchmarks")
-    one.add_argument("--measure", action="store_true", help="run the benchmarks first")
+    one.add_argument("--measure", action="store_true", help="run the benchmarks and the conformance tests first")
     return top
 
 
@@ -68,7 +68,7 @@ def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
         case "js":
             return javascript(env)
         case "tables":
-            status = tables.measure(env) if options.measure else 0
+            status = tables.list_methods(env) | (tables.measure(env) if options.measure else 0)
             print("The README's tables " + ("were rewritten." if tables.rewrite(env.root) else "are up to date."))
             return status
         case "book":

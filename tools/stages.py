@@ -42,6 +42,7 @@ STAGES = (
     Stage("setup", 60, ((*PYTEST, *TWO, "tests/setup"),), ("tests/setup",)),
     Stage("unit", 240, ((*PYTEST, *TWO, *UNIT, "--doctest-modules", *PACKAGES),), (*UNIT, *PACKAGES),
           wants=("a C++ compiler", "Node", "a browser (Chromium)")),
+    Stage("conformance", 120, ((*PYTEST, *TWO, "tests/conformance"),), ("tests/conformance",)),
     Stage("notebooks", 420, ((*PYTEST, *TWO, *NBVAL, "book/en", "book/ja"),),
           ("book/en", "book/ja", "tests/nbval_sanitize.cfg")),
     Stage("experiments", 240, ((*PYTEST, *TWO, "tests/experiments"),), ("tests/experiments",)),

@@ -1,7 +1,8 @@
 """`run.py tables`: the README's generated tables, from what the benchmarks stored.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`, and comes from
-`tests/benchmarks/results/NAME.json`.
+`tests/benchmarks/results/NAME.json`. The benchmarks and the conformance tests measure theirs; `methods` is read from
+what lrlib registers, and so is made anew each time.
 """
 import json
 import re
@@ -14,14 +15,18 @@ MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S
 
 
 def measure(env: Environment) -> int:
-    """Run every benchmark anew and store what it measured; takes minutes on a quiet machine."""
-    status = 0
-    for script in sorted((env.root / "tests" / "benchmarks").glob("*.py")):
-        if script.stem != "report":
-            target = env.root / RESULTS / f"{script.stem}.json"
-            print(f"\n=== {script.stem}", flush=True)
-            status |= env.run(str(script), "--json", str(target), OMP_NUM_THREADS="1")
+    """Run every benchmark and the conformance tests anew and store what they measured; takes minutes when quiet."""
+    status, tests = 0, env.root / "tests"
+    scripts = {path.stem: path for path in sorted((tests / "benchmarks").glob("*.py")) if path.stem != "report"}
+    for name, script in {**scripts, "conformance": tests / "conformance" / "table.py"}.items():
+        print(f"\n=== {name}", flush=True)
+        status |= env.run(str(script), "--json", str(env.root / RESULTS / f"{name}.json"), OMP_NUM_THREADS="1")
     return status
+
+
+def list_methods(env: Environment) -> int:
+    """Store the table of methods as lrlib registers them now."""
+    return env.run("-m", "lrbook.methods", "--json", str(env.root / RESULTS / "methods.json"))
 
 
 def rewrite(root: Path) -> bool:
@@ -45,8 +50,9 @@ def filled(text: str, root: Path) -> str:
 
 
 def markdown(stored: dict) -> str:
-    """One stored table as Markdown, with its note, its machine and its day below."""
+    """One stored table as Markdown; below it its note, and its machine and day if it was measured."""
     rows = [stored["columns"], ["---"] * len(stored["columns"]), *stored["rows"]]
     lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
-    note = stored["note"].rstrip(".") + ". " if stored.get("note") else ""
-    return "\n".join([*lines, "", f"{note}Measured {stored['measured']} on {stored['machine']}.", ""])
+    below = [stored["note"].rstrip(".") + "."] if stored.get("note") else []
+    below += [f"Measured {stored['measured']} on {stored['machine']}."] if "machine" in stored else []
+    return "\n".join([*lines, *(["", " ".join(below)] if below else []), ""])

@@ -10,6 +10,7 @@ REPAIRS = {
     'class="citation-list" role="list"': 'class="citation-list"',      # its children are no list items
     'role="list" class="citation-list"': 'class="citation-list"',
     'aria-label="Toggle hidden content"': "",                           # hides the visible words beside it
+    "</strong> -- ": "</strong> – ",                                    # an argument and its text, in autodoc's lists
 }
 CHROME = {"ja": {
     "Link to this heading": "この見出しへのリンク", "Link to this image": "この図へのリンク",

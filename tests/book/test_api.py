@@ -132,3 +132,12 @@ def test_the_nearest_name_is_meant():
     assert api.resolve("init", "rules", "Rule") == "rules.Rule.init"
     assert api.resolve("lrlib.fit.fit") == api.resolve("fit") == "fit.fit"
     assert api.resolve("plot") is None, "several classes have one"
+
+
+def test_the_table_of_methods_is_what_lrlib_registers():
+    import json
+
+    from lrbook import methods
+
+    stored = BOOK.parent / "tests" / "benchmarks" / "results" / "methods.json"
+    assert json.loads(stored.read_text(encoding="utf-8")) == methods.table(), "run `python3 run.py tables`"

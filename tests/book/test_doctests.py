@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 MODULES = ("nbtext", "nbnormal", "notebooks", "edit", "parity", "prose", "lint", "translated", "search_ja",
-           "sphinx_facts", "api")
+           "sphinx_facts", "api", "methods")
 
 
 @pytest.mark.parametrize("name", MODULES)

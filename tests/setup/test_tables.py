@@ -30,3 +30,8 @@ def test_only_the_marked_text_is_rewritten(root):
 def test_a_second_rewrite_changes_nothing(root):
     tables.rewrite(root)
     assert not tables.rewrite(root)
+
+
+def test_a_table_that_was_not_measured_names_no_machine():
+    assert tables.markdown({"columns": ["what"], "rows": [["a"]], "note": ""}) == "| what |\n| --- |\n| a |\n"
+    assert tables.markdown({"columns": ["what"], "rows": [["a"]], "note": "So"}).endswith("| a |\n\nSo.\n")
