@@ -237,10 +237,10 @@ class Run:
         if hasattr(self.optimizer, "rule"):
             own = self.optimizer.rule.defaults
             self.optimizer.rule.check(**{name: value for name, value in options.items() if name in own})
-        if "lr" in options:
-            self.attachment.set_base(float(options.pop("lr")))
+        for name in [name for name in options if name in self.earlier]:
+            self.attachment.set_base(float(options.pop(name)), name)
         for group in self.optimizer.param_groups:
-            group.update({f"base_{name}" if name in self.plans else name: float(v) for name, v in options.items()})
+            group.update({name: float(value) for name, value in options.items()})
 
     def record(self):
         """The `lrlib.record.Record` of the run up to now, with one lane."""
@@ -259,11 +259,8 @@ class Run:
 
     def _applied(self, name):
         """Applied values of all steps, checked against the planned ones: [1, steps] or [1, steps, groups]."""
-        handle = self.attachment
-        new, planned = handle.applied, handle.planned()
-        if name != "lr":
-            new, planned = handle.applied_of(name), handle.planned_of(name)
-        records.check_applied(new[None], planned[None], self.rate_dtype, name)
+        new = self.attachment.applied_of(name)
+        records.check_applied(new[None], self.attachment.planned(name)[None], self.rate_dtype, name)
         rows = np.concatenate([self.earlier[name], new])
         missing = np.full((len(self.losses) - len(rows), rows.shape[1]), np.nan)       # the step that diverged
         rows = np.concatenate([rows, missing])[None]
@@ -281,9 +278,8 @@ class Run:
 
     def state(self):
         """Everything that `restore` needs, as plain values and tensors."""
-        handle = self.attachment
-        new = {"lr": handle.applied} | {name: handle.applied_of(name) for name in self.plans}
-        applied = {name: torch.from_numpy(np.concatenate([self.earlier[name], rows])) for name, rows in new.items()}
+        applied = {name: torch.from_numpy(np.concatenate([rows, self.attachment.applied_of(name)]))
+                   for name, rows in self.earlier.items()}
         return {"t": self.t, "status": self.status, "losses": list(self.losses), "evaluations": self.evaluations,
                 "seconds": self.seconds, "model": dict(self.model.named_parameters()),
                 "buffers": dict(self.model.named_buffers()), "optimizer": self.optimizer.state_dict(),

@@ -22,8 +22,13 @@ def maker(optimizer, lr, hyper):
     if np.ndim(lr) != 0:
         raise ValueError(f"lr must be one number in a single run; got {lr!r}; lrlib.sweep takes several")
     rule.check(lr=lr, **hyper)
-    options = {"lr": float(lr), **{name: float(value) for name, value in hyper.items()}}
+    options = {"lr": float(lr), **{name: plain(value) for name, value in hyper.items()}}
     return lambda parameters: optimizers.make(rule, parameters, **options)
+
+
+def plain(value):
+    """A number as a float; a bool or a list of numbers as it is."""
+    return value if isinstance(value, bool) or np.ndim(value) else float(value)
 
 
 def needs_closure(optimizer):
@@ -38,8 +43,8 @@ def fresh(name, rule):
     """A copy of a stopping rule or a plateau, so that the caller's own stays as it is."""
     if rule is None:
         return None
-    if not callable(getattr(rule, "update", None)):
-        raise TypeError(f"{name} must have a method update(value); got {rule!r}")
+    if isinstance(rule, type) or not callable(getattr(rule, "update", None)):
+        raise TypeError(f"{name} must be an object with a method update; got {rule!r}")
     rule = copy.deepcopy(rule)
     if hasattr(rule, "reset"):
         rule.reset()
