@@ -15,8 +15,8 @@ YEAR = re.compile(r"\b(1[89]|20)\d\d\b")
 ROOM = re.compile(r"^\.\. lr-api:: (\w+)$", re.M)
 LABEL = re.compile(r"^\(api-(\w+)\)=$", re.M)
 # Shapes that have no author: arithmetic that everyone uses.
-NOBODYS = {"ramp", "hold", "constant", "step", "multistep", "multi_step", "exponential", "linear", "polynomial",
-           "inverse_time", "piecewise", "table"}
+NOBODYS = {"ramp", "hold", "constant", "step", "multi_step", "exponential", "linear", "polynomial",
+           "inverse_time", "piecewise", "fade", "reheat"}
 short = dict(ids=lambda name: name.short)
 
 
