@@ -15,7 +15,7 @@ __all__ = ["SweepEvent", "sweep", "sweep_steps"]
 
 
 def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
-          evaluate=None, path="auto", on_event=None, diverged_at=1e3, jobs=None, **hyper):
+          evaluate=None, path="auto", on_event=None, diverged_at=1e3, jobs=None, folder=None, **hyper):
     r"""Train every base rate with every seed and return one `lrlib.record.Record`.
 
     Lane (i, s) applies the rate :math:`\eta_i \cdot \text{plan}(t)` at step t and is the run that
@@ -40,6 +40,8 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         jobs: None for this process; n to divide the lanes into n parts under joblib, −1 for one a processor
             (`lrlib.sweep.jobs`; on a cluster inside ``joblib.parallel_config(backend="dask")``). The numbers are
             the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep.
+        folder: keep every rate's runs there as they finish, and take them from there when the same sweep is asked for
+            again, after it was broken off for example. One rate after another unless ``jobs`` says more.
         hyper: further options of the rule, each a number or one value a rate, as ``momentum=[0.8, 0.9]``.
 
     Raises:
@@ -53,11 +55,12 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         >>> record.final("train_loss").round(4)
         array([0.    , 0.1727,    nan])
     """
-    if jobs is not None:
+    if jobs is not None or folder is not None:
         from . import jobs as parts
 
-        return parts.run(jobs, task, rule, lr, seeds, on_event, plan=plan, steps=steps, device=device, dtype=dtype,
-                         evaluate=evaluate, path=path, diverged_at=diverged_at, **hyper)
+        jobs = 1 if jobs is None else jobs
+        return parts.run(jobs, task, rule, lr, seeds, on_event, folder, plan=plan, steps=steps, device=device,
+                         dtype=dtype, evaluate=evaluate, path=path, diverged_at=diverged_at, **hyper)
     run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper)
     if on_event is None:
         run.drain()

@@ -17,6 +17,7 @@ import torch
 from ..arguments import whole
 from ..record import Record
 from ..rules import RULES, Rule
+from .keep import Shelf
 from .setup import Setup
 
 _ALONE = threading.Lock()       # a run sets PyTorch's global generator for its weights: one part a process at a time
@@ -44,13 +45,15 @@ class Part:
     lanes: np.ndarray
 
 
-def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, **settings):
+def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, **settings):
     """Return the Record of ``sweep(task, rule, lr, seeds, **settings)``, computed in ``jobs`` parts under joblib.
 
     The grid is cut by rates and, where that gives too few parts, by seeds; a part runs on one thread. ``on_event`` is
     called with a `PartEvent` as each part arrives (all at the end where the backend hands out nothing earlier, as
-    multiprocessing and Ray); its answer is not looked at. The Record says in ``path_reason`` that it was made in
-    parts, ``seconds`` is the time that passed here, a version in which workers differ is listed with all its values.
+    multiprocessing and Ray); its answer is not looked at. With a ``folder`` every rate is a part, stored there when it
+    arrives; what is there already from the same sweep is not computed again. The Record says in ``path_reason`` that
+    it was made in parts, ``seconds`` is the time that passed here, a version in which workers differ is listed with
+    all its values.
 
     Raises:
         ImportError: joblib is missing.
@@ -62,14 +65,42 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, **settings):
     joblib = _joblib()
     setup = _checked(jobs, task, rule, {"lr": lr, "seeds": seeds, **settings})
     rates, seeds = setup.lr0[::len(setup.seeds)], np.array(setup.seeds)
-    parts = split(len(rates), len(seeds), jobs if jobs > 0 else joblib.effective_n_jobs(jobs))
+    count = jobs if jobs > 0 else joblib.effective_n_jobs(jobs)
+    parts = split(len(rates), len(seeds), count if folder is None else len(rates))
     lane_wise = {n: _array(v) for n, v in settings.items() if n in setup.rule.defaults and np.ndim(v)}
-    load = packed(task=task, rule=_portable(setup.rule), **{n: v for n, v in settings.items() if n not in lane_wise})
-    calls = [(k, load, rates[p.rates], seeds[p.seeds].tolist(), {n: v[p.rates] for n, v in lane_wise.items()},
-              _title(p, rates, seeds)) for k, p in enumerate(parts)]
-    records, backend = _computed(joblib, jobs, calls, parts, on_event)
-    reason = f"{len(parts)} part{'s' if len(parts) > 1 else ''} by joblib ({backend})"
-    return joined(records, parts, reason, time.perf_counter() - began)
+    common = {n: v for n, v in settings.items() if n not in lane_wise}
+    load = packed(task=task, rule=_portable(setup.rule), **common)
+    pieces = [(rates[p.rates], seeds[p.seeds].tolist(), {n: v[p.rates] for n, v in lane_wise.items()}) for p in parts]
+    calls = [(k, load, *piece, _title(*piece, parts[k])) for k, piece in enumerate(pieces)]
+    shelf = None if folder is None else Shelf(folder, setup, common)
+    records = _Arrivals(parts, pieces, shelf, on_event)
+    backend = _compute(joblib, jobs, [call for call in calls if call[0] not in records.found], records)
+    text = f"{len(parts)} part{'s' * (len(parts) > 1)} by joblib ({backend})"
+    text += f", {shelf.taken} of them taken from {folder}" if shelf and shelf.taken else ""
+    return joined([records.found[k] for k in range(len(parts))], parts, text, time.perf_counter() - began)
+
+
+class _Arrivals:
+    """The Records of the parts as they come: first those on the shelf, then those that are computed."""
+
+    def __init__(self, parts, pieces, shelf, on_event):
+        self.parts, self.pieces, self.shelf, self.on_event = parts, pieces, shelf, on_event
+        self.found, self.done, self.of = {}, 0, sum(len(part.lanes) for part in parts)
+        for k, piece in enumerate(pieces if shelf else ()):
+            record = shelf.get(*piece)
+            if record is not None:
+                self._count(k, record)
+
+    def add(self, k, record):
+        """Part k has been computed."""
+        if self.shelf:
+            self.shelf.put(record, *self.pieces[k])
+        self._count(k, record)
+
+    def _count(self, k, record):
+        self.found[k], self.done = record, self.done + len(self.parts[k].lanes)
+        if self.on_event is not None:
+            self.on_event(PartEvent(self.parts[k].lanes, record, self.done, self.of))
 
 
 def split(rates, seeds, count):
@@ -142,15 +173,12 @@ def _joined(name, each, order):
     return " / ".join(dict.fromkeys(map(str, each)))
 
 
-def _computed(joblib, jobs, calls, parts, on_event):
-    """The parts' records in order, and the backend's name."""
+def _compute(joblib, jobs, calls, records):
+    """Have the calls made; returns the backend's name."""
     workers, backend = _workers(joblib, jobs)
-    records, done = {}, 0
     for k, record in workers(joblib.delayed(_part)(*call) for call in calls):
-        records[k], done = record, done + len(record.lr0)
-        if on_event is not None:
-            on_event(PartEvent(parts[k].lanes, record, done, sum(len(part.lanes) for part in parts)))
-    return [records[k] for k in range(len(parts))], backend
+        records.add(k, record)
+    return backend
 
 
 def _workers(joblib, jobs):
@@ -231,8 +259,7 @@ def _checked(jobs, task, rule, settings):
     return Setup(**arguments.arguments)
 
 
-def _title(part, rates, seeds):
-    lr, seeds = rates[part.rates], seeds[part.seeds]
+def _title(lr, seeds, _, part):
     return (f"lanes {part.lanes[0]} to {part.lanes[-1]} (rates {lr[0]:.4g} to {lr[-1]:.4g}, "
             f"seeds {seeds[0]} to {seeds[-1]})")
 

@@ -160,3 +160,41 @@ def test_a_worker_killed_in_mid_sweep_loses_nothing(client, tmp_path):
     assert_same(whole, split)
     survivors = {int(p.name) for p in tmp_path.iterdir()} - set(killed)
     assert killed and survivors, "one worker was killed in the midst of its part, another made it again"
+
+
+def test_a_sweep_that_was_broken_off_goes_on_where_it_was(tmp_path):
+    whole, shelf, calls = sweep(closure_task(), "momentum", **GRID), tmp_path / "runs", tmp_path / "calls"
+    calls.mkdir()
+
+    def stop_after_two(event):
+        if event.done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(closure_task(), "momentum", folder=shelf, on_event=stop_after_two, **GRID)
+    kept = sorted(shelf.iterdir())
+    assert len(kept) == 2
+    again = sweep(closure_task(), "momentum", folder=shelf, **GRID)
+    assert_same(whole, again)
+    assert "2 of them taken from" in again.path_reason and len(list(shelf.iterdir())) == 3
+    kept[0].write_bytes(b"broken")
+    assert_same(whole, sweep(closure_task(), "momentum", folder=shelf, **GRID))
+    assert sweep(closure_task(), "momentum", folder=shelf, **GRID).path_reason.count("3 of them taken") == 1
+
+
+def test_a_folder_gives_back_only_what_the_same_sweep_has_made(tmp_path):
+    x, y = torch.ones(4, 5), torch.ones(4)
+
+    def task(scale=1.0, data=x):
+        return tasks.Task("same name", lambda: tasks.mlp([5, 1]), (data, y), None, None,
+                          lambda o, y: scale * tasks.binary_loss(o, y), tasks.binary_accuracy, None, 3)
+
+    sweep(task(), lr=[0.1], folder=tmp_path)
+    for changed in ({"task": task(2.0)}, {"task": task(data=2 * x)}, {"seeds": [1]}, {"steps": 2}, {"weight_decay": 0.1},
+                    {"plan": cosine(3)}, {"plan": lambda t: 0.5}, {"rule": "momentum"}, {"dtype": torch.float64},
+                    {"lr": [0.1 + 1e-12]}):
+        arguments = {"task": task(), "lr": [0.1], **changed}
+        assert "taken" not in sweep(folder=tmp_path, **arguments).path_reason, changed
+    assert "1 of them taken" in sweep(task(), lr=[0.2, 0.1], folder=tmp_path).path_reason
+    with pytest.raises(ValueError, match="folder must be a folder"):
+        sweep(task(), folder=next(tmp_path.iterdir()))

@@ -1,0 +1,117 @@
+"""What the commands write: tables, JSON, progress, files."""
+
+import contextlib
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+from ..record import write_atomically
+
+FIGURES = (".png", ".svg", ".pdf")
+EVERY = 0.2             # seconds between two lines of progress
+
+
+def number(value):
+    """A number with four digits that count; "-" for nan.
+
+    >>> number(0.123456), number(float("nan")), number(1000)
+    ('0.1235', '-', '1000')
+    """
+    return "-" if math.isnan(value) else f"{value:.4g}"
+
+
+def interval(mean, low, high):
+    """``mean [low, high]``, or the mean alone where there is no interval.
+
+    >>> interval(0.5, 0.25, 0.75), interval(0.5, float("nan"), float("nan"))
+    ('0.5 [0.25, 0.75]', '0.5')
+    """
+    return number(mean) if math.isnan(low) else f"{number(mean)} [{low:.3g}, {high:.3g}]"
+
+
+def table(rows):
+    """Rows of texts as lines with columns set to the right; the first row is the head.
+
+    >>> print(table([("step", "rate"), ("0", "0.1"), ("10", "0.05")]))
+    step  rate
+       0   0.1
+      10  0.05
+    """
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(text.rjust(width) for text, width in zip(row, widths)) for row in rows)
+
+
+def say(options, text, data):
+    """Print the text, or with ``--json`` the data, in which nan becomes null."""
+    print(json.dumps(_plain(data), ensure_ascii=False, allow_nan=False) if options.json else text, flush=True)
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list):
+        return _plain(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Progress:
+    """One line on the standard error, written over again; silent where nobody watches."""
+
+    def __init__(self, quiet=False, stream=None):
+        self.stream = stream or sys.stderr
+        self.on = not quiet and self.stream.isatty()
+        self.last = 0.0
+
+    def __call__(self, text, always=False):
+        """Show the text, unless the last one is younger than a moment."""
+        if self.on and (always or time.monotonic() - self.last > EVERY):
+            self.last = time.monotonic()
+            print(f"\r\x1b[K{text}", end="", file=self.stream, flush=True)
+
+    def end(self):
+        """Clear the line."""
+        if self.on and self.last:
+            print("\r\x1b[K", end="", file=self.stream, flush=True)
+
+
+def checked(options):
+    """Raise before anything runs if a file that is asked for could not be written at the end."""
+    wanted = {"--figure": (options.figure, FIGURES), "--record": (getattr(options, "record", None), (".npz",))}
+    for flag, (name, endings) in wanted.items():
+        if name is None:
+            continue
+        if Path(name).suffix.lower() not in endings:
+            raise ValueError(f"{flag} {name}: the name must end in {', '.join(endings)}")
+        if not Path(name).resolve().parent.is_dir():
+            raise ValueError(f"{flag} {name}: there is no folder {Path(name).parent}")
+    if options.figure:
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError:
+            raise ImportError("--figure needs matplotlib, which is not installed: pip install matplotlib") from None
+
+
+def save_figure(name, figure):
+    """Write a matplotlib figure to a file, in one piece."""
+    kind = Path(name).suffix.lower().removeprefix(".")
+    return write_atomically(name, lambda file: figure.savefig(file, format=kind, dpi=150))
+
+
+@contextlib.contextmanager
+def cluster(address):
+    """Inside, joblib's backend is the Dask cluster at this address; None: joblib's own choice."""
+    if address is None:
+        yield
+        return
+    try:
+        import joblib
+        from dask.distributed import Client
+    except ImportError:
+        raise ImportError("--cluster needs Dask: pip install learning-rates[dask]") from None
+    with Client(address, timeout="10s"), joblib.parallel_config(backend="dask"):
+        yield
