@@ -43,3 +43,14 @@ def check_dtype(dtype):
     """Raise ``TypeError`` unless ``dtype`` is ``torch.float32`` or ``torch.float64``."""
     if dtype not in (torch.float32, torch.float64):
         raise TypeError(f"dtype must be torch.float32 or torch.float64; got {dtype!r}")
+
+
+def moved(value, device):
+    """``value`` on ``device``: tensors, also inside dicts, tuples and lists; anything else as it is."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: moved(inner, device) for key, inner in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(moved(inner, device) for inner in value)
+    return value

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ..attach import attach
+from ..device import moved
 from ..preserve import preserved
 from ..schedules import ramp
 from . import suggestions as rules
@@ -160,7 +161,7 @@ def _climb(model, optimizer, batches, loss, steps, watch):
     losses = []
     for _, (x, y) in zip(range(steps), batches):
         seen = []
-        optimizer.step(_closure(model, optimizer, loss, _to(x, device), _to(y, device), seen))
+        optimizer.step(_closure(model, optimizer, loss, moved(x, device), moved(y, device), seen))
         losses.append(seen[0])
         if reason := watch(seen[0]):
             return losses, reason
@@ -207,13 +208,3 @@ def _pair(batch):
         raise TypeError(f"batches: each must be a pair (x, y), not {type(batch).__name__}; wrap the loader in one "
                         "that yields pairs")  # fmt: skip
     return batch
-
-
-def _to(value, device):
-    if isinstance(value, torch.Tensor):
-        return value.to(device)
-    if isinstance(value, dict):
-        return {key: _to(inner, device) for key, inner in value.items()}
-    if isinstance(value, (tuple, list)):
-        return type(value)(_to(inner, device) for inner in value)
-    return value

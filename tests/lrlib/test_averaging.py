@@ -1,0 +1,276 @@
+"""Averages: the formulas, PyTorch's AveragedModel, swapping in and back, state, batch-norm statistics, bad input."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.optim import swa_utils
+
+from lrlib.averaging import EMA, LAWA, SWA, update_batch_norm
+
+FEW = settings(max_examples=25, deadline=None)
+KINDS = [lambda **o: EMA(0.7, **o), lambda **o: EMA(0.7, correct=False, **o), SWA, lambda **o: LAWA(3, **o)]
+
+
+def net(seed=0, dtype=torch.float64):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2)).to(dtype)
+
+
+def walk(model, steps, seed=0):
+    """Random moves of all parameters and batch-norm statistics; yields after each."""
+    g = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        with torch.no_grad():
+            for p in [*model.parameters(), *(b for b in model.buffers() if b.is_floating_point())]:
+                p += torch.rand(p.shape, generator=g).to(p)
+            model[1].num_batches_tracked += 1
+        yield {n: t.clone() for n, t in model.state_dict().items()}
+
+
+@FEW
+@given(xs=st.lists(st.floats(-5, 5), min_size=1, max_size=12), decay=st.floats(0, 0.99), k=st.integers(1, 5))
+def test_each_average_is_its_formula(xs, decay, k):
+    xs = [torch.tensor(x, dtype=torch.float64) for x in xs]
+    weights = [decay ** (len(xs) - 1 - s) for s in range(len(xs))]
+    wanted = {
+        EMA(decay): sum(w * x for w, x in zip(weights, xs)) / sum(weights),
+        EMA(decay, correct=False): weights[0] * xs[0] + sum((1 - decay) * w * x for w, x in zip(weights[1:], xs[1:])),
+        SWA(): sum(xs) / len(xs), LAWA(k): sum(xs[-k:]) / len(xs[-k:])}  # fmt: skip
+    for average, value in wanted.items():
+        assert torch.allclose(average.over([{"x": x} for x in xs])["x"], value, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("buffers", [False, True])
+@pytest.mark.parametrize("name", ["ema", "swa"])
+def test_equal_to_torch(name, buffers):
+    """Torch averages counters of batches, too, and its foreach SWA holds 1/t in float32: so its plain form, floats only."""
+    model = net()
+    function = {"ema": swa_utils.get_ema_avg_fn(0.9), "swa": swa_utils.get_swa_avg_fn()}[name]
+    theirs = swa_utils.AveragedModel(model, use_buffers=buffers, avg_fn=function)
+    ours = EMA(0.9, correct=False, buffers=buffers) if name == "ema" else SWA(buffers)
+    for _ in walk(model, 30):
+        theirs.update_parameters(model)
+        ours.update(model)
+    with ours.applied(model):
+        for key, value in theirs.module.state_dict().items():
+            if value.is_floating_point():
+                assert torch.allclose(model.state_dict()[key], value, rtol=1e-12, atol=1e-14), key
+
+
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_weights_are_lent_and_given_back(make, dtype):
+    model, average = net(dtype=dtype), make()
+    seen = [state for state in walk(model, 5) if average.update(model) is None]
+    before, held = copy.deepcopy(model.state_dict()), dict(model.named_parameters())
+    values = average.over([{n: s[n] for n, _ in model.named_parameters()} for s in seen])
+    with pytest.raises(KeyError), average.applied(model) as lent:
+        assert lent is model
+        for n, p in model.named_parameters():
+            assert p is held[n] and p.dtype == dtype and torch.equal(p, values[n])
+        assert torch.equal(model[1].running_mean, before["1.running_mean"])
+        model[1].running_mean += 1
+        raise KeyError
+    assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items())
+    assert all(p is held[n] for n, p in model.named_parameters())
+
+
+def test_an_average_of_half_precision_does_not_stand_still():
+    average = EMA(0.999, correct=False)
+    for x in [1.0] + [2.0] * 3000:
+        average.update({"x": torch.tensor(x, dtype=torch.bfloat16)})
+    assert average.values["x"].dtype == torch.bfloat16
+    assert average.values["x"].item() == pytest.approx(2 - 0.999**3000, abs=0.01)
+
+
+@pytest.mark.parametrize("make", KINDS)
+@FEW
+@given(cut=st.integers(0, 6))
+def test_a_stored_state_goes_on_as_if_never_interrupted(make, cut):
+    whole, first, resumed = make(), make(), make()
+    for t, state in enumerate(walk(net(), 6)):
+        whole.update(state)
+        if t < cut:
+            first.update(state)
+        if t == cut:
+            saved = first.state_dict()
+            resumed.load_state_dict(saved)
+            first.update({n: 0 * v for n, v in state.items()})             # must not reach into the copy
+        if t >= cut:
+            resumed.update(state)
+    if cut < 6:
+        assert resumed.count == whole.count
+        assert all(torch.equal(v, whole.values[n]) for n, v in resumed.values.items())
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_state_survives_a_file_and_refuses_another_kind(make, tmp_path):
+    average = make()
+    average.update(net())
+    torch.save(average.state_dict(), tmp_path / "a.pt")
+    again = make()
+    again.load_state_dict(torch.load(tmp_path / "a.pt", weights_only=True))
+    assert all(torch.equal(v, average.values[n]) for n, v in again.values.items())
+    other = SWA() if not isinstance(average, SWA) else LAWA()
+    with pytest.raises(ValueError, match="state must be that of"):
+        other.load_state_dict(average.state_dict())
+    assert other.count == 0
+
+
+def test_following_an_optimizer_takes_the_steps_that_were_asked_for():
+    model, average, seen = net(), SWA(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    handle = average.follow(optimizer, model, start=3, every=2)
+    for t in range(1, 10):
+        for p in model.parameters():
+            p.grad = torch.ones_like(p)
+        optimizer.step()
+        if t in (5, 7, 9):
+            seen.append(model[0].weight.detach().clone())
+    handle.remove()
+    optimizer.step()
+    assert average.count == 3 and average.steps == 9
+    assert torch.allclose(average.values["0.weight"], sum(seen) / 3)
+
+
+def test_a_step_that_mixed_precision_skips_is_not_taken():
+    model, average = nn.Linear(1, 1), EMA()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, fused=True)
+    average.follow(optimizer, model)
+    optimizer.found_inf = torch.tensor(1.0)
+    optimizer.step()
+    optimizer.found_inf = torch.tensor(0.0)
+    optimizer.step()
+    assert (average.count, average.steps) == (1, 1)
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_stacked_weights_are_averaged_lane_by_lane_and_records_are_taken(make):
+    class Some:
+        def __init__(self, parameters):
+            self.parameters = parameters
+
+    g = np.random.default_rng(0)
+    points = [{"w": g.normal(size=(4, 2, 3)), "b": g.normal(size=(4, 2))} for _ in range(6)]
+    together = make().over([Some(p) for p in points])
+    assert isinstance(together["w"], np.ndarray) and together["w"].shape == (4, 2, 3)
+    for lane in range(4):
+        alone = make().over([{n: v[lane] for n, v in p.items()} for p in points])
+        assert all(np.array_equal(alone[n], together[n][lane]) for n in alone)
+
+
+def test_whole_numbers_are_those_of_the_latest_and_buffers_can_be_averaged():
+    average = SWA(buffers=True)
+    model = net()
+    states = [s for s in walk(model, 3) if average.update(model) is None]
+    assert average.values["1.num_batches_tracked"].item() == 3
+    mean = sum(s["1.running_mean"] for s in states) / 3
+    assert torch.allclose(average.values["1.running_mean"], mean)
+
+
+# ---- batch-norm statistics
+
+
+def test_batch_norm_statistics_equal_torchs_without_dropout():
+    batches = [(torch.randn(8, 3, dtype=torch.float64), None) for _ in range(5)]
+    ours, theirs = net(), net()
+    ours[3].p = theirs[3].p = 0.0
+    update_batch_norm(ours, batches)
+    swa_utils.update_bn(batches, theirs)
+    for name, value in theirs.state_dict().items():
+        assert torch.allclose(ours.state_dict()[name], value, rtol=1e-12), name
+
+
+def test_batch_norm_statistics_draw_nothing_and_keep_modes():
+    model = net()
+    model[1].eval()
+    modes, momentum, state = [m.training for m in model.modules()], model[1].momentum, torch.get_rng_state()
+    x = torch.randn(6, 4, dtype=torch.float64)
+    deep = nn.Sequential(nn.Dropout(0.9), nn.BatchNorm1d(4)).double()
+    state = torch.get_rng_state()
+    update_batch_norm(deep, [x])
+    assert torch.allclose(deep[1].running_mean, x.mean(0)) and torch.allclose(deep[1].running_var, x.var(0))
+    update_batch_norm(model, [torch.ones(4, 3, dtype=torch.float64)])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [m.training for m in model.modules()] == modes and model[1].momentum == momentum
+
+
+def test_batch_norm_statistics_are_put_back_after_a_failure():
+    for batches, error in (([], ValueError), ([torch.ones(4, 3, dtype=torch.float64), "no tensor"], TypeError)):
+        model = net()
+        list(walk(model, 2))
+        before = copy.deepcopy(model.state_dict())
+        with pytest.raises(error):
+            update_batch_norm(model, batches)
+        assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items()) and model.training
+    update_batch_norm(nn.Linear(1, 1), None)                                # nothing to measure
+
+
+def test_averaged_weights_with_measured_statistics_work_and_leave_no_trace():
+    model, average = net(), EMA(0.5)
+    for _ in walk(model, 4):
+        average.update(model)
+    before = copy.deepcopy(model.state_dict())
+    x = torch.randn(64, 3, dtype=torch.float64)
+    with average.applied(model):
+        update_batch_norm(model, [x])
+        hidden = model[0](x)
+        assert torch.allclose(model[1].running_mean, hidden.mean(0)) and torch.allclose(model[1].running_var, hidden.var(0))
+    assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items())
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(("make", "match"), [
+    (lambda: EMA(1.0), "decay must be a number of at least 0 and below 1"), (lambda: EMA(True), "decay must be"),
+    (lambda: EMA(math.nan), "decay must be"), (lambda: LAWA(1.7), "k must be a whole"), (lambda: LAWA(True), "k must be a whole"),
+    (lambda: LAWA(0), "k must be a whole"), (lambda: SWA().values, "nothing was averaged yet"),
+    (lambda: SWA().over([]), "nothing was averaged yet"), (lambda: SWA().update([torch.ones(1)]), "update takes a module"),
+    (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, every=0), "every must be"),
+    (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, start=1.7), "start must be")])  # fmt: skip
+def test_wrong_arguments_are_named(make, match):
+    with pytest.raises((TypeError, ValueError), match=match):
+        make()
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_other_weights_are_refused_and_nothing_changes(make):
+    average, model = make(), nn.Linear(2, 1)
+    average.update(model)
+    before = {n: v.clone() for n, v in average.values.items()}
+    for wrong in (nn.Linear(3, 1), nn.Linear(2, 1, bias=False), {"weight": torch.ones(1, 2), "bias": torch.ones(2)}):
+        with pytest.raises(ValueError, match="weights must be those averaged so far"):
+            average.update(wrong)
+    with pytest.raises(ValueError, match="weights must be those"), average.applied(nn.Linear(3, 1)):
+        pass
+    with average.applied(model):
+        with pytest.raises(RuntimeError, match="leave the applied block"):
+            average.update(model)
+        with pytest.raises(RuntimeError, match="in a model already"), average.applied(model):
+            pass
+    assert average.count == 1 and all(torch.equal(v, before[n]) for n, v in average.values.items())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("make", KINDS)
+def test_averages_live_where_the_weights_do_and_resume_on_another_device(make):
+    model, average = net(dtype=torch.float32).cuda(), make()
+    average.update(model)
+    again = make()
+    again.load_state_dict({**average.state_dict(), "tensors": copy.deepcopy(make_cpu(average.state_dict()["tensors"]))})
+    for a in (average, again):
+        a.update(model)
+        assert all(v.is_cuda for v in a.values.values())
+        with a.applied(model):
+            assert model[0].weight.is_cuda
+
+
+def make_cpu(tensors):
+    return [make_cpu(t) for t in tensors] if isinstance(tensors, list) else {n: t.cpu() for n, t in tensors.items()}
