@@ -5,6 +5,11 @@ import itertools
 
 import torch
 
+from .fused import Fused
+from .program import Unfusable
+
+PATHS = ("eager", "fused")
+
 
 class RuleOptimizer(torch.optim.Optimizer):
     """A ``torch.optim.Optimizer`` that applies the class's ``rule`` to every parameter that has a gradient.
@@ -14,6 +19,11 @@ class RuleOptimizer(torch.optim.Optimizer):
     ``tensor`` sees one tensor at a time, one of kind ``global`` the tensors of a group, and one of kind ``closure``
     all tensors together: it needs ``step(closure)``, calls the closure again for each loss that it asks for, and its
     groups share their options.
+
+    ``path="fused"`` updates each tensor by one compiled loop, where the rule is of kind ``element`` and there is a
+    compiler, and otherwise falls back to plain PyTorch operations, ``"eager"``; ``optimizer.path`` says which one runs
+    and ``optimizer.path_reason`` why (None where it is the one that was asked for). The first fused step compiles,
+    for seconds. Both keep the same state.
 
     Raises ``TypeError`` for an unknown option, for sparse or complex gradients and for a missing closure,
     ``ValueError`` for an option outside its range; nothing has changed then.
@@ -28,12 +38,18 @@ class RuleOptimizer(torch.optim.Optimizer):
     """
 
     rule = None
-    path = "eager"
+    path, path_reason = "eager", None
+    _fused = None
 
-    def __init__(self, params, lr=None, *, maximize=False, **options):
+    def __init__(self, params, lr=None, *, maximize=False, path="eager", **options):
+        if path not in PATHS:
+            raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
         if lr is not None:
             options["lr"] = lr
         self.rule.check(**options)
+        self.path = path
+        if path == "fused" and self.rule.kind != "element":
+            self._fall_back(f"a rule of kind {self.rule.kind!r} is not compiled")
         super().__init__(params, {**self.rule.defaults, **options, "maximize": bool(maximize)})
 
     def add_param_group(self, param_group):
@@ -61,20 +77,33 @@ class RuleOptimizer(torch.optim.Optimizer):
             for group, tensors in active:
                 self._update_together(tensors, group, group["params"][0])
         else:
-            for group, tensors in active:
-                for p in tensors:
-                    self._update(p, group)
+            self._step_each(active)
         return loss
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "path": self.path, "path_reason": self.path_reason}
+
+    def _step_each(self, active):
+        if self.path == "fused":
+            self._fused = self._fused or Fused(self.rule)
+            try:
+                active = self._fused.step(self, active)
+            except Unfusable as reason:
+                self._fall_back(str(reason))
+        for group, tensors in active:
+            for p in tensors:
+                self._update(p, group)
+
+    def _fall_back(self, reason):
+        self.path, self.path_reason, self._fused = "eager", reason, None
 
     def _update(self, x, group):
         """One step of a rule of kind element or tensor on one parameter."""
-        state = self.state[x]
-        if not state:
-            state.update(self.rule.init(x), step=0)
+        state = self.state_of(x)
         state["step"] += 1
         g = -x.grad if group["maximize"] else x.grad
         kept = {name: state[name] for name in self.rule.state_names}
-        new, kept = self.rule(x, g, kept, state["step"], **self._options(group))
+        new, kept = self.rule(x, g, kept, state["step"], **self.options_of(group))
         state.update(kept)
         x.copy_(new)
 
@@ -91,7 +120,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         kept = {name: [self.state[p][name] for p in tensors] for name in self._listed}
         kept.update({name: common[name] for name in self.rule.single})
         g = [-p.grad if group["maximize"] else p.grad for p in tensors]
-        new, kept = self.rule(tensors, g, kept, common["step"], **self._options(group), **more)
+        new, kept = self.rule(tensors, g, kept, common["step"], **self.options_of(group), **more)
         common.update({name: kept[name] for name in self.rule.single})
         for i, p in enumerate(tensors):
             self.state[p].update({name: kept[name][i] for name in self._listed})
@@ -113,11 +142,19 @@ class RuleOptimizer(torch.optim.Optimizer):
         self._update_together(tensors, groups[0], groups[0]["params"][0], loss=loss,
                               loss_at=lambda values: sign * _loss_at(closure, tensors, values))
 
+    def state_of(self, x):
+        """The state of a parameter, a dict with ``step``, begun if there is none."""
+        state = self.state[x]
+        if not state:
+            state.update(self.rule.init(x), step=0)
+        return state
+
     @property
     def _listed(self):
         return [name for name in self.rule.state_names if name not in self.rule.single]
 
-    def _options(self, group):
+    def options_of(self, group):
+        """The options of the rule in a parameter group, a dict."""
         return {name: group[name] for name in self.rule.defaults}
 
     def _refuse(self, x):
