@@ -50,6 +50,18 @@ def seeded(seed, device="cpu"):
         yield
 
 
+def random_state(device="cpu"):
+    """PyTorch's random state as tensors: that of the CPU, and that of ``device`` where it has one of its own.
+
+    >>> before = random_state()
+    >>> bool((before[0] == random_state()[0]).all())
+    True
+    """
+    device = torch.device(device)
+    own = {"cuda": lambda: [torch.cuda.get_rng_state(device)], "mps": lambda: [torch.mps.get_rng_state()]}
+    return [torch.get_rng_state(), *own.get(device.type, list)()]
+
+
 def initial_model(task, seed, dtype=torch.float32, device="cpu"):
     """Return ``task.model()`` with the weights of ``seed``, then moved to ``dtype`` and ``device``, in training mode."""
     with seeded(seed):
@@ -102,12 +114,12 @@ class Noise:
 
     def _block(self, k):
         if k not in self._blocks:
-            self._blocks = {j: v for j, v in self._blocks.items() if j >= k - 1}
             self._blocks[k] = torch.randn(self.length, self.size, generator=generator(self.seed, "noise", k))
         return self._blocks[k]
 
     def rows(self, start, stop):
         """Noise of steps ``start`` … ``stop − 1``."""
         first = start // self.length
+        self._blocks = {k: v for k, v in self._blocks.items() if k >= first}
         blocks = torch.cat([self._block(k) for k in range(first, max(first + 1, -(-stop // self.length)))])
         return blocks[start - first * self.length:stop - first * self.length]

@@ -15,7 +15,7 @@ from ..arguments import LEAST_LOSS, check_diverged_at, factors_of, number, plans
 from ..attach import attach
 from ..evaluation import evaluate_model, evaluation_steps, names
 from ..schedules import hold
-from ..streams import Noise, Order, generator, initial_model, seeded
+from ..streams import Noise, Order, generator, initial_model, random_state, seeded
 from .setup import check_watched, fresh, maker, named, needs_closure, stacked, watched
 
 AHEAD = 128         # steps whose batch rows are looked up together
@@ -97,16 +97,14 @@ class Run:
     def _draws(self):
         """Whether model or loss draw random numbers (dropout), which must then come from the seed."""
         buffers = {n: b.clone() for n, b in self.model.named_buffers()}
-        cuda = self.device.type == "cuda"
         with seeded(0, self.device):
-            before = torch.get_rng_state(), torch.cuda.get_rng_state(self.device) if cuda else None
+            before = random_state(self.device)
             self._objective(self.x[:2], self.y[:2])
-            drawn = not torch.equal(before[0], torch.get_rng_state())
-            drawn = drawn or (cuda and not torch.equal(before[1], torch.cuda.get_rng_state(self.device)))
+            drawn = not all(map(torch.equal, before, random_state(self.device)))
         with torch.no_grad():
             for name, buffer in self.model.named_buffers():
                 buffer.copy_(buffers[name])
-        return drawn or (self.device.type == "mps" and any("Dropout" in type(m).__name__ for m in self.model.modules()))
+        return drawn
 
     def _objective(self, x, y):
         return self.task.objective(self.model(x), y, self.parameters)

@@ -15,7 +15,7 @@ __all__ = ["SweepEvent", "sweep", "sweep_steps"]
 
 
 def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
-          evaluate=None, path="auto", on_event=None, diverged_at=1e3, jobs=None, folder=None, **hyper):
+          evaluate=None, path="auto", on_event=None, diverged_at=1e3, plans=None, jobs=None, folder=None, **hyper):
     r"""Train every base rate with every seed and return one `lrlib.record.Record`.
 
     Lane (i, s) applies the rate :math:`\eta_i \cdot \text{plan}(t)` at step t and is the run that
@@ -37,6 +37,8 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         on_event: called with each `SweepEvent`; returning False stops the sweep.
         diverged_at: a lane whose loss is nan, infinite or above this multiple of its first loss (unless that is
             below 1e-6) is frozen there.
+        plans: {option: plan} for options that follow plans of their own, as ``{"momentum": plan}``: factors of each
+            lane's value. The applied values are in ``record.options``.
         jobs: None for this process; n to divide the lanes into n parts under joblib, −1 for one a processor
             (`lrlib.sweep.jobs`; on a cluster inside ``joblib.parallel_config(backend="dask")``). The numbers are
             the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep.
@@ -60,8 +62,8 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
 
         jobs = 1 if jobs is None else jobs
         return parts.run(jobs, task, rule, lr, seeds, on_event, folder, plan=plan, steps=steps, device=device,
-                         dtype=dtype, evaluate=evaluate, path=path, diverged_at=diverged_at, **hyper)
-    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper)
+                         dtype=dtype, evaluate=evaluate, path=path, diverged_at=diverged_at, plans=plans, **hyper)
+    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans)
     if on_event is None:
         run.drain()
     else:
@@ -72,7 +74,7 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
 
 
 def sweep_steps(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
-                evaluate=None, path="auto", diverged_at=1e3, **hyper):
+                evaluate=None, path="auto", diverged_at=1e3, plans=None, **hyper):
     """Generator behind `sweep`: yields a `SweepEvent` after each step, returns the Record; ``close()`` stops it.
 
     >>> from lrlib.tasks import quadratic
@@ -81,7 +83,7 @@ def sweep_steps(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, devic
     0 [2. 2.] [0.25 0.5 ]
     1 [0. 2.] [0.25 0.5 ]
     """
-    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper)
+    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans)
     return _events(run)
 
 
@@ -90,8 +92,8 @@ def _events(run):
     return run.record()
 
 
-def _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper):
-    setup = Setup(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper)
+def _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans):
+    setup = Setup(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans)
     if path == "loop":
         return LoopRun(setup, "asked for")
     reason = obstacle(task, setup.rule, setup.seeds[0], setup.device, dtype)

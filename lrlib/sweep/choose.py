@@ -3,7 +3,10 @@
 import torch
 from torch.func import functional_call, vmap
 
-from ..streams import initial_model, seeded
+from torch.utils._pytree import tree_leaves, tree_map
+
+from ..streams import initial_model, random_state, seeded
+from .dropout import recorded, replayed
 
 PATHS = ("auto", "eager", "compiled", "loop")
 COMPILE_SECONDS = 15.0          # what a compilation takes on a slow machine
@@ -14,39 +17,39 @@ OPERATION, FLOPS = 8e-6, 2e9    # rough costs of an eager step: seconds an opera
 def obstacle(task, rule, seed, device, dtype):
     """Return why ``vmap`` cannot run this task and rule as lanes, or None if it can.
 
-    A trial on two examples: the forward pass must draw no random numbers, change no buffer, and give under ``vmap``
-    what it gives alone.
+    A trial on two examples: but for dropout the forward pass must draw no random numbers, and loss and buffers must
+    become under ``vmap`` what they become alone.
     """
-    if rule.kind not in ("element", "tensor"):
-        return f"the rule {rule.name!r} is of kind {rule.kind!r}, which looks at more than one tensor"
+    if rule.kind == "closure":
+        return f"the rule {rule.name!r} is of kind 'closure', which computes losses of its own"
     model = initial_model(task, seed, dtype, device)
     if not all(p.requires_grad for p in model.parameters()):
         return "some parameters are frozen (requires_grad=False)"
     x, y = (d[:2].to(device, dtype if d.is_floating_point() else None) for d in task.train_for(seed))
-    before = {n: b.clone() for n, b in model.named_buffers()}
-    with seeded(0), torch.no_grad():
-        state = torch.get_rng_state()
-        expected = task.loss(model(x), y)
-        if not torch.equal(state, torch.get_rng_state()):
-            return "the model draws random numbers in its forward pass, as dropout does"
-    changed = [n for n, b in model.named_buffers() if not torch.equal(b, before[n])]
-    if changed:
-        return f"the forward pass changes the buffer {changed[0]!r}, as batch normalisation does"
-    return _trial(task, model, x, y, expected)
+
+    def loss(parameters, buffers, masks):
+        buffers = {n: b.clone() for n, b in buffers.items()}
+        with replayed(masks):
+            return task.objective(functional_call(model, (parameters, buffers), (x,)), y, parameters), buffers
+
+    start = [{n: v.detach().clone() for n, v in named} for named in (model.named_parameters(), model.named_buffers())]
+    with seeded(0, device), torch.no_grad(), recorded(device) as calls:
+        before = random_state(device)
+        expected = loss(*start, ())
+        if not all(map(torch.equal, before, random_state(device))):
+            return "model or loss draw random numbers in other ways than by dropout"
+    return _trial(loss, [*start, [mask for _, mask in calls]], expected)
 
 
-def _trial(task, model, x, y, expected):
-    def loss(parameters, buffers):
-        return task.loss(functional_call(model, (parameters, buffers), (x,)), y)
-
-    stacked = [{n: torch.stack([v.detach()] * 2) for n, v in named} for named in
-               (model.named_parameters(), model.named_buffers())]
+def _trial(loss, arguments, expected):
+    stacked = tree_map(lambda v: torch.stack([v] * 2), arguments)
     try:
-        losses = vmap(torch.func.grad_and_value(loss))(*stacked)[1]
+        found = vmap(torch.func.grad_and_value(loss, has_aux=True))(*stacked)[1]
     except Exception as error:                     # whatever a user's module raises here is the reason to report
         return f"vmap cannot run this model: {type(error).__name__}: {str(error).splitlines()[0]}"
-    if not torch.allclose(losses, expected.expand(2), rtol=1e-3, equal_nan=True):
-        return "vmap gives another loss than the model alone"
+    for one, two in zip(tree_leaves(expected), tree_leaves(found)):
+        if not torch.allclose(two, one.expand_as(two), rtol=1e-3, equal_nan=True):
+            return "vmap gives another loss or other buffers than the model alone"
     return None
 
 

@@ -6,81 +6,33 @@ A lane is one base rate and one seed. Every tensor of the run gets a leading lan
 parameters and state are frozen with ``torch.where``, so its numbers reach no other lane.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch.func import functional_call, grad_and_value, vmap
+from torch.utils._pytree import tree_map
 
 from ..arguments import LEAST_LOSS
 from ..streams import Noise, Order, initial_model
+from .carry import Carry, Inputs
+from .dropout import Dropouts, recorded, replayed
 
-
-@dataclass
-class Carry:
-    """What one step hands to the next: parameters, rule state, who is alive, the first loss."""
-
-    parameters: dict            # name → [L, …], or "all" → [L, parameters]
-    state: dict                 # name → {state name → [L, …]}
-    alive: torch.Tensor         # [L] bool
-    first: torch.Tensor         # [L], nan before the first step
-
-    def flat(self):
-        """As one list of tensors, in a fixed order."""
-        states = [self.state[n][s] for n in self.parameters for s in sorted(self.state[n])]
-        return [*self.parameters.values(), *states, self.alive, self.first]
-
-    def like(self, tensors):
-        """The inverse of `flat`."""
-        tensors = iter(tensors)
-        parameters = {n: next(tensors) for n in self.parameters}
-        state = {n: {s: next(tensors) for s in sorted(self.state[n])} for n in parameters}
-        return Carry(parameters, state, next(tensors), next(tensors))
-
-
-@dataclass
-class Inputs:
-    """What steps need from outside, for K steps at once."""
-
-    rate: torch.Tensor          # [K, L]
-    t: torch.Tensor             # [K], from 1
-    go: torch.Tensor            # [K] bool; False for a step that only fills a block
-    rows: torch.Tensor | None   # [K, L, b] into the training examples
-    noise: torch.Tensor | None  # [K, L, parameters]
-
-    def flat(self):
-        """The tensors that are there, in a fixed order."""
-        return [v for v in (self.rate, self.t, self.go, self.rows, self.noise) if v is not None]
-
-    def at(self, j):
-        """Inputs of step j alone."""
-        return [v[j] for v in self.flat()]
-
-    def slice(self, start, stop, size):
-        """Steps start … stop − 1, filled up to ``size`` steps that do nothing."""
-        parts = [v[start:stop] for v in self.flat()]
-        missing = size - (stop - start)
-        if missing:
-            parts = [torch.cat([v, v[-1:].expand(missing, *v.shape[1:])]) for v in parts]
-            parts[2] = torch.arange(size, device=parts[2].device) < stop - start
-        present = iter(parts)
-        names = ("rate", "t", "go", "rows", "noise")
-        return Inputs(**{n: None if getattr(self, n) is None else next(present) for n in names})
+AHEAD = 128         # steps whose inputs are prepared together, if they fit into
+ROOM = 2**25        # bytes
 
 
 class Lanes:
     """The stacked runs of one sweep: starting values, data, inputs and the step.
 
-    ``lr0`` [L] and ``seed`` [L] are lane by lane; ``factors`` [steps] is the plan; ``hyper`` maps a name to a number
-    or an array [L].
+    ``lr0`` [L] and ``seed`` [L] are lane by lane, rate first; ``planned`` [steps, 1 + P, L] holds the rate and the
+    options called ``options``, which follow plans; ``hyper`` maps the others to a number or an array [L].
     """
 
-    def __init__(self, task, rule, lr0, seed, factors, hyper, device, dtype, diverged_at):
-        self.task, self.rule, self.lr0, self.seed, self.factors = task, rule, lr0, seed, factors
+    def __init__(self, task, rule, lr0, seed, planned, options, hyper, device, dtype, diverged_at):
+        self.task, self.rule, self.lr0, self.seed, self.planned, self.options = task, rule, lr0, seed, planned, options
         self.device, self.dtype, self.diverged_at = device, dtype, float(diverged_at)
         self.seeds = list(dict.fromkeys(seed.tolist()))
         self.which = torch.tensor([self.seeds.index(s) for s in seed.tolist()])       # [L] place of the lane's seed
-        self.hyper = {k: v if np.ndim(v) == 0 else self._tensor(v) for k, v in hyper.items()}
+        self.hyper = {k: self._tensor(v) if isinstance(v, np.ndarray) else v for k, v in hyper.items()}
         self._load()
         models = [initial_model(task, s, dtype, device) for s in self.seeds]
         self.model = models[0]
@@ -92,7 +44,18 @@ class Lanes:
                         for n, _ in self.model.named_buffers()}
         size = sum(p.numel() for p in self.model.parameters())
         self.noises = [Noise(s, size) for s in self.seeds] if _noisy(task) else None
-        self.gradient = vmap(grad_and_value(self._loss), in_dims=(0, 0, *self._data_dims()))
+        self.dropouts, self.changing = self._probe()
+        lane_wise = 0 if task.augment is not None else self._data_dim()
+        self.gradient = vmap(grad_and_value(self._loss, has_aux=True), in_dims=(0, 0, lane_wise, self._data_dim(), 0))
+
+    def _probe(self):
+        """What a forward pass calls dropout on, and whether it changes the buffers."""
+        x, y = (part[:self.task.batch] for part in self.own[0])
+        after = {n: b.clone() for n, b in self.model.named_buffers()}
+        with torch.no_grad(), recorded(self.device) as calls:
+            self.task.objective(functional_call(self.model, after, (x,)), y, dict(self.model.named_parameters()))
+        changing = [n for n, b in self.model.named_buffers() if not torch.equal(b, after[n])]
+        return Dropouts([call for call, _ in calls], self.seeds, self.dtype, self.device), bool(changing)
 
     def _packed(self, tensors):
         """{name: [L, …]} as {"all": [L, parameters]} for a rule that works entry by entry."""
@@ -130,9 +93,8 @@ class Lanes:
             self.data = tuple(torch.cat(part) for part in zip(*own))
         self.offset = self.which[:, None] * self.n if len(own) > 1 else torch.zeros(1, 1, dtype=torch.long)
 
-    def _data_dims(self):
-        shared = self.task.batch is None and len(self.own) == 1
-        return (None, None) if shared else (0, 0)
+    def _data_dim(self):
+        return None if self.task.batch is None and len(self.own) == 1 else 0
 
     def sets(self):
         """Data sets for `evaluate_lanes`: {part: [(lanes, x, y)]}."""
@@ -145,59 +107,96 @@ class Lanes:
 
     def begin(self):
         """The carry before the first step."""
-        state = {n: self.rule.init(p) for n, p in self.start.items()}
-        count = len(self.lr0)
-        return Carry(dict(self.start), state, torch.ones(count, dtype=torch.bool, device=self.device),
+        start, count = self.start, len(self.lr0)
+        if self.rule.kind == "global":
+            state = vmap(self.rule.init)([*start.values()])
+        else:
+            state = {n: self.rule.init(p) for n, p in start.items()}
+        return Carry(dict(start), tree_map(torch.clone, state), dict(self.buffers),
+                     torch.ones(count, dtype=torch.bool, device=self.device),
                      torch.full((count,), torch.nan, dtype=self.dtype, device=self.device))
+
+    def ahead(self, size):
+        """For how many steps inputs are prepared together: a multiple of ``size`` that needs little memory."""
+        numbers = 0 if self.noises is None else self.noises[0].size
+        numbers += self.dropouts.numel() + (0 if self.task.augment is None else self.own[0][0][:self.task.batch].numel())
+        bytes_of_a_step = numbers * len(self.seeds) * torch.finfo(self.dtype).bits // 8
+        return max(1, min(AHEAD, ROOM // max(bytes_of_a_step, 1)) // size) * size
 
     def inputs(self, start, stop):
         """Inputs of steps start … stop − 1."""
-        rate = self._tensor(self.factors[start:stop, None] * self.lr0)
         kind = torch.float32 if self.device.type == "mps" else torch.float64
-        t = torch.arange(start + 1, stop + 1, dtype=kind, device=self.device)
-        rows = noise = None
+        inputs = Inputs(self._tensor(self.planned[start:stop]),
+                        torch.arange(start + 1, stop + 1, dtype=kind, device=self.device),
+                        torch.ones(stop - start, dtype=torch.bool, device=self.device))
+        rows = None
         if self.orders is not None:
-            rows = torch.stack([order.rows(start, stop) for order in self.orders], 1)[:, self.which] + self.offset
-            rows = rows.to(self.device)
+            rows = torch.stack([order.rows(start, stop) for order in self.orders], 1)       # [K, seeds, b]
+            inputs.rows = (rows[:, self.which] + self.offset).to(self.device)
         if self.noises is not None:
-            noise = torch.stack([z.rows(start, stop) for z in self.noises], 1)[:, self.which]
-            noise = noise.to(self.device, self.dtype)
-        return Inputs(rate, t, torch.ones(stop - start, dtype=torch.bool, device=self.device), rows, noise)
+            inputs.noise = torch.stack([z.rows(start, stop) for z in self.noises], 1).to(self.device, self.dtype)
+        if self.task.augment is not None:
+            inputs.x = torch.stack([self._augmented(t, None if rows is None else rows[t - start])
+                                    for t in range(start, stop)])
+        inputs.masks = self.dropouts.rows(start, stop)
+        return inputs
 
-    def _loss(self, parameters, buffers, x, y):
-        return self.task.loss(functional_call(self.model, (parameters, buffers), (x,)), y)
+    def _augmented(self, t, rows):
+        """Augmented inputs of step t, [seeds, b, …]."""
+        sets = [self.own[i if len(self.own) > 1 else 0][0] for i in range(len(self.seeds))]
+        batches = sets if rows is None else [x[r] for x, r in zip(sets, rows.to(self.device))]
+        return torch.stack([self.task.augmented(x, seed, t) for x, seed in zip(batches, self.seeds)])
 
-    def step(self, carry, buffers, data, rate, t, go, *rest):
-        """One step of all lanes: → (carry, loss [L], applied rate [L])."""
-        rest = list(rest)
-        rows = rest.pop(0) if self.orders is not None else None
-        x, y = data if rows is None else (data[0][rows], data[1][rows])
-        gradients, loss = self.gradient(self.parameters(carry), buffers, x, y)
+    def _spread(self, values):
+        """One value a seed [seeds, …] as one a lane [L, …]; lanes are ordered rate first."""
+        rates = len(self.lr0) // len(self.seeds)
+        return values.expand(rates, *values.shape).reshape(-1, *values.shape[1:])
+
+    def _loss(self, parameters, buffers, x, y, masks):
+        buffers = {n: b.clone() for n, b in buffers.items()} if self.changing else buffers
+        with replayed(masks):
+            output = functional_call(self.model, (parameters, buffers), (x,))
+            return self.task.objective(output, y, parameters), buffers
+
+    def step(self, carry, data, inputs):
+        """One step of all lanes: → (carry, loss [L], applied rate and options [1 + P, L])."""
+        x, y = data if inputs.rows is None else (data[0][inputs.rows] if inputs.x is None else None, data[1][inputs.rows])
+        x = x if inputs.x is None else self._spread(inputs.x)
+        masks = tuple(self._spread(mask) for mask in inputs.masks)
+        gradients, (loss, buffers) = self.gradient(self.parameters(carry), carry.buffers, x, y, masks)
         gradients = self._packed(gradients)
         first = torch.where(carry.first.isnan(), loss, carry.first)
         sound = loss.isfinite() & ~((loss > self.diverged_at * first.abs()) & (first.abs() > LEAST_LOSS))
-        alive = carry.alive & (sound | ~go)
-        if rest:
-            gradients = self._noisy(carry.parameters, gradients, rest.pop(0))
-        parameters, state = self._update(carry, gradients, alive & go, rate, t)
-        applied = torch.where(alive & go, rate, torch.nan)
-        return Carry(parameters, state, alive, first), torch.where(carry.alive, loss, torch.nan), applied
+        alive = carry.alive & (sound | ~inputs.go)
+        moving = alive & inputs.go
+        if inputs.noise is not None:
+            gradients = self._noisy(carry.parameters, gradients, self._spread(inputs.noise))
+        parameters, state = self._update(carry, gradients, moving, inputs)
+        buffers = _where(moving, buffers, carry.buffers) if self.changing else carry.buffers
+        applied = torch.where(moving, inputs.rate, torch.nan)
+        return Carry(parameters, state, buffers, alive, first), torch.where(carry.alive, loss, torch.nan), applied
 
-    def _update(self, carry, gradients, moving, rate, t):
-        parameters, state = {}, {}
-        for name, x in carry.parameters.items():
-            new, kept = self._rule(x, gradients[name], carry.state[name], t, rate)
-            mask = _along(moving, x)
-            parameters[name] = torch.where(mask, new, x)
-            state[name] = {s: torch.where(mask, kept[s], old) for s, old in carry.state[name].items()}
-        return parameters, state
+    def _update(self, carry, gradients, moving, inputs):
+        names, t, rate = list(carry.parameters), inputs.t, inputs.rate[0]
+        hyper = {**self.hyper, **dict(zip(self.options, inputs.rate[1:]))}
+        if self.rule.kind == "global":
+            x, g = ([tensors[n] for n in names] for tensors in (carry.parameters, gradients))
+            x, state = self._batched(x, g, carry.state, t, rate, hyper)
+            new = dict(zip(names, x))
+        else:
+            rule = self._element if self.rule.kind == "element" else self._batched
+            pairs = {n: rule(carry.parameters[n], gradients[n], carry.state[n], t, rate, hyper) for n in names}
+            new, state = ({n: pair[i] for n, pair in pairs.items()} for i in range(2))
+        return _where(moving, new, carry.parameters), _where(moving, state, carry.state)
 
-    def _rule(self, x, g, state, t, rate):
-        if self.rule.kind == "element":
-            hyper = {k: v if isinstance(v, (int, float)) else _along(v, x) for k, v in self.hyper.items()}
-            return self.rule(x, g, state, t, lr=_along(rate, x), **hyper)
-        per_lane = {k: v for k, v in self.hyper.items() if isinstance(v, torch.Tensor)}
-        common = {k: v for k, v in self.hyper.items() if k not in per_lane}
+    def _element(self, x, g, state, t, rate, hyper):
+        hyper = {k: _along(v, x) if isinstance(v, torch.Tensor) else v for k, v in hyper.items()}
+        return self.rule(x, g, state, t, lr=_along(rate, x), **hyper)
+
+    def _batched(self, x, g, state, t, rate, hyper):
+        """A rule that looks at whole tensors, or at all of them, once a lane."""
+        per_lane = {k: v for k, v in hyper.items() if isinstance(v, torch.Tensor)}
+        common = {k: v for k, v in hyper.items() if k not in per_lane}
         return vmap(lambda x, g, s, lr, h: self.rule(x, g, s, t, lr=lr, **h, **common))(x, g, state, rate, per_lane)
 
     def _noisy(self, parameters, gradients, noise):
@@ -213,3 +212,8 @@ def _noisy(task):
 def _along(values, x):
     """[L] as [L, 1, …] beside x [L, …]."""
     return values.view(-1, *[1] * (x.dim() - 1))
+
+
+def _where(moving, new, old):
+    """Trees of tensors [L, …]: the new values where a lane moves, else the old."""
+    return tree_map(lambda a, b: torch.where(_along(moving, a), a, b), new, old)

@@ -15,8 +15,8 @@ class LoopRun:
         self.setup, self.path, self.reason = setup, "loop", reason
         self.log = Log(setup, setup.dtype)
         self.when = evaluation_steps(setup.evaluate, setup.steps)
-        self.runs = [Run(setup.task, setup.rule.name, float(lr), setup.plan, int(seed), setup.steps, setup.device,
-                         setup.dtype, setup.evaluate, setup.diverged_at, setup.hyper_of(lane))
+        self.runs = [Run(setup.task, setup.rule, float(lr), setup.plan, int(seed), setup.steps, setup.device,
+                         setup.dtype, setup.evaluate, setup.diverged_at, setup.hyper_of(lane), setup.plans)
                      for lane, (lr, seed) in enumerate(zip(setup.lr0, setup.seed))]
 
     @property
@@ -33,9 +33,15 @@ class LoopRun:
             made = [None if gone else run.step() for run, gone in zip(self.runs, before)]
             loss = np.array([np.nan if e is None else e.loss for e in made], dtype=self.log.loss.dtype)
             lr = np.array([np.nan if e is None else e.lr[0] for e in made])
-            self.log.add(loss[None], lr[None])
+            self.log.add(loss[None], np.stack([lr, *self._options(made, lr)])[None])
             evaluation = self._evaluated([e and e.evaluation for e in made]) if t + 1 in self.when else None
             yield SweepEvent(t, loss, lr, self.diverged, evaluation)
+
+    def _options(self, made, lr):
+        """What was applied of each option that follows a plan: [L]."""
+        for name in self.setup.plans:
+            values = [np.nan if e is None else run.optimizer.param_groups[0][name] for e, run in zip(made, self.runs)]
+            yield np.where(np.isnan(lr), np.nan, values)
 
     def _evaluated(self, values):
         names = self.runs[0].evaluation_names()
@@ -50,6 +56,10 @@ class LoopRun:
 
     def record(self):
         """The Record of the run up to now."""
-        each = [dict(run.model.named_parameters()) for run in self.runs]
-        parameters = {n: torch.stack([p[n].detach() for p in each]).cpu().numpy() for n in each[0]}
-        return self.log.record(self.diverged, parameters, self.path, self.reason, self.runs[0].sets)
+        parameters, buffers = (_stacked([dict(named(run.model)) for run in self.runs])
+                               for named in (torch.nn.Module.named_parameters, torch.nn.Module.named_buffers))
+        return self.log.record(self.diverged, parameters, buffers, self.path, self.reason, self.runs[0].sets)
+
+
+def _stacked(each):
+    return {n: torch.stack([tensors[n].detach() for tensors in each]).cpu().numpy() for n in each[0]}

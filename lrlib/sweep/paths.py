@@ -25,9 +25,9 @@ class Eager:
         self.lanes = lanes
 
     def __call__(self, carry, inputs):
-        """One step: → (carry, loss [1, L], applied [1, L])."""
+        """One step: → (carry, loss [1, L], applied [1, 1 + P, L])."""
         with torch.no_grad():
-            carry, loss, applied = self.lanes.step(carry, self.lanes.buffers, self.lanes.data, *inputs.at(0))
+            carry, loss, applied = self.lanes.step(carry, self.lanes.data, inputs.like(inputs.at(0)))
         return carry, loss[None], applied[None]
 
 
@@ -38,32 +38,31 @@ class Compiled:
 
     def __init__(self, lanes):
         self.lanes = lanes
-        carry, inputs = lanes.begin(), lanes.inputs(0, min(len(lanes.factors), STEPS)).slice(0, 1, STEPS)
+        carry, inputs = lanes.begin(), lanes.inputs(0, min(len(lanes.planned), STEPS)).slice(0, 1, STEPS)
         with torch.no_grad():
             self.program = self._program(carry, inputs)
             self.program(*self._flat(carry, inputs))          # compiles now, so that a failure shows here
 
     def _flat(self, carry, inputs):
-        return [*carry.flat(), *self.lanes.buffers.values(), *self.lanes.data, *inputs.flat()]
+        return [*carry.flat(), *self.lanes.data, *inputs.flat()]
 
     def _program(self, carry, inputs):
-        lanes, many, names = self.lanes, len(carry.flat()), list(self.lanes.buffers)
+        lanes, many = self.lanes, len(carry.flat())
 
         def step(*tensors):
-            middle = many + len(names)
-            buffers, data = dict(zip(names, tensors[many:middle])), tensors[middle:middle + 2]
-            after, loss, applied = lanes.step(carry.like(tensors[:many]), buffers, data, *tensors[middle + 2:])
+            after, loss, applied = lanes.step(carry.like(tensors[:many]), tensors[many:many + 2],
+                                              inputs.like(tensors[many + 2:]))
             return (*after.flat(), loss, applied)
 
-        one = [*carry.flat(), *lanes.buffers.values(), *lanes.data, *inputs.at(0)]
+        one = [*carry.flat(), *lanes.data, *inputs.at(0)]
         traced = make_fx(step)(*one)
         key = _key(traced, self._flat(carry, inputs))
         if key not in _PROGRAMS:
-            _PROGRAMS[key] = torch.compile(_unrolled(traced, many, len(names) + 2), dynamic=False, fullgraph=True)
+            _PROGRAMS[key] = torch.compile(_unrolled(traced, many, 2), dynamic=False, fullgraph=True)
         return _PROGRAMS[key]
 
     def __call__(self, carry, inputs):
-        """`STEPS` steps: → (carry, loss [STEPS, L], applied [STEPS, L])."""
+        """`STEPS` steps: → (carry, loss [STEPS, L], applied [STEPS, 1 + P, L])."""
         with torch.no_grad():
             *after, loss, applied = self.program(*self._flat(carry, inputs))
         return carry.like(after), loss, applied

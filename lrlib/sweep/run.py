@@ -10,8 +10,6 @@ from ..evaluation import evaluate_lanes, evaluation_steps, names
 from .choose import decide
 from .paths import Compiled, Eager
 
-AHEAD = 128         # steps whose inputs are prepared together
-
 
 @dataclass
 class SweepEvent:
@@ -35,26 +33,29 @@ class Log:
         lanes, steps = len(setup.lr0), setup.steps
         self.setup, self.dtype, self.done = setup, dtype, 0
         self.loss = np.full((lanes, steps), np.nan, dtype=np.dtype(str(dtype).removeprefix("torch.")))
-        self.lr = np.full((lanes, steps), np.nan)
+        self.applied = np.full((1 + len(setup.plans), lanes, steps), np.nan)        # the rate, and options with plans
         self.evaluations = []
         self.began = time.perf_counter()
 
-    def add(self, loss, lr):
-        """Rows [k, L] of the next k steps."""
+    def add(self, loss, applied):
+        """Rows [k, L] and [k, 1 + P, L] of the next k steps."""
         at = slice(self.done, self.done + len(loss))
-        self.loss[:, at], self.lr[:, at] = loss.T, lr.T
+        self.loss[:, at], self.applied[:, :, at] = loss.T, applied.transpose(1, 2, 0)
         self.done += len(loss)
 
-    def record(self, diverged, parameters, path, reason, parts):
+    def record(self, diverged, parameters, buffers, path, reason, parts):
         """The Record of what has happened up to now; lanes that have steps left are "stopped"."""
         setup, shown = self.setup, records.kept(self.done)
         finished = "finished" if self.done == setup.steps else "stopped"
-        planned = setup.factors[None] * setup.lr0[:, None]
-        records.check_applied(self.lr[:, :self.done], planned[:, :self.done], self.dtype)
+        for i, name in enumerate(["lr", *setup.plans]):
+            planned = setup.planned[:self.done, i].T
+            records.check_applied(self.applied[i, :, :self.done], planned, self.dtype, name)
         return records.Record(
             lr0=setup.lr0, seed=setup.seed, status=np.where(diverged, "diverged", finished), step=shown,
-            loss=self.loss[:, shown], lr=self.lr[:, shown], evaluations=records.gathered(self.evaluations, names(parts), len(diverged)),
-            parameters=parameters, path=path, path_reason=reason, versions=records.versions(),
+            loss=self.loss[:, shown], lr=self.applied[0][:, shown],
+            options={name: self.applied[i + 1][:, shown] for i, name in enumerate(setup.plans)},
+            evaluations=records.gathered(self.evaluations, names(parts), len(diverged)),
+            parameters=parameters, buffers=buffers, path=path, path_reason=reason, versions=records.versions(),
             seconds=time.perf_counter() - self.began, device=str(setup.device), task=setup.task.name,
             optimizer=setup.rule.name, plan="" if setup.plan is None else repr(setup.plan),
             dtype=str(self.dtype).removeprefix("torch."), metric_name=setup.task.metric_name)
@@ -88,9 +89,13 @@ class BatchedRun:
 
     def evaluation(self):
         """Evaluate all lanes now; diverged ones are nan."""
-        parameters = self.lanes.parameters(self.carry)
-        values = evaluate_lanes(self.setup.task, self.lanes.model, parameters, self.lanes.buffers, self.sets)
-        values = {n: np.where(self.diverged, np.nan, v) for n, v in values.items()}
+        gone = self.diverged
+        if gone.all():
+            values = {n: np.full(len(gone), np.nan) for n in names(self.sets)}
+        else:
+            parameters = self.lanes.parameters(self.carry)
+            values = evaluate_lanes(self.setup.task, self.lanes.model, parameters, self.carry.buffers, self.sets)
+            values = {n: np.where(gone, np.nan, v) for n, v in values.items()}
         self.log.evaluations.append({"step": self.log.done, **values})
         return self.log.evaluations[-1]
 
@@ -100,18 +105,26 @@ class BatchedRun:
             self.evaluation()
         for stop in [k for k in self.when if k > 0]:
             while self.log.done < stop:
-                yield from self._ahead(min(stop, self.log.done + AHEAD), stop)
+                ahead = min(stop, self.log.done + self.lanes.ahead(self.engine.size))
+                yield from self._skipped(ahead, stop) if self.diverged.all() else self._ahead(ahead, stop)
 
     def _ahead(self, stop, end):
         start, size = self.log.done, self.engine.size
         inputs = self.lanes.inputs(start, stop)
         for a in range(0, stop - start, size):
             b = min(a + size, stop - start)
-            self.carry, loss, lr = self.engine(self.carry, inputs.slice(a, b, size))
-            loss, lr = loss[:b - a].cpu().numpy(), lr[:b - a].cpu().numpy().astype(float)
-            self.log.add(loss, lr)
-            evaluation = self.evaluation() if self.log.done == end else None
-            yield start + a, loss, lr, evaluation
+            self.carry, loss, applied = self.engine(self.carry, inputs.slice(a, b, size))
+            yield self._logged(loss[:b - a].cpu().numpy(), applied[:b - a].cpu().numpy().astype(float), end)
+
+    def _skipped(self, stop, end):
+        """The steps up to ``stop`` of lanes that have all diverged, without making them."""
+        lost = np.full((stop - self.log.done, 1 + len(self.setup.plans), len(self.setup.lr0)), np.nan)
+        yield self._logged(lost[:, 0].astype(self.log.loss.dtype), lost, end)
+
+    def _logged(self, loss, applied, end):
+        first = self.log.done
+        self.log.add(loss, applied)
+        return first, loss, applied[:, 0], self.evaluation() if self.log.done == end else None
 
     def events(self):
         """Run; yield one `SweepEvent` a step."""
@@ -129,5 +142,6 @@ class BatchedRun:
 
     def record(self):
         """The Record of the run up to now."""
-        parameters = {n: p.cpu().numpy().copy() for n, p in self.lanes.parameters(self.carry).items()}
-        return self.log.record(self.diverged, parameters, self.path, self.reason, self.sets)
+        parameters, buffers = ({n: v.cpu().numpy().copy() for n, v in tensors.items()}
+                               for tensors in (self.lanes.parameters(self.carry), self.carry.buffers))
+        return self.log.record(self.diverged, parameters, buffers, self.path, self.reason, self.sets)
