@@ -51,7 +51,7 @@ class Run:
         self.when = set(evaluation_steps(evaluate, self.steps))
         check_diverged_at(diverged_at)
         self.device, self.dtype = devices.choose(device, dtype), dtype
-        self.make = maker(optimizer, lr, dict(hyper))
+        self.make = maker(optimizer, lr, dict(hyper), self.seed)
         factors, options = factors_of(plan, self.steps), plans_of(plans, self.steps)
         self.plans, self.stop, self.plateau = dict(plans or {}), fresh("stop", stop), fresh("plateau", plateau)
         check_watched(task, evaluate, stop=self.stop, plateau=self.plateau)

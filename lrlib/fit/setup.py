@@ -10,8 +10,11 @@ from .. import checkpoint as checkpoints
 from .. import optimizers, rules
 
 
-def maker(optimizer, lr, hyper):
-    """A function ``parameters -> optimizer``; raises for a wrong rule, rate or option."""
+def maker(optimizer, lr, hyper, seed):
+    """A function ``parameters -> optimizer``; raises for a wrong rule, rate or option.
+
+    A rule that draws random numbers draws them from the run's seed.
+    """
     if callable(optimizer) and not isinstance(optimizer, rules.Rule):
         if lr is not None or hyper:
             raise ValueError(f"lr and {', '.join(hyper) or 'options'} come from the optimizer that you make; "
@@ -23,6 +26,8 @@ def maker(optimizer, lr, hyper):
         raise ValueError(f"lr must be one number in a single run; got {lr!r}; lrlib.sweep takes several")
     rule.check(lr=lr, **hyper)
     options = {"lr": float(lr), **{name: plain(value) for name, value in hyper.items()}}
+    if "seed" in rule.defaults:
+        options["seed"] = seed
     return lambda parameters: optimizers.make(rule, parameters, **options)
 
 
