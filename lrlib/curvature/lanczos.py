@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 CELLS = 2**26  # numbers that the search directions of all lanes may hold
+MIXTURE = (1.0, 0.5, 0.25)  # of the leading Ritz vectors, for a later start: one that overtakes the first is found
 LEAST = 8  # directions that a search needs at least to go on after a restart
 
 
@@ -13,12 +14,14 @@ class Search:
     """What a search found, lane by lane.
 
     value: [L], float64; nan where the matrix is not finite.  vector: [L, n], of unit length.
+    start: [L, n], a mixture of the three leading Ritz vectors, from which a search on a matrix nearby should start.
     residual: norm of H v - value·v.  scale: largest magnitude of any Ritz value seen.
     products: spent by each lane, [L].  converged: [L] bool.
     """
 
     value: torch.Tensor
     vector: torch.Tensor
+    start: torch.Tensor
     residual: torch.Tensor
     scale: torch.Tensor
     products: torch.Tensor
@@ -32,8 +35,8 @@ def largest(product, start, products, tol, accuracy=None, basis=None):
     The search keeps an orthonormal basis V of the Krylov space of `start` and T = VᵀHV; the largest eigenvalue θ₁ of
     T, with its vector, is the estimate. When `basis` directions are used up it goes on from the leading third of the
     Ritz vectors (Wu & Simon 2000). A lane ends when its residual r is at most tol·scale or, given `accuracy`, when
-    the error of θ₁ is estimated to be at most accuracy·\|θ₁\|: min(r, r²/gap), where the gap to the second Ritz value
-    is lessened by that one's own residual (Parlett 1980).
+    the error of θ₁ is estimated to be at most accuracy·\|θ₁\| after two products in succession, the third or a later
+    one: min(r, r²/gap), where the gap to the second Ritz value is lessened by that one's own residual (Parlett 1980).
 
     Args:
         product: function [L, n] → [L, n] with a method ``only(bool [L])``.
@@ -47,12 +50,14 @@ def largest(product, start, products, tol, accuracy=None, basis=None):
     state = _Basis(start, min(room, products, n))
     found = _nothing(start)
     index, running = torch.arange(lanes), torch.ones(lanes, dtype=torch.bool)
+    near = torch.zeros_like(running)
     for spent in range(1, products + 1):
         state.add(product(state.last))
         value, residual, error = state.top()
         converged = residual <= tol * state.scale
         if accuracy is not None:
-            converged |= error <= accuracy * value.abs()
+            before, near = near, error <= accuracy * value.abs()
+            converged |= before & near & (spent > 2)
         ended = running & (converged | ~torch.isfinite(value) | (state.dimension == n) | (spent == products))
         if bool(ended.any()):
             state.store(found, index, ended, converged, spent)
@@ -62,7 +67,7 @@ def largest(product, start, products, tol, accuracy=None, basis=None):
             if 2 * int(running.sum()) <= len(running):
                 product = product.only(running.to(start.device))
                 state.only(running)
-                index, running = index[running], running[running]
+                index, near, running = index[running], near[running], running[running]
         state.grow()
     return found
 
@@ -70,7 +75,8 @@ def largest(product, start, products, tol, accuracy=None, basis=None):
 def _nothing(start):
     lanes = len(start)
     numbers = [torch.full((lanes,), torch.nan, dtype=torch.float64) for _ in range(3)]
-    return Search(numbers[0], torch.full_like(start, torch.nan), numbers[1], numbers[2],
+    vectors = [torch.full_like(start, torch.nan) for _ in range(2)]
+    return Search(numbers[0], *vectors, numbers[1], numbers[2],
                   torch.zeros(lanes, dtype=torch.long), torch.zeros(lanes, dtype=torch.bool))  # fmt: skip
 
 
@@ -124,11 +130,12 @@ class _Basis:
         found.value[at], found.residual[at] = self.values[ended, -1], self.residuals[ended, -1]
         found.scale[at], found.products[at], found.converged[at] = self.scale[ended], spent, converged[ended]
         mine = ended.to(self.directions.device)
-        weights = self.vectors[ended, :, -1].to(self.directions)
-        vector = torch.bmm(weights[:, None], self.directions[mine, : self.dimension])[:, 0]
-        vector = vector / vector.norm(dim=1, keepdim=True)
-        lost = torch.isnan(found.value[at]).to(vector.device)
-        found.vector[at.to(vector.device)] = torch.where(lost[:, None], torch.nan, vector)
+        weights = self.vectors[ended].flip(-1)[:, :, : len(MIXTURE)].mT.to(self.directions)
+        ritz = torch.bmm(weights, self.directions[mine, : self.dimension])  # [ended, 3 or fewer, n]
+        lost = torch.isnan(found.value[at]).to(ritz.device)[:, None]
+        mixture = torch.einsum("lkn,k->ln", ritz, ritz.new_tensor(MIXTURE[: ritz.shape[1]]))
+        for target, rows in ((found.vector, ritz[:, 0]), (found.start, mixture)):
+            target[at.to(ritz.device)] = torch.where(lost, torch.nan, rows / rows.norm(dim=1, keepdim=True))
 
     def only(self, chosen):
         """Drop the other lanes."""

@@ -21,6 +21,7 @@ class LaneEigenvalues:
         vector: unit eigenvectors, dict from parameter name to tensor [L, …].
         residual: norm of H v - value·v.
         products: Hessian-vector products that each lane needed, int.
+        start: where a search nearby should start, a dict as `vector`.
         converged: bool.
     """
 
@@ -28,6 +29,7 @@ class LaneEigenvalues:
     vector: dict
     residual: np.ndarray
     products: np.ndarray
+    start: dict
     converged: np.ndarray
 
 
@@ -47,7 +49,7 @@ def sharpness_lanes(model, loss, parameters, x, y=None, *, buffers=None, own_dat
         x, y: the batch, for all lanes; `x=(inputs, targets)` with `y=None` serves as well.
         buffers: {name: [L, …]}, such as each lane's batch-norm statistics; default: the model's.
         own_data: x and y have a lane axis in front, a data set for each lane.
-        start: the `LaneEigenvalues` of an earlier call (or its `vector`) to start from.
+        start: the `LaneEigenvalues` of an earlier call (or a dict as its `vector`) to start from.
         products, tol, accuracy, chunk, basis, seed, dtype: as in `sharpness`, for each lane.
 
     Returns:
@@ -75,11 +77,11 @@ def sharpness_lanes(model, loss, parameters, x, y=None, *, buffers=None, own_dat
     parts = []
     with random_states():
         for chosen in torch.arange(lanes).split(group):
-            p, b, v = (_take(part, chosen) for part in (parameters, buffers, getattr(start, "vector", start)))
+            p, b, v = (_take(part, chosen) for part in (parameters, buffers, getattr(start, "start", start)))
             data = (x[chosen], y[chosen]) if own_data else (x, y)
             hessian = of_lanes(model, loss, p, *data, b, own_data, chunk, dtype)
             found = largest(hessian, first(hessian, v, seed), products, tol, accuracy, basis)
-            parts.append((found, hessian.named(found.vector)))
+            parts.append((found, hessian.named(found.vector), hessian.named(found.start)))
     return _joined(parts)
 
 
@@ -113,9 +115,9 @@ def _take(tensors, chosen):
 
 
 def _joined(parts):
-    found = [part for part, _ in parts]
+    found = [part[0] for part in parts]
     value, residual, products, converged = (
         torch.cat([getattr(f, name) for f in found]).numpy() for name in ("value", "residual", "products", "converged")
     )
-    vector = {n: torch.cat([v[n] for _, v in parts]) for n in parts[0][1]}
-    return LaneEigenvalues(value, vector, residual, products, converged)
+    vector, start = ({n: torch.cat([part[i][n] for part in parts]) for n in parts[0][i]} for i in (1, 2))
+    return LaneEigenvalues(value, vector, residual, products, start, converged)

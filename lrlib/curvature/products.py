@@ -58,8 +58,9 @@ class Products:
 
     def flat(self, tensors):
         """The inverse: {name: tensor} as [L, n]."""
-        first = next(iter(self.leaves.values()))
-        return torch.cat([torch.as_tensor(tensors[n]).to(first).reshape(self.lanes or 1, -1) for n in self.leaves], dim=1)
+        like = next(iter(self.leaves.values()))
+        rows = [torch.as_tensor(tensors[n]).to(like).reshape(self.lanes or 1, -1) for n in self.leaves]
+        return torch.cat(rows, dim=1)
 
     def _gradient(self, x, y):
         with torch.enable_grad():

@@ -11,7 +11,7 @@ from .lanczos import largest
 from .preconditioner import inverse_root
 from .products import of_model
 
-FRESH = 0.1  # share of a random direction in a warm start: finds an eigenvalue that has overtaken the old one
+FRESH = 0.1  # share of a random direction in a warm start, so that no eigenvector is out of reach
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class TopEigenvalue:
         vector: its unit eigenvector, dict from parameter name to tensor of the parameter's shape.
         residual: norm of H v - value·v; some eigenvalue lies within it of `value`.
         products: Hessian-vector products that were spent.
+        start: where a search nearby should start, a dict as `vector`: a mixture of the three leading Ritz vectors.
         converged: whether the tolerance was reached (False where the curvature is not finite).
     """
 
@@ -30,6 +31,7 @@ class TopEigenvalue:
     vector: dict
     residual: float
     products: int
+    start: dict
     converged: bool
 
 
@@ -53,12 +55,13 @@ def sharpness(model, loss, x, y=None, *, products=100, tol=1e-6, accuracy=None, 
         x, y: the batch, on the model's device; `x=(inputs, targets)` with `y=None` serves as well.
         products: most Hessian-vector products, each about two gradients.
         tol: stop when the residual is at most `tol` times the largest magnitude of any eigenvalue seen.
-        accuracy: stop also when the estimated error of the value is at most this share of it; 0.01 for "to 1 %" takes
-            far fewer products than the default `tol`. The estimate is min(r, r²/gap), r the residual.
-        start: where the search starts: the `TopEigenvalue` of an earlier call, or its `vector`. Near the old point
-            this saves most of the products. A tenth of a random direction is mixed in.
-        preconditioner: an Adam, AdamW, AMSGrad, RMSProp or AdaGrad optimizer that has made a step, of this package or of
-            `torch.optim`; or P itself, a dict from parameter name to a positive tensor of the parameter's shape.
+        accuracy: stop also when the estimated error of the value is at most this share of it, twice in succession;
+            0.01 for "to 1 %" takes far fewer products than the default `tol`. The estimate is min(r, r²/gap), r the
+            residual; it can be fooled by a start that lies near a smaller eigenvalue's vector.
+        start: where the search starts: the `TopEigenvalue` of an earlier call, or a dict as its `vector`. Near the old
+            point this saves most of the products. A tenth of a random direction is mixed in.
+        preconditioner: an Adam, AdamW, AMSGrad, RMSProp or AdaGrad optimizer that has made a step, of this package or
+            of `torch.optim`; or P itself, a dict from parameter name to a positive tensor of the parameter's shape.
         chunk: examples that are held at once, for data too large for one recorded graph; every product then records
             anew and costs about three gradients. The loss must be a mean over the examples. Default: all.
         basis: most search directions held, each as large as the parameters, at least 4; beyond them the search goes
@@ -100,7 +103,9 @@ def sharpness(model, loss, x, y=None, *, products=100, tol=1e-6, accuracy=None, 
     if not converged and residual == residual:
         warnings.warn(f"sharpness: after {spent} products the residual is {residual:.2g} of a value {value:.6g}; "
                       "raise products or tol", RuntimeWarning, stacklevel=2)  # fmt: skip
-    return TopEigenvalue(value, hessian.named(found.vector), residual, spent, converged) if details else value
+    if not details:
+        return value
+    return TopEigenvalue(value, hessian.named(found.vector), residual, spent, hessian.named(found.start), converged)
 
 
 def check_search(products, tol, accuracy, basis):
@@ -121,7 +126,7 @@ def first(hessian, start, seed):
     random = random.to(leaf).expand(hessian.lanes or 1, -1)
     if start is None:
         return random
-    old = hessian.flat(_checked(hessian, getattr(start, "vector", start)))
+    old = hessian.flat(_checked(hessian, getattr(start, "start", start)))
     length = old.norm(dim=1, keepdim=True)
     usable = torch.isfinite(length) & (length > 0)
     mixed = old / length + FRESH * random / random.norm(dim=1, keepdim=True)
