@@ -17,7 +17,7 @@ def add(command):
     add("--threshold", type=float, metavar="LOSS",
         help="search too for the largest rate at which most seeds reach this batch loss within the budget")
     add("--budget", type=int, metavar="STEPS", help="steps of each training of the threshold (default: the task's)")
-    add("--start", type=float, metavar="RATE", help="where that search begins (default: the valley's)")
+    add("--start", type=float, metavar="RATE", help="where that search begins (default: the rule steepest's)")
 
 
 def run(options):
@@ -50,7 +50,7 @@ def _threshold(options, task, found, progress):
     from ..finder import convergence_threshold
     from ..finder.threshold import reached
 
-    start = found.suggest("valley") if options.start is None else options.start
+    start = found.suggest("steepest") if options.start is None else options.start
     steps = task.steps if options.budget is None else options.budget
     asked = {"loss": options.threshold, "steps": steps, "start": start}
     if not math.isfinite(start):

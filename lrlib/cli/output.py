@@ -32,7 +32,7 @@ def interval(mean, low, high):
 
 
 def table(rows):
-    """Rows of texts as lines with columns set to the right; the first row is the head.
+    """Rows of texts as lines, numbers to the right and a first column of words to the left; the first row is the head.
 
     >>> print(table([("step", "rate"), ("0", "0.1"), ("10", "0.05")]))
     step  rate
@@ -40,7 +40,10 @@ def table(rows):
       10  0.05
     """
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join("  ".join(text.rjust(width) for text, width in zip(row, widths)) for row in rows)
+    words = not rows[-1][0][:1].isdigit()
+    lines = ([text.rjust(width) for text, width in zip(row, widths)] for row in rows)
+    return "\n".join("  ".join([row[0].ljust(widths[0]), *line[1:]] if words else line).rstrip()
+                     for row, line in zip(rows, lines))
 
 
 def say(options, text, data):

@@ -105,8 +105,7 @@ def _text(record, names, by, best):
         lost = int(columns[0]["diverged"][i])
         mark = "<- best" if best and i == best["index"] else ""
         rows.append((f"{lr:.4g}", *values, f"{lost} of {len(record.seeds)}" if lost else "-", mark))
-    lines = [f"{record!r}"[1:-1], output.table(rows), _verdict(record, by, best)]
-    return "\n".join(line.rstrip() for part in lines for line in part.splitlines())
+    return "\n".join([f"{record!r}"[1:-1], output.table(rows), _verdict(record, by, best)])
 
 
 def _verdict(record, by, best):

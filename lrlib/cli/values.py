@@ -100,14 +100,14 @@ def setting(text):
     ('momentum', ramp(9, 1, 0.9))
     """
     name, _, value = text.partition("=")
+    if not name.isidentifier() or not value:
+        raise argparse.ArgumentTypeError(f"{text!r}: write option=number, as momentum=0.95; numbers with commas, "
+                                         "one a rate; or option=plan")
     try:
         numbers = [float(word) for word in value.split(",")]
-        return name.strip(), numbers[0] if len(numbers) == 1 else numbers
     except ValueError:
-        if not name.isidentifier() or not value.strip() or value.strip()[0].isdigit():
-            raise argparse.ArgumentTypeError(f"{text!r}: write option=number, as momentum=0.95; numbers with commas, "
-                                             "one a rate; or option=plan") from None
         return name, a_plan(value)
+    return name, numbers[0] if len(numbers) == 1 else numbers
 
 
 def a_plan(text):
