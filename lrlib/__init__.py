@@ -36,6 +36,7 @@ _HOME = {
     "activity": ["effective_rank"],
     "curvature": ["sharpness", "sharpness_lanes", "preconditioner", "trace", "largest_stable_rate"],
     "augmentation": ["Signals", "Images"],
+    "initialization": ["initialize", "xavier", "he", "orthogonal", "mutual_information", "relevance"],
     "averaging": ["Average", "EMA", "SWA", "LAWA", "update_batch_norm"],
     "bounds": ["LastIterateBound", "last_iterate_bound"],
     "stopping": ["EarlyStopping", "Worsening", "Stalling"],
