@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_leaves, tree_map
 
-from lrlib import rules
+from lrlib import rules, tasks
+from lrlib.fit import fit
 from lrlib.rules.moments import one_minus_power
+from lrlib.sweep import sweep
 
 NAMES = list(rules.RULES)
 SWEPT = [name for name in NAMES if rules.get(name).kind != "closure"]
@@ -166,6 +168,20 @@ def test_the_compiler_sees_no_break_and_no_second_graph(name):
     for t, g in enumerate(draws(3), start=1):
         x, state = compiled(x, g, state, torch.tensor(t), torch.tensor(0.1 / t, dtype=torch.float64))
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sweep_over_every_option_equals_single_runs(name):
+    rule, task = rules.get(name), tasks.quadratic(curvatures=(4.0, 1.0))
+    pairs = {k: (v, OTHER.get(k, 0.5 * v + 0.01)) for k, v in rule.defaults.items() if k not in ("rates", "seed")}
+    pairs["lr"] = (0.03, 0.2)
+    swept = sweep(task, name, seeds=2, steps=12, dtype=torch.float64, **{k: np.array(v) for k, v in pairs.items()})
+    assert swept.path == ("loop" if rule.kind == "closure" else "eager"), swept.path_reason
+    for lane in range(4):
+        single = fit(task, name, seed=lane % 2, steps=12, dtype=torch.float64,
+                     **{k: v[lane // 2] for k, v in pairs.items()})
+        np.testing.assert_allclose(swept.loss[lane], single.loss[0], rtol=1e-10)
+        np.testing.assert_allclose(swept.parameters["x"][lane], single.parameters["x"][0], rtol=1e-10)
 
 
 LINEAR = ("sgd", "momentum", "nesterov", "radam", "hypergradient_sgd", "annealed_sgd")
