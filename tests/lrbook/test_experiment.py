@@ -139,7 +139,7 @@ def test_hash_follows_lrlib_and_neighbours(tmp_path):
     script = tmp_path / "e98_helper.py"
     script.write_text("import numpy\nimport helper_of_two\nfrom lrlib import rules\n", encoding="utf-8")
     names = [path.name for path in sources(script)]
-    assert names[0] == "e98_helper.py" and "helper_of_two.py" in names and "rules.py" in names
+    assert names[0] == "e98_helper.py" and "helper_of_two.py" in names and "descent.py" in names
     assert "plot.py" not in names
     before = code_hash(script)
     neighbour.write_text("N = 2\n", encoding="utf-8")
