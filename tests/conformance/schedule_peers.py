@@ -340,7 +340,7 @@ def peer_restarts(data):
 
 
 def peer_decay(data, cls, fall):
-    warm, n, low, base = data.draw(lengths), data.draw(st.integers(100, 200)), data.draw(st.floats(0, 0.9)), data.draw(rates)
+    warm, n, low, base = data.draw(lengths), data.draw(st.integers(200, 250)), data.draw(st.floats(0, 0.9)), data.draw(rates)
     start = data.draw(st.floats(0, 1))
 
     def put(optimizer):
