@@ -1,7 +1,6 @@
 """The driver: one `torch.optim.Optimizer` that applies any rule, whatever its kind."""
 
 import contextlib
-import itertools
 
 import torch
 
@@ -67,15 +66,13 @@ class RuleOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        active = [(group, [p for p in group["params"] if p.grad is not None]) for group in self.param_groups]
-        active = [(group, tensors) for group, tensors in active if tensors]
-        for p in itertools.chain.from_iterable(tensors for _, tensors in active):
-            self._refuse(p)
+        active = [(group, *self._with_gradient(group["params"])) for group in self.param_groups]
+        active = [part for part in active if part[1]]
         if self.rule.kind == "closure":
             self._step_closure(active, loss, closure)
         elif self.rule.kind == "global":
-            for group, tensors in active:
-                self._update_together(tensors, group, group["params"][0])
+            for group, tensors, gradients in active:
+                self._update_together(tensors, gradients, group, group["params"][0])
         else:
             self._step_each(active)
         return loss
@@ -90,24 +87,24 @@ class RuleOptimizer(torch.optim.Optimizer):
                 active = self._fused.step(self, active)
             except Unfusable as reason:
                 self._fall_back(str(reason))
-        for group, tensors in active:
-            for p in tensors:
-                self._update(p, group)
+        for group, tensors, gradients in active:
+            options = self.options_of(group)
+            for p, g in zip(tensors, gradients):
+                self._update(p, -g if group["maximize"] else g, options)
 
     def _fall_back(self, reason):
         self.path, self.path_reason, self._fused = "eager", reason, None
 
-    def _update(self, x, group):
+    def _update(self, x, g, options):
         """One step of a rule of kind element or tensor on one parameter."""
         state = self.state_of(x)
         state["step"] += 1
-        g = -x.grad if group["maximize"] else x.grad
         kept = {name: state[name] for name in self.rule.state_names}
-        new, kept = self.rule(x, g, kept, state["step"], **self.options_of(group))
+        new, kept = self.rule(x, g, kept, state["step"], **options)
         state.update(kept)
         x.copy_(new)
 
-    def _update_together(self, tensors, group, holder, **more):
+    def _update_together(self, tensors, gradients, group, holder, **more):
         """One step of a rule of kind global or closure; ``holder`` keeps the step and the single numbers."""
         common = self.state[holder]
         missing = [p for p in tensors if any(name not in self.state[p] for name in self._listed)]
@@ -119,7 +116,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         common["step"] = common.get("step", 0) + 1
         kept = {name: [self.state[p][name] for p in tensors] for name in self._listed}
         kept.update({name: common[name] for name in self.rule.single})
-        g = [-p.grad if group["maximize"] else p.grad for p in tensors]
+        g = [-g for g in gradients] if group["maximize"] else gradients
         new, kept = self.rule(tensors, g, kept, common["step"], **self.options_of(group), **more)
         common.update({name: kept[name] for name in self.rule.single})
         for i, p in enumerate(tensors):
@@ -134,12 +131,13 @@ class RuleOptimizer(torch.optim.Optimizer):
             if differing:
                 raise ValueError(f"{type(self).__name__} decides for all groups together: they must share "
                                  f"{', '.join(differing)}")
-        tensors = [p for _, part in active for p in part]
+        tensors = [p for _, part, _ in active for p in part]
+        gradients = [g for *_, part in active for g in part]
         if not tensors:
             return
         sign = -1 if groups[0]["maximize"] else 1
         loss = torch.as_tensor(loss).detach() * sign
-        self._update_together(tensors, groups[0], groups[0]["params"][0], loss=loss,
+        self._update_together(tensors, gradients, groups[0], groups[0]["params"][0], loss=loss,
                               loss_at=lambda values: sign * _loss_at(closure, tensors, values))
 
     def state_of(self, x):
@@ -157,11 +155,19 @@ class RuleOptimizer(torch.optim.Optimizer):
         """The options of the rule in a parameter group, a dict."""
         return {name: group[name] for name in self.rule.defaults}
 
-    def _refuse(self, x):
-        if x.grad.layout != torch.strided:
-            raise TypeError(f"{type(self).__name__} needs dense gradients; got layout {x.grad.layout}")
-        if x.is_complex():
-            raise TypeError(f"{type(self).__name__} needs real parameters; got dtype {x.dtype}")
+    def _with_gradient(self, parameters):
+        """The parameters that have a gradient, and their gradients; raises where the driver has no rule for them."""
+        tensors, gradients = [], []
+        for p in parameters:
+            g = p.grad
+            if g is not None:
+                if g.layout is not torch.strided:
+                    raise TypeError(f"{type(self).__name__} needs dense gradients; got layout {g.layout}")
+                if p.is_complex():
+                    raise TypeError(f"{type(self).__name__} needs real parameters; got dtype {p.dtype}")
+                tensors.append(p)
+                gradients.append(g)
+        return tensors, gradients
 
 
 def _loss_at(closure, tensors, values):

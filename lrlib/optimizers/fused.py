@@ -18,72 +18,69 @@ class Fused:
         self.slots, self.heads = {}, {}
 
     def step(self, optimizer, active):
-        """Update the parameters of ``active``, a list of (group, parameters); return those that have no flat form.
+        """Update the parameters of ``active``, a list of (group, parameters, gradients); return those without flat form.
 
         Raises `lrlib.optimizers.program.Unfusable` before anything changes.
         """
         jobs, rest = [], []
-        for place, (group, tensors) in enumerate(active):
+        for place, (group, tensors, gradients) in enumerate(active):
             kinds = {}
-            for p in tensors:
-                slot = self._slot(p, optimizer.state_of(p))
-                kinds.setdefault(slot.kind, []).append(slot)
-            rest.append((group, [slot.p for slot in kinds.pop(None, ())]))
+            for p, g in zip(tensors, gradients):
+                slot = self._slot(p, optimizer)
+                kinds.setdefault(slot.kind, []).append((slot, g))
+            left = kinds.pop(None, ())
+            rest.append((group, [slot.p for slot, _ in left], [g for _, g in left]))
             options = optimizer.options_of(group)
-            for kind, slots in kinds.items():
+            for kind, pairs in kinds.items():
                 made = program(self.rule, *kind, options, group["maximize"], self.backend)
-                head = self.heads.setdefault((place, made), None) or Head(made)
-                self.heads[place, made] = head
-                jobs.append((made.run, head, options, slots))
+                head = self.heads.get((place, made)) or self.heads.setdefault((place, made), Head(made))
+                jobs.append((made.run, head, options, pairs))
         for job in jobs:
             _run(*job)
         return rest
 
-    def _slot(self, p, state):
-        slot = self.slots.get(id(p))
-        if slot is None or not slot.holds(p, state, self.rule.state_names):
-            slot = self.slots[id(p)] = Slot(p, state, self.rule.state_names)
+    def _slot(self, p, optimizer):
+        slot, store = self.slots.get(id(p)), optimizer.state
+        if slot is None or slot.p is not p or slot.store is not store or slot.pointer != p.data_ptr():
+            slot = self.slots[id(p)] = Slot(p, store, optimizer.state_of(p), self.rule.state_names)
+        for name, kept in slot.kept:
+            if slot.state[name] is not kept:
+                slot = self.slots[id(p)] = Slot(p, store, slot.state, self.rule.state_names)
+                break
         return slot
 
 
 class Slot:
     """A parameter with flat views of it and of its state; ``kind`` is (dtype, device), or None if it has none."""
 
-    __slots__ = ("contiguous", "flat", "kept", "kind", "p", "pointer", "state")
+    __slots__ = ("contiguous", "flat", "kept", "kind", "p", "pointer", "state", "store")
 
-    def __init__(self, p, state, names):
-        self.p, self.state, self.pointer = p, state, p.data_ptr()
-        self.kept = [state[name] for name in names]
-        self.contiguous = all(v.is_contiguous() for v in (p, *self.kept))
+    def __init__(self, p, store, state, names):
+        self.p, self.store, self.state, self.pointer = p, store, state, p.data_ptr()
+        self.kept = [(name, state[name]) for name in names]
+        values = [value for _, value in self.kept]
+        self.contiguous = p.is_contiguous()
         alike = all(v.shape == p.shape and v.dtype == p.dtype and v.device == p.device and v.stride() == p.stride()
-                    for v in self.kept)
+                    for v in values)
         self.kind = (p.dtype, p.device) if alike and _dense(p) else None
-        self.flat = [_flat(v) for v in (p.detach(), *self.kept)] if self.kind else None
+        self.flat = [_flat(v) for v in (p.detach(), *values)] if self.kind else None
 
-    def holds(self, p, state, names):
-        """Whether the views are still those of this parameter and of this state."""
-        if self.p is not p or self.state is not state or p.data_ptr() != self.pointer:
-            return False
-        return all(state[name] is kept for name, kept in zip(names, self.kept))
-
-    def gradient(self):
-        """The gradient as a vector in the order of the parameter."""
-        g = self.p.grad
-        if self.contiguous and g.is_contiguous():
-            return g.view(-1)
-        if g.stride() != self.p.stride():
-            g = torch.empty_like(self.p).copy_(g)
-        return _flat(g)
+    def in_order(self, g):
+        """The gradient ``g`` with its entries in memory in the order of the parameter's."""
+        return g if g.stride() == self.p.stride() else torch.empty_like(self.p).copy_(g)
 
 
-def _run(run, head, options, slots):
+def _run(run, head, options, pairs):
     numbers_at = {}
-    for slot in slots:
+    for slot, g in pairs:
         state = slot.state
         t = state["step"] = state["step"] + 1
         if t not in numbers_at:
             numbers_at[t] = head(t, options)
-        run([slot.flat[0], slot.gradient(), *slot.flat[1:], *numbers_at[t]])
+        if not (slot.contiguous and g.is_contiguous()):
+            g = slot.in_order(g)
+        x, *kept = slot.flat
+        run([x, g, *kept, *numbers_at[t]])
 
 
 def _dense(tensor):

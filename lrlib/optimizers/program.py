@@ -19,9 +19,9 @@ class Unfusable(RuntimeError):
 
 
 class Program:
-    """A compiled rule: ``program.run([x, g, *state, *numbers])`` updates x and its state, all flat and of one length.
+    """A compiled rule: ``program.run([x, g, *state, *numbers])`` updates x and its state.
 
-    ``numbers`` is what a `Head` of the program makes of the step and of the options.
+    They are flat and of one length; g may have any shape whose memory is in their order. ``numbers`` is what a `Head` of the program makes of the step and of the options.
     """
 
     def __init__(self, rule, dtype, device, options, maximize, backend):
@@ -181,12 +181,22 @@ def _inductor(body):
     fake = examples[0].fake_mode
     with tracing(TracingContext(fake)), V.set_fake_mode(fake), config.patch(size_asserts=False, compile_threads=1):
         compiled = compile_fx_inner(body, examples, is_inference=True)
-    # On a CPU the program itself is called: what stands around it takes longer than a small tensor.
-    return compiled.current_callable if examples[0].device.type == "cpu" else compiled
+    if examples[0].device.type == "cpu":
+        return compiled.current_callable   # takes g in any shape; what stands around it takes longer than a small tensor
+    return _flattening(compiled)
 
 
 def _eager(body):
-    return lambda inputs: body(*inputs)
+    return _flattening(lambda inputs: body(*inputs))
+
+
+def _flattening(run):
+    def called(inputs):
+        g = inputs[1]
+        inputs[1] = g.as_strided((g.numel(),), (1,))
+        return run(inputs)
+
+    return called
 
 
 BACKENDS = {"inductor": _inductor, "eager": _eager}
