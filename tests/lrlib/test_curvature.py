@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call, hessian
 
-from lrlib.curvature import largest_stable_rate, sharpness
+from lrlib.curvature import largest_stable_rate, preconditioner, sharpness, sharpness_lanes, trace
+from lrlib.curvature.lanczos import largest
 
 mse = torch.nn.functional.mse_loss
 
@@ -164,6 +165,210 @@ def test_limits_without_curvature_and_bad_momentum():
     assert math.isnan(largest_stable_rate(math.nan))
     with pytest.raises(ValueError, match="momentum=1.0"):
         largest_stable_rate(4.0, momentum=1.0)
+
+
+class Matrices:
+    """Products with given symmetric matrices [L, n, n], counted lane by lane."""
+
+    def __init__(self, matrices):
+        self.matrices = matrices
+
+    def __call__(self, v):
+        return torch.bmm(self.matrices, v[:, :, None])[:, :, 0]
+
+    def only(self, chosen):
+        return Matrices(self.matrices[chosen])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(-50, 50), min_size=9, max_size=30), st.integers(4, 12), st.integers(0, 99))
+def test_a_search_with_little_memory_finds_the_same(eigenvalues, basis, seed):
+    matrix = symmetric(eigenvalues, seed)[None]
+    start = torch.randn(1, len(eigenvalues), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    found = largest(Matrices(matrix), start, 2000, 1e-9, basis=basis)
+    assert float(found.value) == pytest.approx(max(eigenvalues), abs=1e-7 * max(map(abs, eigenvalues)) + 1e-13)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 5), st.integers(2, 10), st.integers(0, 99))
+def test_lanes_of_a_search_do_not_disturb_each_other(lanes, n, seed):
+    generator = torch.Generator().manual_seed(seed)
+    matrices = torch.randn(lanes, n, n, dtype=torch.float64, generator=generator)
+    matrices = matrices + matrices.mT
+    if lanes > 2:
+        matrices[1] = math.nan
+    start = torch.randn(1, n, dtype=torch.float64, generator=generator).expand(lanes, -1)
+    together = largest(Matrices(matrices), start, 50, 1e-10)
+    for k in range(lanes):
+        alone = largest(Matrices(matrices[k : k + 1]), start[:1], 50, 1e-10)
+        assert float(together.value[k]) == pytest.approx(float(alone.value), rel=1e-9, nan_ok=True)
+        assert together.products[k] == alone.products and together.converged[k] == alone.converged
+    assert torch.isnan(together.value).sum() == (lanes > 2)
+
+
+def wide_net(seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = torch.nn.Sequential(torch.nn.Linear(10, 40), torch.nn.Tanh(), torch.nn.Linear(40, 5)).double()
+        x, y = torch.randn(100, 10, dtype=torch.float64), torch.randint(5, (100,))
+    return net, torch.nn.functional.cross_entropy, x, y
+
+
+def test_a_warm_start_and_a_stated_accuracy_save_products():
+    net, loss, x, y = wide_net()
+    exact = sharpness(net, loss, x, y, details=True, tol=1e-8)
+    rough = sharpness(net, loss, x, y, accuracy=0.01, details=True)
+    assert rough.value == pytest.approx(exact.value, rel=0.01) and rough.products < exact.products / 2
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(1.002)
+    truth = sharpness(net, loss, x, y, tol=1e-8)
+    for start in (rough, rough.vector):
+        warm = sharpness(net, loss, x, y, accuracy=0.01, start=start, details=True)
+        assert warm.value == pytest.approx(truth, rel=0.01) and warm.products < rough.products
+    assert sharpness(net, loss, x, y, tol=1e-8, start=rough) == pytest.approx(truth, rel=1e-10)
+
+
+def test_an_eigenvalue_that_overtakes_another_is_found():
+    values = [*torch.linspace(-1, 1, 30).tolist(), 4.0, 5.0]
+    net, after = Bowl(symmetric(values, 0)), Bowl(symmetric([*values[:-2], 5.0, 4.0], 0))
+    before = sharpness(net, itself, None, accuracy=0.01, details=True)
+    found = sharpness(after, itself, None, accuracy=0.01, start=before, details=True)
+    assert before.value == pytest.approx(5.0, rel=0.01) and found.value == pytest.approx(5.0, rel=0.01)
+    exactly = torch.linalg.eigh(net.matrix).eigenvectors[:, -2]
+    assert sharpness(net, itself, None, start={"w": exactly}) == pytest.approx(5.0)
+
+
+def test_starts_that_do_not_fit():
+    net = Bowl(symmetric([5.0, 4.0, 1.0, 0.5, 0.1], 0))
+    assert sharpness(net, itself, None, start={"w": torch.full((5,), math.nan)}) == pytest.approx(5.0)
+    with pytest.raises(ValueError, match="start: must be a vector of an earlier search"):
+        sharpness(net, itself, None, start={"w": torch.ones(4)})
+
+
+def test_data_in_pieces_give_the_same_and_keep_their_dropout_mask():
+    net, loss, x, y = wide_net()
+    whole = sharpness(net, loss, x, y, tol=1e-9)
+    assert sharpness(net, loss, x, y, tol=1e-9, chunk=33) == pytest.approx(whole, rel=1e-9)
+    assert trace(net, loss, x, y, chunk=33).value == pytest.approx(trace(net, loss, x, y).value, rel=1e-9)
+    dropping = torch.nn.Sequential(net[0], torch.nn.Dropout(0.5), net[1], net[2])
+    state = torch.random.get_rng_state()
+    found = sharpness(dropping, loss, x, y, tol=1e-9, chunk=50, details=True)
+    assert found.converged and torch.equal(state, torch.random.get_rng_state())
+    with pytest.raises(TypeError, match="chunk=5: x and y must be tensors"):
+        sharpness(Bowl(symmetric([1.0, 2.0], 0)), itself, None, chunk=5)
+
+
+def stacked_nets(count, scale=0.3):
+    nets = [wide_net(seed)[0] for seed in range(count)]
+    for i, net in enumerate(nets):
+        with torch.no_grad():
+            for p in net.parameters():
+                p.mul_(1 + scale * i)
+    names = [n for n, _ in nets[0].named_parameters()]
+    return nets, {n: torch.stack([net.get_parameter(n).detach() for net in nets]) for n in names}
+
+
+def test_lanes_equal_single_models():
+    nets, stacked = stacked_nets(5)
+    model, loss, x, y = wide_net()
+    stacked["0.weight"][3] = math.nan
+    before = {n: p.clone() for n, p in model.state_dict().items()}
+    found = sharpness_lanes(model, loss, {n: p.numpy() for n, p in stacked.items()}, x, y, tol=1e-8)
+    for k in (0, 1, 2, 4):
+        alone = sharpness(nets[k], loss, x, y, tol=1e-8, details=True)
+        assert found.value[k] == pytest.approx(alone.value, rel=1e-9)
+        assert found.products[k] == pytest.approx(alone.products, abs=1) and found.converged[k]
+        cosine = sum(float((found.vector[n][k] * v).sum()) for n, v in alone.vector.items())
+        assert abs(cosine) == pytest.approx(1, abs=1e-6)
+    assert math.isnan(found.value[3]) and not found.converged[3]
+    assert all(torch.equal(p, before[n]) for n, p in model.state_dict().items())
+    warm = sharpness_lanes(model, loss, stacked, x, y, accuracy=0.01, start=found)
+    good = [0, 1, 2, 4]
+    assert warm.value[good] == pytest.approx(found.value[good], rel=0.01)
+    assert (warm.products[good] < found.products[good]).all()
+
+
+def test_lanes_with_data_and_buffers_of_their_own():
+    nn = torch.nn
+    model = nn.Sequential(nn.Linear(10, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 5)).double().eval()
+    x, y = torch.randn(3, 30, 10, dtype=torch.float64), torch.randint(5, (3, 30))
+    stacked = {n: p.detach().expand(3, *p.shape) * torch.tensor([1.0, 1.5, 2.0]).view(-1, *[1] * p.dim())
+               for n, p in model.named_parameters()}  # fmt: skip
+    means = {"1.running_mean": torch.randn(3, 4, dtype=torch.float64)}
+    found = sharpness_lanes(model, nn.functional.cross_entropy, stacked, x, y, buffers=means, own_data=True, tol=1e-9)
+    for k in range(3):
+        one = copy.deepcopy(model)
+        one.load_state_dict({n: (stacked | means).get(n, [b] * 3)[k] for n, b in model.state_dict().items()})
+        alone = sharpness(one, nn.functional.cross_entropy, x[k], y[k], tol=1e-9)
+        assert found.value[k] == pytest.approx(alone, rel=1e-9)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda s: {}, "must name at least one"), (lambda s: s | {"9.bias": s["0.bias"]}, "the model has no"),
+    (lambda s: s | {"0.bias": s["0.bias"][:2]}, "'0.bias' must have shape"),
+])  # fmt: skip
+def test_lanes_refuse_parameters_that_do_not_fit(change, message):
+    model, loss, x, y = wide_net()
+    with pytest.raises(ValueError, match=message):
+        sharpness_lanes(model, loss, change(stacked_nets(3)[1]), x, y)
+
+
+@pytest.mark.parametrize(("arguments", "error"), [
+    ({"products": 1.5}, TypeError), ({"products": True}, TypeError), ({"tol": -1.0}, ValueError),
+    ({"tol": math.nan}, ValueError), ({"accuracy": 0.0}, ValueError), ({"accuracy": 1.0}, ValueError),
+    ({"basis": 3}, ValueError), ({"chunk": 0}, ValueError),
+])  # fmt: skip
+def test_bad_arguments_are_refused(arguments, error):
+    model, loss, x, y = wide_net()
+    with pytest.raises(error, match=next(iter(arguments))):
+        sharpness(model, loss, x, y, **arguments)
+
+
+def test_trace_of_few_large_eigenvalues_is_sharper_with_a_basis():
+    net = Bowl(symmetric([100.0, 50.0, *[0.1] * 40], 1))
+    plain, better = (trace(net, itself, None, products=30, rank=rank) for rank in (0, None))
+    assert better.value == pytest.approx(154.0, rel=1e-3) and better.error < plain.error / 100
+    assert abs(plain.value - 154.0) < 5 * plain.error and plain.products == better.products == 30
+    assert math.isnan(trace(net, itself, None, products=1).error)
+    broken = Bowl(torch.full((3, 3), math.nan))
+    assert math.isnan(trace(broken, itself, None).value)
+    with pytest.raises(ValueError, match="rank must be below half of products=10; got 5"):
+        trace(net, itself, None, products=10, rank=5)
+
+
+def test_gradient_descent_with_adam_is_unstable_beyond_the_preconditioned_limit():
+    """On a quadratic with a fixed P the averaged heavy ball with rate η diverges just where 38/η is exceeded."""
+    limit = largest_stable_rate(4.0, momentum=0.9, averaged=True)
+    assert limit == pytest.approx(38 / 4)
+    for factor, leaves in ((0.98, False), (1.02, True)):
+        w, m = 1.0, 0.0
+        for _ in range(4000):
+            m = 0.9 * m + 0.1 * 4.0 * w
+            w -= factor * limit * m
+            if abs(w) > 1e6:
+                break
+        assert (abs(w) > 1e6) == leaves
+    with pytest.raises(ValueError, match="averaged and nesterov exclude each other"):
+        largest_stable_rate(4.0, momentum=0.9, averaged=True, nesterov=True)
+
+
+def test_preconditioners_that_do_not_fit_are_refused():
+    net, loss, x, y = wide_net()
+    with pytest.raises(ValueError, match="has made no step yet"):
+        sharpness(net, loss, x, y, preconditioner=torch.optim.Adam(net.parameters()))
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    plain = torch.optim.SGD(net.parameters(), lr=0.0, momentum=0.9)
+    plain.step()
+    with pytest.raises(TypeError, match="SGD keeps no average of squared gradients"):
+        preconditioner(net, plain)
+    ones = {n: torch.ones_like(p) for n, p in net.named_parameters()}
+    assert sharpness(net, loss, x, y, preconditioner=ones) == pytest.approx(sharpness(net, loss, x, y), rel=1e-9)
+    with pytest.raises(ValueError, match="'0.bias' must be positive"):
+        sharpness(net, loss, x, y, preconditioner=ones | {"0.bias": torch.zeros(40)})
+    with pytest.raises(ValueError, match="'2.bias' must be a tensor of shape"):
+        sharpness(net, loss, x, y, preconditioner={n: p for n, p in ones.items() if n != "2.bias"})
 
 
 @pytest.mark.gpu
