@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arguments import seed_list
 from ..intervals import bootstrap
 from ..rules import Rule
 from ..schedules import ramp
@@ -100,7 +101,7 @@ def find(task, optimizer="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.
 
     Args:
         task: a `Task`.
-        optimizer: name of a rule, or callable `parameters -> torch.optim.Optimizer`; the latter runs seed by seed,
+        optimizer: name of a rule, a `Rule`, or callable `parameters -> torch.optim.Optimizer`; the latter runs seed by seed,
             with its groups scaled so that the largest rate follows the ramp.
         seeds: their number, or the seeds themselves.
         low, high, steps, stop: as for `range_test`.
@@ -123,9 +124,7 @@ def find(task, optimizer="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.
     check_ramp(low, high, steps, stop)
     if steps > 4000:
         raise ValueError(f"steps={steps!r}: at most 4000, because longer records are thinned")
-    seeds = np.arange(seeds) if np.ndim(seeds) == 0 else np.asarray(seeds)
-    if not seeds.size:
-        raise ValueError("seeds: at least one is needed")
+    seeds = np.array(seed_list(seeds))
     plan = ramp(steps - 1, low, high, shape="exponential")
     if callable(optimizer) and not isinstance(optimizer, Rule):
         record = [_one_by_one(task, optimizer, plan, int(seed), steps, settings) for seed in seeds]

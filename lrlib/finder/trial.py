@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from ..arguments import number, whole
 from ..attach import attach
 from ..device import moved
 from ..preserve import preserved
@@ -148,12 +149,11 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
 
 
 def check_ramp(low, high, steps, stop):
-    if not 0 < low < high < math.inf:
-        raise ValueError(f"low={low!r}, high={high!r}: needed are finite rates with 0 < low < high")
-    if isinstance(steps, bool) or int(steps) != steps or steps < 2:
-        raise ValueError(f"steps={steps!r}: a ramp needs a whole number of at least 2 steps")
-    if not stop > 1:
-        raise ValueError(f"stop={stop!r}: the multiple of the best loss must be above 1")
+    if not number("low", low, above=0) < number("high", high, above=0):
+        raise ValueError(f"low must be below high; got low={low!r}, high={high!r}")
+    whole("steps", steps, least=2)
+    if stop != math.inf:
+        number("stop", stop, above=1)
 
 
 def _climb(model, optimizer, batches, loss, steps, watch):

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrlib import tasks
+from lrlib import rules, tasks
 from lrlib.attach import attach
-from lrlib.finder import SUGGESTION_RULES, convergence_threshold, find, range_test, reached, smooth
+from lrlib.finder import SUGGESTION_RULES, convergence_threshold, find, range_test, reached, smooth, threshold_curve
 from lrlib.finder.suggestions import longest_fall
 from lrlib.finder.trial import Watch
 from lrlib.intervals import bootstrap
@@ -213,11 +213,13 @@ class TestBatches:
 
 @pytest.mark.parametrize(
     "wrong, named",
-    [({"low": 0.0}, "low=0.0"), ({"low": 2.0, "high": 1.0}, "high=1.0"), ({"high": math.inf}, "high=inf"),
-     ({"steps": 1}, "steps=1"), ({"steps": 2.5}, "steps=2.5"), ({"stop": 1.0}, "stop=1.0")],
+    [({"low": 0.0}, "low must be .* above 0; got 0.0"), ({"low": 2.0, "high": 1.0}, "high=1.0"),
+     ({"high": math.inf}, "high must be .* got inf"), ({"low": True}, "low must be .* got True"),
+     ({"steps": 1}, "steps must be .* got 1"), ({"steps": 2.5}, "steps must be .* got 2.5"),
+     ({"steps": True}, "steps must be .* got True"), ({"stop": 1.0}, "stop must be .* above 1; got 1.0")],
 )  # fmt: skip
 def test_wrong_numbers_are_named(wrong, named):
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises((TypeError, ValueError), match=named):
         range_test(*problem(), mse, **wrong)
 
 
@@ -375,7 +377,8 @@ def test_find_takes_an_optimizer_of_the_users(finding):
 
 
 @pytest.mark.parametrize(
-    "wrong, named", [({"seeds": []}, "seeds"), ({"steps": 4001}, "steps=4001"), ({"low": -1}, "low=-1")]
+    "wrong, named", [({"seeds": []}, "seeds"), ({"seeds": 1.7}, "seeds"), ({"seeds": True}, "seeds"),
+                     ({"steps": 4001}, "steps=4001"), ({"low": -1}, "low must be .* got -1")]
 )
 def test_find_names_wrong_arguments(wrong, named):
     with pytest.raises(ValueError, match=named):
@@ -445,6 +448,70 @@ def test_reached_wants_a_run_that_did_not_diverge():
     found = convergence_threshold(task, criterion=reached(1e-3, "train_loss"), start=0.2, seeds=1, limit=0.3, steps=40,
                                   evaluate=10)  # fmt: skip
     assert found.low == 0.2 and found.trainings == 1
+
+
+@pytest.mark.parametrize("name, evaluate", [("loss", None), ("train_loss", None), ("train_loss", 7)])
+def test_a_curve_gives_the_thresholds_of_its_budgets_one_by_one(name, evaluate):
+    task, criterion, budgets = noisy_bowl(), reached(2e-3, name), [40, 12, 25]
+    usual = dict(start=0.2, seeds=3, precision=0.03, path="eager", evaluate=evaluate)
+    curve = threshold_curve(task, "momentum", criterion, budgets=budgets, momentum=0.3, **usual)
+    alone = [convergence_threshold(task, "momentum", criterion, steps=b, momentum=0.3, **usual) for b in sorted(budgets)]
+    assert curve.budgets == (12, 25, 40) and list(curve.thresholds) == alone
+    assert curve.separate_trainings == sum(t.trainings for t in alone) > curve.trainings
+    assert curve.trainings == 3 * len({rate for t in alone for rate, _ in t.tried})
+    assert (np.diff(curve.rates) >= 0).all() and curve.rates[0] < curve.rates[-1]
+    assert curve.rates.tolist() == [t.rate for t in alone]
+
+
+def noisy_bowl():
+    """Two directions, one of them steep, and batches that disagree: the threshold depends on the budget."""
+    x = torch.randn(64, 2, generator=torch.Generator().manual_seed(1)) * torch.tensor([2.0, 0.7])
+
+    def model():
+        return torch.nn.Linear(2, 1, bias=False)
+
+    return tasks.Task("bowl", model, (x, x.sum(1, keepdim=True)), None, None, mse, mse, 32, 40)
+
+
+def test_a_run_that_diverges_after_a_budget_still_converged_within_it():
+    task = tasks.quadratic(curvatures=(4.0,))
+
+    def plan(t):
+        return 0.2 if t < 10 else 50.0
+
+    usual = dict(start=1.0, seeds=1, limit=1.9, path="eager", plan=plan)
+    curve = threshold_curve(task, criterion=reached(1e-2, "loss"), budgets=[10], **usual)
+    assert curve.thresholds[0].low == 1.0
+    with pytest.raises(ValueError, match="start=1.0: only 0% of 1 seeds converged there in 40 steps"):
+        threshold_curve(task, criterion=reached(1e-2, "loss"), budgets=[10, 40], **usual)
+
+
+def test_a_grid_of_the_same_precision_would_cost_more():
+    found = convergence_threshold(tasks.quadratic(curvatures=(4.0,)), start=0.1, seeds=2, factor=10.0, precision=0.1,
+                                  steps=300, path="loop")  # fmt: skip
+    assert found.grid_trainings == 2 * 11 and found.trainings == 2 * 6      # 1 decade in tenths; 2 + 4 halvings
+
+
+def test_a_rule_object_is_taken_like_its_name_and_a_function_is_refused_where_there_is_no_sweep():
+    task, rule = tasks.quadratic(curvatures=(4.0,)), rules.get("momentum")
+    by_name, by_rule = (find(task, r, seeds=2, low=1e-3, steps=20, momentum=0.5) for r in ("momentum", rule))
+    assert np.array_equal(by_name.loss, by_rule.loss, equal_nan=True)
+    usual = dict(start=0.1, seeds=1, steps=100, path="eager")
+    assert convergence_threshold(task, rule, **usual) == convergence_threshold(task, "momentum", **usual)
+    with pytest.raises(TypeError, match="optimizer must be the name of a rule or a Rule"):
+        convergence_threshold(task, torch.optim.SGD, **usual)
+    with pytest.raises((TypeError, ValueError), match="sdg"):
+        find(task, "sdg")
+
+
+@pytest.mark.parametrize("wrong, match", [
+    ({"budgets": []}, "budgets must be"), ({"budgets": [10, 10]}, "budgets must be"), ({"budgets": [10, 1.5]}, "budgets must be a whole"),
+    ({"budgets": [True]}, "budgets must be a whole"), ({"budgets": [0]}, "budgets must be a whole"), ({"budgets": 5, "steps": 3}, "steps: the budgets"),
+    ({"budgets": 5, "start": True}, "start must be"), ({"budgets": 5, "start": 1e5}, "start must be below limit"),
+    ({"budgets": 5, "seeds": 1.7}, "seeds must be"), ({"budgets": 5, "precision": -1.0}, "precision must be")])  # fmt: skip
+def test_wrong_arguments_of_a_curve_are_named(wrong, match):
+    with pytest.raises((TypeError, ValueError), match=match):
+        threshold_curve(tasks.quadratic(), **{"start": 0.1} | wrong)
 
 
 @pytest.mark.gpu
