@@ -160,9 +160,9 @@ def _layers(model, layers):
     known = dict(model.named_modules())
     if layers is None:
         layers = [n for n, m in known.items() if isinstance(m, RECTIFIERS)]
-        if not layers:
-            raise ValueError("layers: the model has no ReLU module; name the layers to watch")
     layers = [layers] if isinstance(layers, str) else list(layers)
+    if not layers:
+        raise ValueError("layers: none is named, and the model has no ReLU module; name the layers to watch")
     if unknown := [n for n in layers if n not in known]:
         raise ValueError(f"layers: the model has no {unknown}; it has {sorted(n for n in known if n)}")
     return {n: known[n] for n in dict.fromkeys(layers)}

@@ -87,8 +87,9 @@ def _refreshed(model, points, inputs):
         functional_call(model, {**point, **buffers}, (a,))
         return buffers
 
+    pieces = _pieces(model, inputs)  # asks the model for its outputs, so before its mode changes
     with _averaging(model) as norms:
-        for i, piece in enumerate(_pieces(model, inputs)):
+        for i, piece in enumerate(pieces):
             for norm in norms:
                 norm.momentum = 1 / (i + 1)  # the plain average over the pieces
             a = inputs if piece is None else inputs[piece]
