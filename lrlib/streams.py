@@ -33,7 +33,7 @@ def generator(seed, stream, block=0):
 def seeded(seed, device="cpu"):
     """Set PyTorch's CPU generator to ``seed`` inside the block and put the caller's state back afterwards.
 
-    A CUDA ``device`` has a generator of its own, which is treated alike.
+    A CUDA or MPS ``device`` has a generator of its own, which is treated alike.
 
     >>> before = torch.get_rng_state()
     >>> with seeded(0):
@@ -47,7 +47,18 @@ def seeded(seed, device="cpu"):
         torch.default_generator.manual_seed(int(seed))
         for index in cuda:
             torch.cuda.default_generators[index].manual_seed(int(seed))
+        with _seeded_mps(seed) if device.type == "mps" else contextlib.nullcontext():
+            yield
+
+
+@contextlib.contextmanager
+def _seeded_mps(seed):
+    before = torch.mps.get_rng_state()
+    torch.mps.manual_seed(int(seed))
+    try:
         yield
+    finally:
+        torch.mps.set_rng_state(before)
 
 
 def random_state(device="cpu"):

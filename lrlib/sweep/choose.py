@@ -1,5 +1,7 @@
 """Which path a sweep takes: "eager", "compiled" or "loop", and why."""
 
+import time
+
 import torch
 from torch.func import functional_call, vmap
 
@@ -7,9 +9,11 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ..streams import initial_model, random_state, seeded
 from .dropout import recorded, replayed
+from .paths import Eager
 
 PATHS = ("auto", "eager", "compiled", "loop")
 COMPILE_SECONDS = 15.0          # what a compilation takes on a slow machine
+DOUBT = 4.0                     # how far off the rough costs may be
 WORTH = 2.0                     # compile when the eager steps would take that many compilations
 OPERATION, FLOPS = 8e-6, 2e9    # rough costs of an eager step: seconds an operation, arithmetic a second
 
@@ -63,13 +67,26 @@ def eager_seconds(task, lanes_count, parameters, examples, steps):
     return steps * (operations + arithmetic)
 
 
+def measured_seconds(lanes):
+    """Seconds of one eager step of these lanes now, the better of two after a first."""
+    engine, carry, inputs = Eager(lanes), lanes.begin(), lanes.inputs(0, 1)
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        engine(carry, inputs)
+        times.append(time.perf_counter() - began)
+    return min(times[1:])
+
+
 def decide(path, lanes, steps):
-    """Return ``(path, reason)`` for lanes that ``vmap`` can run."""
+    """Return ``(path, reason)`` for lanes that ``vmap`` can run; where the rough costs leave doubt, steps are timed."""
     if path != "auto":
         return path, "asked for"
-    examples = lanes.n if lanes.task.batch is None else lanes.task.batch
-    seconds = eager_seconds(lanes.task, len(lanes.lr0), list(lanes.model.parameters()), examples, steps)
-    limit = WORTH * COMPILE_SECONDS
+    examples, parameters = lanes.n if lanes.task.batch is None else lanes.task.batch, list(lanes.model.parameters())
+    seconds, limit = eager_seconds(lanes.task, len(lanes.lr0), parameters, examples, steps), WORTH * COMPILE_SECONDS
+    rough = all(p.dim() <= 2 for p in parameters)              # a convolution uses its weights many times over
+    if not (rough and (seconds < limit / DOUBT or seconds > limit * DOUBT)):
+        seconds = steps * measured_seconds(lanes)
     if seconds > limit:
         return "compiled", f"about {seconds:.0f} s of eager steps are worth a compilation"
     return "eager", f"about {seconds:.1f} s of eager steps are not worth a compilation (limit {limit:.0f} s)"

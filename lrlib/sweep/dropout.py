@@ -93,10 +93,9 @@ class Dropouts:
 
     def _step(self, seed, t):
         own = generator(seed, "forward", t).initial_seed()
-        torch.default_generator.manual_seed(own)
-        if self.device.type == "cuda":
-            torch.cuda.default_generators[self.device.index or 0].manual_seed(own)
-        return [call.draw(self.dtype, self.device) for call in self.calls]
+        with seeded(own, self.device) if self.device.type != "cpu" else contextlib.nullcontext():
+            torch.default_generator.manual_seed(own)
+            return [call.draw(self.dtype, self.device) for call in self.calls]
 
     def numel(self):
         """Numbers a seed and step."""

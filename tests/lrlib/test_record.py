@@ -34,6 +34,30 @@ def test_load_refuses_other_files(tmp_path):
         Record.load(tmp_path / "other.npz")
 
 
+def test_broken_files_are_named(swept, tmp_path):
+    whole = swept.save(tmp_path / "whole.npz").read_bytes()
+    for name, content in {"empty": b"", "text": b"no record", "half": whole[:len(whole) // 2],
+                          "flipped": whole[:200] + bytes(40) + whole[240:]}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"must be a record written by lrlib .*{name}"):
+            Record.load(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        Record.load(tmp_path / "nowhere.npz")
+    with np.load(tmp_path / "whole.npz") as stored:
+        np.savez(tmp_path / "part.npz", **{n: stored[n] for n in stored.files if n != "lr"})
+    with pytest.raises(ValueError, match="in which lr is missing"):
+        Record.load(tmp_path / "part.npz")
+
+
+def test_buffers_and_options_are_saved_too(tmp_path):
+    task = tasks.Task("normed", lambda: tasks.mlp([2, 3, 1], batch_norm=True), (torch.randn(8, 2), torch.rand(8).round()), None,
+                      None, tasks.binary_loss, tasks.binary_accuracy, 4, 6)
+    record = sweep(task, "momentum", lr=[0.1, 0.2], plans={"momentum": cosine(6)})
+    again = Record.load(record.save(tmp_path / "record.npz"))
+    assert again == record and again.buffers["1.running_mean"].shape == (2, 3)
+    assert np.allclose(again.options["momentum"], 0.9 * cosine(6)(np.arange(6)), rtol=1e-6)
+
+
 def test_grid_final_and_summary(swept):
     assert swept.grid("train_loss").shape == (3, 2) and swept.rates.tolist() == [0.1, 0.2, 0.6]
     assert swept.grid("status")[2].tolist() == ["diverged"] * 2
@@ -66,6 +90,10 @@ def test_thinning_comes_after_the_check(monkeypatch):
     monkeypatch.setattr("lrlib.sweep.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * 1.01)
     with pytest.raises(RuntimeError, match="the applied rate differs from the plan at step 0"):
         sweep(tasks.quadratic(), lr=[0.1], steps=5)
+    monkeypatch.setattr("lrlib.sweep.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * wrong)
+    wrong = torch.tensor([1.0, 1.01])[:, None]
+    with pytest.raises(RuntimeError, match="the applied momentum differs from the plan at step 0"):
+        sweep(tasks.quadratic(), "momentum", lr=[0.1], steps=5, plans={"momentum": cosine(5)})
 
 
 def test_rates_of_several_groups_are_kept():

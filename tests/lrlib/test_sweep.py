@@ -10,21 +10,22 @@ from torch import nn
 from lrlib import rules, tasks
 from lrlib.curvature import sharpness
 from lrlib.fit import fit
-from lrlib.schedules import cosine, warmup
+from lrlib.schedules import cosine, one_cycle_momentum, warmup
 from lrlib.sweep import choose, paths, sweep, sweep_steps
+from lrlib.sweep.lanes import ROOM, Lanes
 from lrlib.sweep.setup import Setup
 
 PLAN = warmup(20) >> cosine(180)
 
 
-def binary(model=None, batch=8, noise=0.0, fresh=False):
+def binary(model=None, batch=8, noise=0.0, fresh=False, **more):
     def draw(seed):
         g = torch.Generator().manual_seed(seed)
         x = torch.randn(64, 5, generator=g)
         return x, (x[:, 0] > x[:, 1]).float()
 
     return tasks.Task("binary", model or (lambda: tasks.mlp([5, 8, 8, 1])), draw if fresh else draw(0), draw(100),
-                      draw(101), tasks.binary_loss, tasks.binary_accuracy, batch, 40, noise)
+                      draw(101), tasks.binary_loss, tasks.binary_accuracy, batch, 40, noise, **more)
 
 
 def gap(swept, lane, single):
@@ -36,6 +37,115 @@ def gap(swept, lane, single):
 def same_lanes(a, b, lanes):
     arrays = [(a.loss, b.loss), (a.lr, b.lr), *((a.parameters[n], b.parameters[n]) for n in a.parameters)]
     return all(np.array_equal(x[lanes], y[lanes], equal_nan=True) for x, y in arrays)
+
+
+def normed():
+    return tasks.mlp([5, 8, 8, 1], dropout=0.3, batch_norm=True)
+
+
+def convolved():
+    return nn.Sequential(nn.Unflatten(1, (1, 5)), nn.Conv1d(1, 4, 3, padding=1), nn.BatchNorm1d(4, momentum=0.3), nn.ReLU(),
+                         nn.Dropout1d(0.4), nn.Unflatten(2, (5, 1)), nn.Conv2d(4, 3, 1, bias=False),
+                         nn.BatchNorm2d(3, affine=False), nn.Flatten(), nn.Linear(15, 8), nn.Dropout(0.5, inplace=True),
+                         nn.Linear(8, 1))
+
+
+def differences(swept, lane, single):
+    """Largest difference of anything that a lane and a single run both record."""
+    pairs = [(swept.loss[lane], single.loss[0]), (swept.lr[lane], single.lr[0])]
+    for group in ("parameters", "buffers", "options", "evaluations"):
+        ours, theirs = getattr(swept, group), getattr(single, group)
+        assert ours.keys() == theirs.keys()
+        pairs += [(ours[n][lane], theirs[n][0]) for n in ours if n != "step"]
+    return max(np.abs(a - b).max() for a, b in pairs)
+
+
+@pytest.mark.parametrize("options", [
+    {"model": normed}, {"model": convolved}, {"model": convolved, "batch": None},
+    {"model": lambda: nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.Linear(8, 1))},
+    {"augment": lambda x, g: x + torch.randn(x.shape, generator=g, dtype=x.dtype), "fresh": True}, {"l1": 0.01, "l2": 0.1}])
+def test_layers_with_a_memory_or_with_chance_do_in_lanes_what_they_do_alone(options):
+    run = dict(steps=25, evaluate=10, plan=PLAN, dtype=torch.float64)
+    task = binary(**options)
+    swept = sweep(task, "momentum", lr=[0.02, 0.05], seeds=[3, 8], **run)
+    assert swept.path == "eager", swept.path_reason
+    for lane, (lr, seed) in enumerate([(0.02, 3), (0.02, 8), (0.05, 3), (0.05, 8)]):
+        assert differences(swept, lane, fit(task, "momentum", lr=lr, seed=seed, **run)) < 1e-10
+
+
+def test_dropout_masks_of_a_seed_are_the_same_whatever_the_other_lanes_and_pieces(monkeypatch):
+    whole = sweep(binary(normed, noise=0.1), lr=[0.3, 0.1], seeds=[1, 7, 4], dtype=torch.float64, steps=20)
+    monkeypatch.setattr("lrlib.sweep.lanes.ROOM", 1)                    # the inputs of one step at a time
+    few = sweep(binary(normed, noise=0.1), lr=[0.1], seeds=[7], dtype=torch.float64, steps=20)
+    assert gap(whole, 4, few) < 1e-12 and not np.allclose(whole.loss[4], whole.loss[5])
+
+
+def test_inputs_are_prepared_in_bounded_memory():
+    setup = Setup(binary(normed, noise=0.1), "sgd", [0.1], 256, None, 400, "cpu", torch.float32, None, "eager", 1e3, {})
+    lanes = setup.lanes()
+    ahead = lanes.ahead(4)
+    inputs = lanes.inputs(0, ahead)
+    assert ahead % 4 == 0 and ahead >= 4 and sum(v.nbytes for v in (inputs.noise, *inputs.masks)) <= ROOM
+
+
+@pytest.mark.parametrize("rule, options", [("hypergradient_sgd", {"hyper_lr": 0.01}), ("lars", {"lr": [0.5, 1.0]}),
+                                           ("hypergradient_adam", {"hyper_lr": [1e-4, 1e-3], "multiplicative": True})])
+def test_rules_that_look_at_whole_tensors_or_all_of_them_run_as_lanes(rule, options):
+    options = {"lr": [0.01, 0.03], **options}
+    swept = sweep(binary(), rule, seeds=2, dtype=torch.float64, **options)
+    assert swept.path == "eager", swept.path_reason
+    for lane in range(4):
+        own = {name: value[lane // 2] if isinstance(value, list) else value for name, value in options.items()}
+        assert gap(swept, lane, fit(binary(), rule, seed=lane % 2, dtype=torch.float64, **own)) < 1e-9
+
+
+def test_a_rule_that_asks_for_losses_takes_the_loop():
+    record = sweep(binary(), "annealed_sgd", lr=[1.0], seeds=2, steps=8, rates=(0.1, 0.3))
+    assert record.path == "loop" and "kind 'closure'" in record.path_reason
+    assert np.array_equal(record.loss[1], fit(binary(), "annealed_sgd", seed=1, steps=8, rates=(0.1, 0.3)).loss[0])
+
+
+@pytest.mark.parametrize("path", ["eager", "loop"])
+def test_options_follow_plans_of_their_own(path):
+    plans = {"momentum": one_cycle_momentum(40), "weight_decay": cosine(40)}
+    swept = sweep(binary(), "momentum", lr=[0.02, 0.05], momentum=[0.5, 0.9], weight_decay=0.1, plan=PLAN, plans=plans,
+                  dtype=torch.float64, path=path)
+    for lane, (lr, mu) in enumerate([(0.02, 0.5), (0.05, 0.9)]):
+        single = fit(binary(), "momentum", lr=lr, momentum=mu, weight_decay=0.1, plan=PLAN, plans=plans, dtype=torch.float64)
+        assert differences(swept, lane, single) < 1e-10
+        assert np.allclose(swept.options["momentum"][lane], mu * one_cycle_momentum(40)(np.arange(40)), rtol=1e-12)
+    with pytest.raises(ValueError, match="beta1 must be"):
+        sweep(binary(), "adam", lr=[0.1], plans={"beta1": lambda t: 2.0})
+    with pytest.raises(TypeError, match="unknown option 'trust'"):
+        sweep(binary(), "sgd", lr=[0.1], plans={"trust": cosine(40)})
+
+
+def test_lanes_that_have_all_diverged_end_early_with_the_same_record(monkeypatch):
+    made = []
+    step = Lanes.step
+    monkeypatch.setattr(Lanes, "step", lambda self, *args: made.append(1) or step(self, *args))
+    events = []
+    gone = sweep(binary(), lr=[1e6, 1e7], steps=500, evaluate=[0, 200, 500])
+    told = sweep(binary(), lr=[1e6, 1e7], steps=500, evaluate=[0, 200, 500], on_event=lambda e: events.append(e.step))
+    assert len(made) <= 2 * 128 and gone == told and events == list(range(500))
+    beside = sweep(binary(), lr=[1e6, 1e7, 0.01], steps=500, evaluate=[0, 200, 500])
+    assert same_lanes(gone, beside, [0, 1]) and np.array_equal(gone.step, beside.step)
+    for name, values in gone.evaluations.items():
+        assert np.array_equal(values, beside.evaluations[name] if name == "step" else beside.evaluations[name][:2], equal_nan=True)
+
+
+def test_random_numbers_in_the_loss_come_from_the_seed():
+    def loss(output, y):
+        return tasks.binary_loss(output + 0.1 * torch.randn_like(output), y)
+
+    task = binary()
+    task.loss = loss
+    before = torch.get_rng_state()
+    first, again = (fit(task, lr=0.1, seed=1, steps=9, evaluate=4) for _ in range(2))
+    assert first == again and torch.equal(before, torch.get_rng_state())
+    swept = sweep(task, lr=[0.1], seeds=2, steps=9, evaluate=4)
+    assert swept.path == "loop" and "random numbers" in swept.path_reason and np.array_equal(swept.loss[1], first.loss[0])
+    assert not np.array_equal(swept.loss[0], swept.loss[1])
 
 
 @pytest.mark.parametrize("rule", sorted(rules.RULES))
@@ -105,7 +215,7 @@ def compiled():
     if " " in sys.prefix:
         pytest.skip("PyTorch's compiler cannot use headers in a folder with a space: the eager path serves there")
     def run(middle, **options):
-        return sweep(binary(noise=0.01), "momentum", lr=[0.01, middle, 0.03], seeds=2, steps=42, plan=PLAN,
+        return sweep(binary(normed, noise=0.01), "momentum", lr=[0.01, middle, 0.03], seeds=2, steps=42, plan=PLAN,
                      evaluate=[9, 42], **options)
 
     before = len(paths._PROGRAMS)
@@ -122,6 +232,7 @@ def test_compiled_gives_what_eager_gives(compiled):
     assert np.abs(made[0.02].loss - eager.loss).max() < 1e-4
     assert made[0.02].evaluations["step"].tolist() == [9, 42]
     assert np.allclose(made[0.02].evaluations["valid_loss"], eager.evaluations["valid_loss"], atol=1e-4)
+    assert all(np.allclose(made[0.02].buffers[n], eager.buffers[n], atol=1e-4) for n in eager.buffers)
 
 
 def test_a_diverged_lane_disturbs_nobody_compiled(compiled):
@@ -148,8 +259,16 @@ def test_auto_compiles_only_what_is_long_enough():
     assert path(100) == "eager" and path(100_000) == "compiled"
 
 
+def test_auto_times_steps_where_the_rough_costs_leave_doubt(monkeypatch):
+    lanes = Setup(binary(convolved), "sgd", [0.1], 2, None, 9, "cpu", torch.float32, None, "auto", 1e3, {}).lanes()
+    assert choose.decide("auto", lanes, 9)[0] == "eager"
+    monkeypatch.setattr("lrlib.sweep.choose.measured_seconds", lambda lanes: 10.0)
+    assert choose.decide("auto", lanes, 9) == ("compiled", "about 90 s of eager steps are worth a compilation")
+
+
 @pytest.mark.parametrize("layer, reason", [
-    (lambda: nn.Dropout(0.2), "draws random numbers"), (lambda: nn.BatchNorm1d(8), "changes the buffer"),
+    (lambda: nn.AlphaDropout(0.2), "draw random numbers in other ways than by dropout"),
+    (lambda: nn.BatchNorm1d(8, momentum=None), "vmap cannot run this model"),
     (lambda: Odd(), "vmap cannot run this model")])
 def test_what_cannot_be_stacked_takes_the_loop(layer, reason):
     def model():
