@@ -37,13 +37,6 @@ class Chain(Plan):
     def _resized(self, n):
         return _fitted(self.parts, self._joints, n)
 
-    def _stretched(self, n, total):
-        if self.length < math.inf:
-            return super()._stretched(n, total)
-        moved = [scaled(joint, n, total) for joint in self._joints[:-1]]
-        last = self.parts[-1]._stretched(n, total)
-        return Chain([*(p._resized(b - a) for p, a, b in zip(self.parts, moved, moved[1:], strict=False)), last])
-
     def _begins(self, stop):
         pieces = zip(self.parts, self._joints, [*self._joints[1:-1], math.inf], strict=False)
         return [s + t for part, s, e in pieces if s < stop for t in part._begins(min(e, stop) - s)]
@@ -69,10 +62,7 @@ class Combined(Plan):
         self.length = max(p.length for p in self.parts)
 
     def _resized(self, n):
-        return self._stretched(n, self.length)
-
-    def _stretched(self, n, total):
-        return type(self)([self.number, *(p._stretched(n, total) for p in self.parts)])
+        return type(self)([self.number, *(p._resized(scaled(p.length, n, self.length)) for p in self.parts)])
 
     def _begins(self, stop):
         return [t for p in self.parts for t in p._begins(stop)]
@@ -146,31 +136,33 @@ class Sum(Combined):
 
 
 class Cut(Plan):
-    """``plan.cut(n)``."""
+    """``plan.cut(n)``, or that resized, which plays the first n steps in ``size`` steps."""
 
-    __slots__ = ("plan", "n")
+    __slots__ = ("plan", "n", "size")
 
-    def __init__(self, plan, n):
+    def __init__(self, plan, n, size=None):
         self.plan, self.n = plan, checks.count("n", n, least=1)
-        self.length = self.n
+        self.size = self.length = n if size is None else size
 
     def _at(self, t):
-        return self.plan._at(min(t, self.n))
+        return self.plan._at(min(t if self.size == self.n else t * self.n / self.size, self.n))
 
     def _on(self, t, lib):
-        return self.plan._on(lib.clip(t, 0, self.n), lib)
+        return self.plan._on(lib.clip(t if self.size == self.n else t * self.n / self.size, 0, self.n), lib)
 
     def _resized(self, n):
-        return Cut(self.plan._stretched(n, self.n), n) if n else hold(0, self._at(self.n))
+        return Cut(self.plan, self.n, n) if n else hold(0, self._at(self.size))
 
     def _begins(self, stop):
-        return self.plan._begins(min(stop, self.n))
+        return [t for b in self.plan._begins(self.n) if (t := -(-b * self.size // self.n)) < stop]
 
     def _words(self, start):
-        return [f"steps {start} to {start + self.n - 1}: the first {self.n} steps of", *_indented(self.plan, start)]
+        head = f"steps {start} to {start + self.size - 1}: the first {self.n} steps of"
+        return [head, *_indented(self.plan, 0)]
 
     def __repr__(self):
-        return f"{_bracketed(self.plan)}.cut({self.n})"
+        resized = "" if self.size == self.n else f".resize({self.size})"
+        return f"{_bracketed(self.plan)}.cut({self.n}){resized}"
 
 
 class Repeat(Plan):
@@ -226,11 +218,6 @@ class Repeat(Plan):
             if list(like._joints()) == moved:
                 return like
         return _fitted(self._decayed(), self._joints(), n)
-
-    def _stretched(self, n, total):
-        if self.times is not None:
-            return super()._stretched(n, total)
-        return Repeat(self.plan._resized(max(1, scaled(self.plan.length, n, total))), None, 1, self.decay)
 
     def _begins(self, stop):
         if self._cycles:

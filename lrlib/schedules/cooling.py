@@ -16,6 +16,8 @@ def geometric_cooling(rate=0.95, every=1):
     >>> [round(geometric_cooling(0.9, every=10)(t), 4) for t in (0, 9, 10, 25)]
     [1.0, 1.0, 0.9, 0.81]
     """
+    if checks.factor("rate", rate, positive=True) > 1:
+        raise ValueError(f"rate must be at most 1, or nothing cools; got {rate!r}")
     return step(every, factor=rate)
 
 

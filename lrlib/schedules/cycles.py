@@ -105,7 +105,9 @@ def one_cycle_momentum(n, low=0.85, high=0.95, rise=0.3, shape="cosine", three_p
     >>> [round(0.95 * plan(t), 4) for t in (0, 29, 99)]
     [0.95, 0.85, 0.95]
     """
-    low = checks.factor("low", low, positive=True) / checks.factor("high", high, positive=True)
+    if checks.factor("low", low, positive=True) > checks.factor("high", high, positive=True):
+        raise ValueError(f"low must be at most high; got {low!r} and {high!r}")
+    low = low / high
     return _cycle(n, rise, (1, low, 1), shape, three_phase, inclusive)
 
 

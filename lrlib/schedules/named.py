@@ -25,10 +25,10 @@ class Named(Plan):
 
     def _resized(self, n):
         arguments = _RESIZE[self.name](dict(self.arguments), n) if n else None
-        return _BUILDERS[self.name](**arguments) if arguments else self.body._resized(n)
-
-    def _stretched(self, n, total):
-        return self.body._stretched(n, total) if self.length == float("inf") else super()._stretched(n, total)
+        try:
+            return _BUILDERS[self.name](**arguments) if arguments else self.body._resized(n)
+        except ValueError:  # too short for these arguments
+            return self.body._resized(n)
 
     def _begins(self, stop):
         return self.body._begins(stop)

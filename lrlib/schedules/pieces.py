@@ -158,9 +158,6 @@ class Fade(Plan):
     def _on(self, t, lib):
         return self._value(t, lib)
 
-    def _stretched(self, n, total):
-        return Fade(self.tau * n / total, self.shape)
-
     def _words(self, start):
         return [f"from step {start}: falls from 1 without end ({_shown(self.shape)}, τ = {self.tau:.4g} steps)"]
 

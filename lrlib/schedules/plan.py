@@ -46,10 +46,6 @@ class Plan:
     def _resized(self, n):
         raise NotImplementedError
 
-    def _stretched(self, n, total):
-        """The plan in time t·total/n: its length, if it has one, becomes length · n / total, rounded."""
-        return self._resized(scaled(self.length, n, total))
-
     def _begins(self, stop):
         """Steps below ``stop`` at which a phase begins."""
         return [0]

@@ -2,7 +2,7 @@
 
 from lrlib.schedules import checks
 from lrlib.schedules.named import named
-from lrlib.schedules.pieces import hold, ramp
+from lrlib.schedules.pieces import SHAPES, hold, ramp
 from lrlib.schedules.plan import scaled
 
 
@@ -54,6 +54,10 @@ def multi_step(milestones, factor=0.1):
     [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
     """
     factor = checks.factor("factor", factor, positive=True)
+    if not isinstance(milestones, tuple):
+        raise TypeError(f"milestones must be a list of steps; got {milestones!r}")
+    if not milestones:
+        raise ValueError("milestones must be one or more steps; got none")
     return _stairs("milestones", [0, *milestones], [factor**k for k in range(len(milestones) + 1)])
 
 
@@ -78,6 +82,8 @@ def piecewise(table, between="constant"):
     if not table or any(not isinstance(row, tuple) or len(row) != 2 for row in table):
         raise ValueError(f"table must give at least one pair step, value; got {table!r}")
     steps, values = zip(*table, strict=True)
+    if between != "constant" and between not in SHAPES:
+        raise ValueError(f"between must be one of constant, {', '.join(SHAPES)}; got {between!r}")
     if steps[0] != 0:
         raise ValueError(f"table must say what happens at step 0; it begins at {steps[0]!r}")
     return _stairs("table", steps, values, between)
@@ -86,8 +92,8 @@ def piecewise(table, between="constant"):
 def _stairs(name, steps, values, between="constant"):
     """The plan that has ``values`` at ``steps``."""
     steps = [checks.count(f"a step of {name}", t) for t in steps]
-    if len(steps) < 2 and name == "milestones" or any(b < a for a, b in zip(steps, steps[1:], strict=False)):
-        raise ValueError(f"{name} must be one or more steps in increasing order; got {steps[name == 'milestones':]}")
+    if sorted(steps) != steps:
+        raise ValueError(f"{name} must have its steps in increasing order; got {steps[name == 'milestones' :]}")
     plan = hold(0, values[0])
     for t, following, a, b in zip(steps, steps[1:], values, values[1:], strict=False):
         plan = plan >> (hold(following - t, a) if between == "constant" else ramp(following - t, a, b, between))

@@ -56,7 +56,7 @@ def when(plan, value, stop):
         stop = _ENDLESS
     side = np.sign(plan(0) - value)
     for first, values in _blocks(plan, end(plan, stop) + 1):
-        there = np.isclose(values, value, rtol=1e-9, atol=1e-12) | (np.sign(values - value) != side)
+        there = np.isclose(values, value, rtol=1e-12, atol=1e-15) | (np.sign(values - value) != side)
         if there.any():
             return first + int(there.argmax())
     return None

@@ -12,7 +12,7 @@ import torch
 
 from lrlib import optimizers
 from lrlib.attach import attach
-from lrlib.schedules import cosine, hold, linear, warmup
+from lrlib.schedules import cosine, hold, linear, one_cycle, one_cycle_momentum, warmup
 
 PLAN = warmup(3) >> cosine(9, final=0.1)
 
@@ -258,6 +258,117 @@ def test_a_step_that_raises_does_not_count():
     assert handle.t == 0 and len(handle.applied) == 0
 
 
+# -- other options ----------------------------------------------------------------------------------------------------
+
+FALL = linear(10, final=0.5)
+OTHERS = {
+    "torch momentum": (lambda p: torch.optim.SGD(p, lr=0.5, momentum=0.9), "momentum", 0.9),
+    "torch weight decay": (lambda p: torch.optim.SGD(p, lr=0.5, weight_decay=0.1), "weight_decay", 0.1),
+    "torch beta1": (lambda p: torch.optim.Adam(p, lr=0.5, betas=(0.8, 0.99)), "beta1", 0.8),
+    "torch beta2, fused": (lambda p: torch.optim.AdamW(p, lr=0.5, betas=(0.8, 0.99), fused=True), "beta2", 0.99),
+    "our momentum": (lambda p: optimizers.Momentum(p, lr=0.5, momentum=0.9), "momentum", 0.9),
+    "our beta1": (lambda p: optimizers.Adam(p, lr=0.5, beta1=0.8), "beta1", 0.8),
+    "our weight decay": (lambda p: optimizers.AdamW(p, lr=0.5, weight_decay=0.1), "weight_decay", 0.1),
+}
+
+
+@pytest.mark.parametrize(("make", "option", "base"), OTHERS.values(), ids=list(OTHERS))
+def test_any_option_follows_its_plan(make, option, base):
+    optimizer = make(parameters(2))
+    before = dict(optimizer.param_groups[0], params=None)
+    handle = attach(optimizer, PLAN, **{option: FALL})
+    run(optimizer, 12)
+    expected = base * FALL(np.arange(12))[:, None]
+    np.testing.assert_allclose(handle.applied_of(option), expected, rtol=1e-15)
+    np.testing.assert_array_equal(handle.applied_of(option), handle.planned(option))
+    np.testing.assert_array_equal(handle.applied, handle.planned())
+    assert handle.base_of(option) == [base] and option in repr(handle)
+    handle.detach()
+    assert dict(optimizer.param_groups[0], params=None) == before
+
+
+def test_a_momentum_plan_moves_the_parameters_as_by_hand():
+    optimizer, x, v = sgd(lr=0.1, momentum=0.9), 1.0, 0.0
+    attach(optimizer, hold(5), momentum=FALL)
+    for t in range(5):
+        optimizer.step()
+        v = 0.9 * FALL(t) * v + 1
+        x -= 0.1 * v
+    np.testing.assert_allclose(optimizer.param_groups[0]["params"][0].detach(), x, rtol=1e-14)
+
+
+def test_one_cycle_of_rate_and_momentum():
+    optimizer = sgd(lr=1.0, momentum=0.95)
+    handle = attach(optimizer, one_cycle(20), momentum=one_cycle_momentum(20))
+    run(optimizer, 20)
+    top = handle.applied[:, 0].argmax()
+    assert top == handle.applied_of("momentum")[:, 0].argmin() == 5
+    assert handle.applied_of("momentum")[5, 0] == pytest.approx(0.85)
+
+
+def test_other_options_resume_and_groups_added_later_follow():
+    optimizer = torch.optim.Adam(parameters(1), lr=1.0, betas=(0.9, 0.99), weight_decay=0.2)
+    handle = attach(optimizer, PLAN, beta1=FALL, weight_decay=FALL)
+    run(optimizer, 3)
+    optimizer.add_param_group({"params": parameters(1), "betas": (0.5, 0.99)})
+    run(optimizer, 3)
+    assert np.isnan(handle.applied_of("beta1")[:3, 1]).all()
+    np.testing.assert_allclose(handle.applied_of("beta1")[3:, 1], 0.5 * FALL(np.arange(3, 6)), rtol=1e-15)
+    other = torch.optim.Adam([{"params": p} for p in parameters(2)], lr=9.0, betas=(0.1, 0.1), weight_decay=9.0)
+    again = attach(other, PLAN, beta1=FALL, weight_decay=FALL)
+    other.load_state_dict(optimizer.state_dict())
+    run(other, 1)
+    assert again.t == 7 and again.base_of("beta1") == [0.9, 0.5] and again.base_of("weight_decay") == [0.2, 0.2]
+    np.testing.assert_allclose(again.applied_of("beta1"), [[0.9 * FALL(6), 0.5 * FALL(6)]], rtol=1e-15)
+
+
+def test_an_option_that_follows_no_plan_any_more_gets_its_base_back():
+    optimizer = sgd(momentum=0.9)
+    attach(optimizer, PLAN, momentum=FALL)
+    run(optimizer, 5)
+    other = sgd(momentum=0.1)
+    handle = attach(other, PLAN)
+    other.load_state_dict(optimizer.state_dict())
+    run(other, 1)
+    assert other.param_groups[0]["momentum"] == 0.9 and "applied_momentum" not in other.param_groups[0]
+    assert handle.t == 6
+
+
+def test_tensor_options_are_filled_in_place():
+    beta = torch.tensor(0.8, dtype=torch.float64)
+    optimizer = torch.optim.Adam(parameters(), lr=0.5, betas=(beta, torch.tensor(0.99)), foreach=False)
+    optimizer.param_groups[0]["weight_decay"] = decay = torch.tensor(0.5, dtype=torch.float64)
+    handle = attach(optimizer, PLAN, beta1=FALL, weight_decay=FALL)
+    run(optimizer, 2)
+    assert optimizer.param_groups[0]["betas"][0] is beta and beta.item() == 0.8 * FALL(1)
+    assert optimizer.param_groups[0]["weight_decay"] is decay and decay.item() == 0.5 * FALL(1)
+
+
+def test_the_base_of_an_option_can_change_in_mid_run():
+    optimizer = sgd(momentum=0.9)
+    handle = attach(optimizer, PLAN, momentum=FALL)
+    run(optimizer, 1)
+    handle.set_base(0.5, "momentum")
+    run(optimizer, 1)
+    np.testing.assert_allclose(handle.applied_of("momentum")[:, 0], [0.9, 0.5 * FALL(1)], rtol=1e-15)
+    np.testing.assert_array_equal(handle.applied_of("momentum"), handle.planned("momentum"))
+    with pytest.raises(ValueError, match="'weight_decay' follows no plan here; those that do: lr, momentum"):
+        handle.set_base(0.5, "weight_decay")
+
+
+def test_a_beta_that_would_reach_one_stops_before_anything_changes():
+    optimizer = torch.optim.Adam(parameters(), lr=0.5)
+    handle = attach(optimizer, PLAN, beta1=lambda t: 1.0 if t < 2 else 1.2)
+    run(optimizer, 2)
+    before = optimizer.param_groups[0]["params"][0].clone()
+    with pytest.raises(ValueError, match="beta1 must stay below 1; at t=2 its plan gives 1.08"):
+        optimizer.step()
+    assert torch.equal(optimizer.param_groups[0]["params"][0], before) and handle.t == 2
+    assert optimizer.param_groups[0]["lr"] == 0.5 * PLAN(1)
+    with pytest.raises(ValueError, match="beta1 must be a number of at least 0 and below 1"):
+        handle.set_base(1.0, "beta1")
+
+
 # -- leaving ----------------------------------------------------------------------------------------------------------
 
 
@@ -317,6 +428,23 @@ def test_a_second_attach_is_refused():
 def test_wrong_arguments_are_named(arguments, error, words):
     with pytest.raises(error, match=words):
         attach(*arguments())
+
+
+@pytest.mark.parametrize(
+    ("make", "plans", "error", "words"),
+    [
+        (sgd, {"beta1": FALL}, ValueError, "'beta1' cannot follow a plan in SGD, which has momentum, dampening, weight_decay"),
+        (sgd, {"applied_lr": FALL}, ValueError, "'applied_lr' cannot follow a plan"),
+        (lambda: sgd(momentum=0.9), {"momentum": 0.5}, TypeError, "momentum must be a Plan or a function"),
+        (sgd, {"momentum": FALL}, ValueError, "momentum is 0 in every group.*its largest momentum"),
+    ],
+)
+def test_wrong_plans_are_named_before_anything_changes(make, plans, error, words):
+    optimizer = make()
+    before = dict(optimizer.param_groups[0])
+    with pytest.raises(error, match=words):
+        attach(optimizer, PLAN, **plans)
+    assert optimizer.param_groups[0] == before and getattr(optimizer, "attachment", None) is None
 
 
 @pytest.mark.parametrize("bad", [math.nan, -0.1, math.inf])

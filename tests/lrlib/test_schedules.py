@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrlib import schedules
-from lrlib.schedules import SHAPES, Plan, cosine, exponential, hold, linear, ramp, step, warmup
+from lrlib.schedules import FADES, SHAPES, Plan, cosine, exponential, fade, hold, linear, ramp, step, warmup
 
 lengths = st.integers(0, 12)
 values = st.one_of(st.integers(0, 3), st.floats(0.001, 4.0))
@@ -20,7 +20,7 @@ positive = st.floats(0.01, 4.0)
 
 @st.composite
 def ramps(draw):
-    shape = draw(st.sampled_from(sorted(SHAPES)))
+    shape = draw(st.one_of(st.sampled_from(sorted(SHAPES)), st.floats(0.3, 4)))
     ends = positive if shape == "exponential" else values
     return ramp(draw(lengths), draw(ends), draw(ends), shape=shape)
 
@@ -38,12 +38,50 @@ leaves = st.one_of(
 )
 
 
+few = st.integers(1, 6)
+fades = st.builds(fade, positive, st.one_of(st.sampled_from(sorted(FADES)), st.floats(0.3, 3)))
+endless = st.one_of(
+    fades,
+    st.builds(step, few, factor=st.floats(0.1, 1)),
+    st.builds(exponential, rate=st.floats(0.5, 1)),
+    st.builds(schedules.inverse_time, positive, st.floats(0.3, 2)),
+    st.builds(schedules.inverse_sqrt, few),
+    st.builds(schedules.cosine_restarts, few, decay=st.floats(0.1, 1), final=st.floats(0, 0.5)),
+    st.builds(schedules.triangular, few, low=st.floats(0, 1), down=few),
+    st.builds(schedules.triangular2, few, low=st.floats(0, 1)),
+    st.builds(schedules.exp_range, few, low=st.floats(0, 1), rate=st.floats(0.5, 1)),
+    st.builds(schedules.geometric_cooling, st.floats(0.1, 1), every=few),
+    st.builds(schedules.logarithmic_cooling, positive),
+    st.builds(schedules.fast_cooling, positive),
+    st.builds(schedules.reheat, fades, every=few, height=st.floats(0.1, 1)),
+)
+steps_and_values = st.lists(st.tuples(st.integers(0, 9), values), min_size=1, max_size=4, unique_by=lambda row: row[0])
+named = st.one_of(
+    st.builds(schedules.constant, st.floats(0, 1)),
+    st.builds(schedules.multi_step, st.lists(few, min_size=1, max_size=3).map(sorted), st.floats(0.1, 1)),
+    st.builds(schedules.polynomial, few, power=st.floats(0.3, 3), final=st.floats(0, 1)),
+    st.builds(warmup, few, st.floats(0, 1), shape=st.sampled_from(["cosine", "1-sqrt", 2])),
+    st.builds(schedules.one_cycle, st.integers(8, 12), three_phase=st.booleans(), inclusive=st.booleans()),
+    st.builds(schedules.one_cycle_momentum, st.integers(8, 12), shape=st.sampled_from(["linear", "cosine"])),
+    st.builds(schedules.slanted_triangular, st.integers(8, 12), rise=st.floats(0.2, 0.7)),
+    st.builds(schedules.cosine_restarts, few, few, stretch=st.sampled_from([1, 2]), decay=st.floats(0.1, 1), final=st.floats(0, 0.5)),
+    st.builds(schedules.triangular2, few, times=few),
+    st.builds(schedules.wsd, st.integers(9, 12), warm=st.integers(0, 4), cool=st.integers(0, 4), final=st.floats(0, 1)),
+    st.builds(schedules.reheat, fades, every=few, times=few),
+)
+tables = steps_and_values.map(lambda rows: schedules.piecewise([(0, 1), *sorted((t + 1, v) for t, v in rows)], "linear"))
+leaves = st.one_of(leaves, named, tables, st.builds(lambda plan, n: plan.cut(n), endless, few))
+
+
 def grown(children):
     nonempty = children.filter(lambda p: p.length > 0)
     return st.one_of(
         st.builds(lambda a, b: a >> b, children, children),
         st.builds(lambda a, b: a * b, children, children),
+        st.builds(lambda a, b: a + b, children, children),
         st.builds(lambda c, a: c * a, values, children),
+        st.builds(lambda c, a: c + a, values, children),
+        st.builds(lambda a, n: a.cut(n), children, few),
         st.builds(
             lambda a, times, stretch, decay: a.repeat(times, stretch, decay),
             nonempty,
@@ -55,7 +93,7 @@ def grown(children):
 
 
 plans = st.recursive(leaves, grown, max_leaves=5)
-quick = settings(max_examples=60, deadline=None, derandomize=True)
+quick = settings(max_examples=30, deadline=None, derandomize=True)
 
 
 def on(plan, count):
@@ -249,6 +287,54 @@ def test_resize_moves_joints_to_the_nearest_step():
     np.testing.assert_allclose(on(step(3, times=2).resize(5), 7), [1, 1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
+@given(plan=endless)
+@quick
+def test_endless_plans_keep_every_promise(plan):
+    assert plan.length == math.inf
+    again = eval(repr(plan), dict(vars(schedules)))
+    assert again == plan and hash(again) == hash(plan)
+    expected = on(plan, 40)
+    assert (expected >= 0).all() and (expected <= 1 + 1e-12).all()
+    np.testing.assert_allclose(plan(np.arange(40)), expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(plan(torch.arange(40)).numpy(), expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(plan.cut(20)(np.arange(40))[:20], expected[:20], rtol=1e-12)
+    assert "without end" in plan.explain() and plan(10**7) < math.inf
+    with pytest.raises(ValueError, match="nothing can follow"):
+        plan >> hold(1)
+
+
+@given(plan=named)
+@quick
+def test_named_plans_stay_between_zero_and_one(plan):
+    found = plan(np.arange(plan.length + 2))
+    assert (found >= 0).all() and (found <= 1 + 1e-12).all()
+
+
+@given(plan=endless, n=st.integers(4, 12), k=st.integers(2, 5))
+@quick
+def test_an_endless_plan_that_is_cut_can_be_stretched(plan, n, k):
+    t = np.arange(n + 1)
+    np.testing.assert_allclose(plan.cut(n).resize(n)(t), plan(t), rtol=1e-12)
+    assert plan.cut(n).resize(k * n).length == k * n
+    np.testing.assert_allclose(plan.cut(n).resize(k * n)(k * t), plan(t), rtol=1e-12)
+    assert plan.cut(n).resize(k * n).resize(n) == plan.cut(n)
+
+
+@given(a=plans, b=plans, c=values, t=st.integers(0, 60))
+@quick
+def test_plus_adds(a, b, c, t):
+    assert (a + b)(t) == pytest.approx(a(t) + b(t), rel=1e-12)
+    assert (c + a)(t) == pytest.approx(c + a(t), rel=1e-12)
+    assert (a + b).length == max(a.length, b.length)
+
+
+@given(plan=plans, n=st.integers(1, 40), t=st.integers(0, 60))
+@quick
+def test_cut_is_the_beginning(plan, n, t):
+    cut = plan.cut(n)
+    assert cut.length == n and cut(t) == plan(min(t, n))
+
+
 def test_endless_cycles():
     fading = linear(4).repeat(decay=0.5)
     np.testing.assert_allclose(fading(np.arange(12)), np.repeat([1, 0.5, 0.25], 4) * np.tile([1, 0.75, 0.5, 0.25], 3))
@@ -260,6 +346,130 @@ def test_endless_cycles():
 def test_a_time_just_before_a_joint_is_no_trap(t):
     plan = ramp(3, 1, 0, shape="1-sqrt").repeat()
     assert 0 <= plan(t) <= 1 and 0 <= plan(np.array([t]))[0] <= 1
+
+
+# -- the named schedules at their joints ------------------------------------------------------------------------------
+
+
+def test_one_cycle_has_its_peak_and_its_end_where_it_says():
+    plan = schedules.one_cycle(200, rise=0.25, div=20, final_div=100)
+    v = plan(np.arange(203))
+    assert v.argmax() == 49 and v[49] == 1 and v[0] == 1 / 20 and v[199] == v[202] == 1 / 2000
+    open_ended = schedules.one_cycle(200, rise=0.25, inclusive=False)
+    assert open_ended(50) == 1 and open_ended(199) > open_ended(200) == open_ended(999) == 1 / 25e4
+    three = schedules.one_cycle(100, rise=0.3, three_phase=True)
+    assert three(29) == 1 and three(58) == 0.04 and three(99) == 4e-6
+    momentum = schedules.one_cycle_momentum(200, rise=0.25)(np.arange(200))
+    assert momentum.argmin() == 49 and momentum[49] == 0.85 / 0.95 and momentum[0] == momentum[199] == 1
+
+
+def test_fastais_one_cycle_ends_at_a_hundred_thousandth():
+    plan = schedules.one_cycle(400, rise=0.25, final_div=4000, inclusive=False)
+    t = np.arange(400)
+    up, down = t / 100, (t - 100) / 300
+    cos = lambda a, b, u: a + (1 - np.cos(np.pi * u)) * (b - a) / 2
+    np.testing.assert_allclose(plan(t), np.where(t < 100, cos(1 / 25, 1, up), cos(1, 1e-5, down)), rtol=1e-12)
+
+
+def test_noams_rate_is_inverse_sqrt():
+    d, n, t = 512, 400, np.arange(3000)
+    noam = d**-0.5 * np.minimum((t + 1.0) ** -0.5, (t + 1) * n**-1.5)
+    np.testing.assert_allclose((d * n) ** -0.5 * schedules.inverse_sqrt(n)(t), noam, rtol=1e-12)
+
+
+def test_slanted_triangles_follow_the_papers_formula():
+    n, ratio, t = 500, 32, np.arange(500)
+    cut = n // 10
+    p = np.where(t < cut, t / cut, 1 - (t - cut) / (cut * (1 / 0.1 - 1)))
+    np.testing.assert_allclose(schedules.slanted_triangular(n)(t), (1 + p * (ratio - 1)) / ratio, rtol=1e-12)
+
+
+def test_wsd_is_its_three_phases():
+    plan = schedules.wsd(1000, warm=50, cool=150)
+    whole = warmup(50) >> hold(800) >> ramp(150, 1, 0, shape="1-sqrt")
+    np.testing.assert_array_equal(plan(np.arange(1100)), whole(np.arange(1100)))
+    assert schedules.wsd(1000).joints() == [800] and plan.resize(100) == whole.resize(100)
+
+
+def test_tables_and_milestones():
+    table = schedules.piecewise({0: 0.5, 4: 1, 10: 0})
+    assert on(table, 12).tolist() == [0.5] * 4 + [1] * 6 + [0] * 2
+    np.testing.assert_allclose(on(schedules.piecewise([(0, 0), (4, 1), (6, 0.5)], "linear"), 8),
+                               np.interp(np.arange(8), [0, 4, 6], [0, 1, 0.5]))  # fmt: skip
+    smooth = schedules.piecewise([(0, 0), (4, 1)], "cosine")
+    np.testing.assert_allclose(on(smooth, 6), on(ramp(4, 0, 1, shape="cosine"), 6))
+    assert repr(table) == "piecewise(((0, 0.5), (4, 1), (10, 0)))"
+    assert table.resize(20) == schedules.piecewise({0: 0.5, 8: 1, 20: 0})
+    assert schedules.multi_step(np.array([3, 6])).resize(12) == schedules.multi_step([6, 12])
+    np.testing.assert_allclose(on(schedules.multi_step([3, 3, 5], 0.5), 6), [1, 1, 1, 0.25, 0.25, 0.125])
+
+
+def test_reheating_starts_again_from_a_lower_temperature():
+    plan = schedules.reheat(schedules.logarithmic_cooling(), every=8, times=3, height=0.5)
+    one = np.log(2) / np.log(2 + np.arange(8))
+    np.testing.assert_allclose(plan(np.arange(24)), np.concatenate([one, one / 2, one / 4]), rtol=1e-12)
+
+
+def test_only_the_peaks_decay():
+    plan = schedules.cosine_restarts(10, 3, decay=0.5, final=0.2)
+    assert [plan(t) for t in (0, 10, 20)] == pytest.approx([1, 0.5, 0.25]) and plan(30) == plan(99) == 0.2
+    assert plan(29) > 0.2
+
+
+# -- looking at a plan ------------------------------------------------------------------------------------------------
+
+
+def test_a_table_shows_joints_and_prints():
+    plan = warmup(4) >> hold(30) >> linear(7)
+    table = plan.table()
+    assert {0, 4, 34, 41} <= set(table.step.tolist()) and len(table.step) <= 14
+    np.testing.assert_array_equal(table.value, plan(table.step))
+    assert repr(plan.table([0, 41], base=0.5)).splitlines() == ["  step      value", "     0        0.1", "    41          0"]
+    steps, found = plan.table([3])
+    assert steps.tolist() == [3] and found.tolist() == [0.8]
+    assert schedules.constant(2).table().value.tolist() == [2]
+    with pytest.raises(ValueError, match="stop=None: this plan has no end"):
+        step(3).table()
+    with pytest.raises(ValueError, match="t must be at least 0"):
+        plan.table([-1])
+
+
+@given(plan=plans, stop=st.integers(0, 70))
+@quick
+def test_area_is_the_sum_of_the_factors(plan, stop):
+    assert plan.area(stop) == pytest.approx(sum(plan(t) for t in range(stop)), rel=1e-12, abs=1e-12)
+    assert plan.area() == pytest.approx(sum(plan(t) for t in range(plan.length)), rel=1e-12, abs=1e-12)
+
+
+def test_area_of_a_long_plan_and_of_an_endless_one():
+    assert linear(3_000_000).area() == pytest.approx(1_500_000.5, rel=1e-12)
+    with pytest.raises(ValueError, match="stop=None"):
+        step(3).area()
+
+
+@given(plan=plans, value=st.floats(0, 4))
+@quick
+def test_when_is_the_first_step_at_or_beyond_the_value(plan, value):
+    v = on(plan, plan.length + 1)
+    there = np.isclose(v, value, rtol=1e-12, atol=1e-15) | ((v > value) != (v[0] > value))
+    assert plan.when(value) == (int(there.argmax()) if there.any() else None)
+
+
+def test_when_looks_far_and_says_none():
+    assert cosine(100).when(0) == 100 and warmup(9).when(1) == 9 and cosine(100).when(1) == 0
+    assert schedules.inverse_time(1).when(1e-6) == 999_999
+    assert step(3).when(0.001) == 9 and step(3).when(0) is not None
+    assert linear(5).when(2) is None and linear(5).when(0.1, stop=3) is None
+    with pytest.raises(ValueError, match="value must be a finite number of at least 0"):
+        linear(5).when(-1)
+
+
+def test_joints_are_the_steps_at_which_phases_begin():
+    assert (warmup(4) >> cosine(6).repeat(3)).joints() == [4, 10, 16]
+    assert step(10).joints(35) == [10, 20, 30]
+    assert (linear(10) * (hold(3) >> hold(9))).joints() == [3]
+    assert schedules.triangular(5).joints(20) == [5, 10, 15, 20]
+    assert linear(10).joints() == []
 
 
 # -- shapes, kinds and derivatives ------------------------------------------------------------------------------------
@@ -274,7 +484,16 @@ def test_shapes_are_kept():
     assert plan(torch.ones(2, dtype=torch.float32)).dtype == torch.float32
 
 
-@pytest.mark.parametrize("plan", [warmup(5) >> cosine(9), (linear(4) * cosine(9)).repeat(2, decay=0.5), exponential(8, 0.1)])
+@pytest.mark.parametrize("plan", [
+    warmup(5) >> cosine(9),
+    (linear(4) * cosine(9)).repeat(2, decay=0.5),
+    exponential(8, 0.1),
+    exponential(rate=0.9),
+    schedules.polynomial(9, 1.7) + 0.5 * schedules.inverse_sqrt(5),
+    schedules.logarithmic_cooling(3).cut(20),
+    schedules.one_cycle(20),
+    schedules.exp_range(5, rate=0.9),
+])  # fmt: skip
 def test_derivative_in_t_equals_finite_differences(plan):
     t = torch.tensor([0.3, 2.2, 6.1, 7.7, 12.4, 99.0], dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(plan(t).sum(), t)
@@ -361,6 +580,45 @@ def test_explain_reads_well():
         (lambda: hold(3, None), TypeError, "value must be"),
         (lambda: warmup(-3), ValueError, "n must be a whole number of at least 0"),
         (lambda: cosine(0, inclusive=True), ValueError, "n must be a whole number of at least 1"),
+        (lambda: ramp(3, 1, 0, shape=0), ValueError, "shape must be a finite number above 0; got 0"),
+        (lambda: ramp(3, 1, 0, shape=True), ValueError, "shape must be one of .*a power above 0; got True"),
+        (lambda: ramp(3, 1, 0, shape=["linear"]), ValueError, "shape must be one of"),
+        (lambda: fade(0), ValueError, "tau must be a finite number above 0; got 0"),
+        (lambda: fade(3, shape="cosine"), ValueError, "shape must be one of exponential, logarithmic.*'cosine'"),
+        (lambda: fade(3) >> hold(1), ValueError, "nothing can follow an endless plan"),
+        (lambda: fade(3).resize(5), ValueError, "cannot be resized"),
+        (lambda: linear(3).cut(0), ValueError, "n must be a whole number of at least 1; got 0"),
+        (lambda: -1 + linear(3), ValueError, "the number before \\+"),
+        (lambda: True + linear(3), TypeError, "unsupported operand"),
+        (lambda: linear(3) + 2, TypeError, "unsupported operand"),
+        (lambda: schedules.constant(-1), ValueError, "value must be a finite number of at least 0"),
+        (lambda: schedules.polynomial(3, power=0), ValueError, "power must be a finite number above 0"),
+        (lambda: exponential(final=0.1), TypeError, "exponential without n is endless and needs rate"),
+        (lambda: exponential(rate=1.1), ValueError, "rate must be at most 1 without n"),
+        (lambda: schedules.inverse_time(-1), ValueError, "tau must be"),
+        (lambda: schedules.inverse_sqrt(0), ValueError, "n must be a whole number of at least 1"),
+        (lambda: schedules.multi_step([]), ValueError, "milestones must be one or more steps"),
+        (lambda: schedules.multi_step([5, 3]), ValueError, r"milestones must have.*in increasing order; got \[5, 3\]"),
+        (lambda: schedules.multi_step([1.5]), TypeError, "a step of milestones must be a whole number"),
+        (lambda: schedules.multi_step(30), TypeError, "milestones must be a list"),
+        (lambda: schedules.piecewise({}), ValueError, "table must give at least one pair"),
+        (lambda: schedules.piecewise([1, 2]), ValueError, "table must give at least one pair"),
+        (lambda: schedules.piecewise({5: 1}), ValueError, "at step 0; it begins at 5"),
+        (lambda: schedules.piecewise({0: 1, 5: -1}), ValueError, "value must be"),
+        (lambda: schedules.piecewise({0: 1, 5: 2}, between="sine"), ValueError, "between must be"),
+        (lambda: schedules.piecewise([(0, 1), (5, 1), (3, 1)]), ValueError, "in increasing order"),
+        (lambda: schedules.one_cycle(1), ValueError, "n must be a whole number of at least 2"),
+        (lambda: schedules.one_cycle(10, rise=0.1), ValueError, "rise must leave at least one step.*0.1 of 10"),
+        (lambda: schedules.one_cycle(10, rise=1.0), ValueError, "rise must be a number"),
+        (lambda: schedules.one_cycle(10, rise=0.6, three_phase=True), ValueError, "rise must be a number.*below 0.5"),
+        (lambda: schedules.one_cycle(10, div=0), ValueError, "div must be"),
+        (lambda: schedules.one_cycle_momentum(10, low=0.95, high=0.85), ValueError, "low must be at most high"),
+        (lambda: schedules.triangular(0), ValueError, "up must be"),
+        (lambda: schedules.triangular(5, low=1.5), ValueError, "low must be at most 1"),
+        (lambda: schedules.exp_range(5, rate=1.5), ValueError, "rate must be at most 1"),
+        (lambda: schedules.wsd(10, warm=5, cool=6), ValueError, r"warm \+ cool must be at most n = 10; got 5 \+ 6"),
+        (lambda: schedules.reheat(0.5, every=3), TypeError, "plan must be a Plan; got 0.5"),
+        (lambda: schedules.geometric_cooling(1.5), ValueError, "rate must be at most 1"),
         (lambda: exponential(5), TypeError, "either final or rate"),
         (lambda: exponential(5, final=0.1, rate=0.1), TypeError, "either final or rate"),
         (lambda: exponential(5, rate=0), ValueError, "rate must be a finite number above 0"),
