@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lrlib import landscape, tasks
+from lrlib import landscape, plot, tasks
 from lrlib.curvature import sharpness
 from lrlib.landscape import points
 
@@ -244,3 +244,21 @@ def test_ratios_of_every_step():
 def test_bad_input_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(seeded_net(0), *data())
+
+
+def test_figures_of_slices_and_barriers():
+    nets, (x, y) = [seeded_net(s) for s in range(2)], data()
+    line = landscape.loss_line(nets[0], ce, x, y, at=[-1.0, 0.0, 1.0])
+    plane = landscape.loss_plane(nets[0], ce, x, y, through=[nets[1]], at=np.linspace(-1, 2, 7), metric=tasks.task.accuracy)
+    found = landscape.barrier(*nets, ce, x, y, metric=tasks.task.accuracy, points=5)
+    figure = plot.loss_line({"first": line, "again": line}, log=True)
+    assert len({row.get_linestyle() for row in figure.axes[0].lines}) == 2
+    assert [t.get_text() for t in plot.loss_plane(plane).axes[0].texts][-2:] == ["1", "2"]
+    assert plot.loss_plane(plane, name="metric", levels=[0.4]).axes[0].collections
+    assert plot.barrier(found, name="error").axes[0].texts[-1].get_text() == f"{found.error_barrier / 100:.3g}"
+    with pytest.raises(ValueError, match="slice must be a plane; got 1 axes"):
+        plot.loss_plane(line)
+    with pytest.raises(ValueError, match="name must be 'loss', or 'metric'"):
+        plot.loss_line(line, name="metric")
+    with pytest.raises(ValueError, match="name must be 'loss', or 'error'"):
+        plot.barrier(landscape.barrier(*nets, ce, x, y, points=2), name="error")

@@ -1,0 +1,24 @@
+"""What all figures share: axes to draw on, line styles, labels."""
+
+SIZE = (6.4, 3.6)  # inches
+LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))  # told apart without colour too
+
+
+def axes(ax):
+    """`ax`, or the axes of a new figure."""
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("lrlib.plot draws with matplotlib, which is not installed: pip install matplotlib") from error
+    return Figure(figsize=SIZE, layout="constrained").add_subplot()
+
+
+def finish(ax, xlabel, ylabel, legend):
+    """Label the axes, add a legend where it is wanted and there is something in it; return the figure."""
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    if legend and ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False)
+    return ax.figure
