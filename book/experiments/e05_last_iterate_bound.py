@@ -1,7 +1,7 @@
 """E05: what theory says about the shape of a schedule, without any training.
 
-For a convex function with subgradients of length at most G, started at distance D from
-the minimum, the last iterate of T subgradient steps with rates η_1 … η_T satisfies
+For a convex function with subgradients of length at most G and a start x_1 at distance D
+from the minimum, the iterate x_T of subgradient steps with rates η_1 … η_T satisfies
 
     E f(x_T) − f* ≤ D²/(2Ση) + Ση²G²/(2Ση)
                     + ½ Σ_{k<T} (η_k / Σ_{t>k} η_t) (Σ_{t≥k} η_t² G² / Σ_{t≥k} η_t)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..arguments import number, whole
+from ..arguments import whole
 from ..augmentation import Images, Signals
 from .cache import cached
 from .networks import conv_net, mlp
@@ -59,7 +59,7 @@ def breast_cancer(width=32, depth=2, batch=16, steps=1000, valid=100, test=100, 
     parts = _split(*_sklearn("load_breast_cancer"), valid, test)
     mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if standardise else (0.0, 1.0)
     parts = [((a - mean) / std, b.float()) for a, b in parts]
-    model = functools.partial(mlp, [30] + [width] * depth + [1], dropout, batch_norm)
+    model = _tried(mlp, [30] + [whole("width", width)] * whole("depth", depth, least=0) + [1], dropout, batch_norm)
     return Task("breast_cancer", model, *parts, binary_loss, binary_accuracy, batch, steps, augment=augment, l1=l1,
                 l2=l2, penalise=penalise)
 
@@ -104,10 +104,16 @@ def _network(network, shape, width, depth, dropout, batch_norm):
     width = whole("width", usual_width if width is None else width)
     depth = whole("depth", usual_depth if depth is None else depth, least=0)
     norm = network == "conv" if batch_norm is None else batch_norm
-    dropout = number("dropout", dropout, below=1)
     if network == "conv":
-        return functools.partial(conv_net, shape, 10, width, depth, dropout, norm)
-    return functools.partial(mlp, [math.prod(shape)] + [width] * depth + [10], dropout, norm)
+        return _tried(conv_net, shape, 10, width, depth, dropout, norm)
+    return _tried(mlp, [math.prod(shape)] + [width] * depth + [10], dropout, norm)
+
+
+def _tried(make, *arguments):
+    """``make`` with its arguments, called once without weights so that a wrong one shows now."""
+    with torch.device("meta"):
+        make(*arguments)
+    return functools.partial(make, *arguments)
 
 
 def _named(name, network):

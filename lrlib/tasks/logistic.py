@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..arguments import number, whole
 from ..streams import generator
 from .task import Task, binary_accuracy, binary_loss
 
@@ -22,6 +23,7 @@ def sparse_logistic(features=200, train=2000, valid=2000, test=10000, batch=20, 
     >>> task.details["frequencies"].tolist(), task.details["weights"].tolist()
     ([1.0, 0.5, 0.3333333432674408, 0.25], [1.0, -1.0, 1.0, -1.0])
     """
+    features, train, valid, test = _counts(features=features, train=train, valid=valid, test=test)
     k = torch.arange(1, features + 1)
     frequencies, weights = 1.0 / k, 1.0 - 2.0 * ((k - 1) % 2)
     draw = functools.partial(_draw_sparse, frequencies, weights)
@@ -29,6 +31,10 @@ def sparse_logistic(features=200, train=2000, valid=2000, test=10000, batch=20, 
     return Task("sparse_logistic", functools.partial(_zero_linear, features), drawn if fresh else drawn(0),
                 draw(valid, "valid", 0), draw(test, "test", 0), binary_loss, binary_accuracy, batch, steps,
                 details={"frequencies": frequencies, "weights": weights})
+
+
+def _counts(**counts):
+    return [whole(name, value) for name, value in counts.items()]
 
 
 def _seeded_draw(draw, n, seed):
@@ -99,8 +105,8 @@ def convex_logistic(features=20, train=1000, test=10000, penalty=0.01, condition
     >>> bool(torch.autograd.grad(loss, w)[0].norm() < 1e-12), bool(abs(loss.item() - task.optimum) < 1e-12)
     (True, True)
     """
-    if not penalty > 0:
-        raise ValueError(f"convex_logistic: penalty must be above 0; got {penalty!r}")
+    features, train, test = _counts(features=features, train=train, test=test)
+    number("penalty", penalty, above=0), number("condition", condition, least=1)
     scale = torch.logspace(0, -0.5 * np.log10(condition), features)
     truth = torch.randn(features, generator=generator(0, "convex_logistic/weights"))
     sets = [_draw_dense(scale, truth, n, part) for n, part in ((train, "train"), (test, "test"))]

@@ -22,8 +22,12 @@ def mlp(sizes, dropout=0.0, batch_norm=False):
     )
     >>> [type(layer).__name__ for layer in mlp([4, 8, 2], dropout=0.2, batch_norm=True)]
     ['Linear', 'BatchNorm1d', 'ReLU', 'Dropout', 'Linear']
+
+    Raises ``TypeError``/``ValueError`` for sizes that are no whole numbers, or a dropout outside [0, 1).
     """
-    dropout = number("dropout", dropout, below=1)
+    dropout, sizes = _checked(dropout, batch_norm), [whole("sizes", size) for size in sizes]
+    if len(sizes) < 2:
+        raise ValueError(f"sizes must name the inputs, any hidden layers and the outputs; got {sizes!r}")
     layers = []
     for fan_in, fan_out in zip(sizes, sizes[1:]):
         layers += [_he(nn.Linear(fan_in, fan_out), fan_in)]
@@ -43,11 +47,14 @@ def conv_net(shape, classes=10, width=8, depth=3, dropout=0.0, batch_norm=True):
     torch.Size([5, 10])
     >>> sum(p.numel() for p in conv_net((40,), width=16).parameters())
     3338
+
+    Raises ``TypeError``/``ValueError`` for a number that is no whole one, or a dropout outside [0, 1).
     """
     axes = len(shape)
     if axes not in (1, 2):
         raise ValueError(f"shape must be (length,) or (height, width); got {shape!r}")
-    width, depth, dropout = whole("width", width), whole("depth", depth), number("dropout", dropout, below=1)
+    width, depth, dropout = whole("width", width), whole("depth", depth), _checked(dropout, batch_norm)
+    shape = tuple(whole("shape", size) for size in shape)
     kind, norm = ((nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d))[axes - 1]
     layers, channels, left = [nn.Unflatten(1, (1, *shape))], 1, list(shape)
     for k in range(depth):
@@ -57,6 +64,12 @@ def conv_net(shape, classes=10, width=8, depth=3, dropout=0.0, batch_norm=True):
     features = channels * math.prod(left)
     dropped = [nn.Dropout(dropout)] if dropout else []
     return nn.Sequential(*layers, nn.Flatten(), *dropped, _he(nn.Linear(features, classes), features))
+
+
+def _checked(dropout, batch_norm):
+    if not isinstance(batch_norm, bool):
+        raise TypeError(f"batch_norm must be True or False; got {batch_norm!r}")
+    return number("dropout", dropout, below=1)
 
 
 def _he(layer, fan_in):

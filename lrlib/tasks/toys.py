@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..arguments import number
 from .task import Task
 
 
@@ -39,13 +40,16 @@ def quadratic(curvatures=(4.0,), start=None, noise=0.0, steps=50):
     >>> task.loss(task.model()(None), task.train[1])
     tensor(4., grad_fn=<MulBackward0>)
     """
-    start = (1.0,) * len(curvatures) if start is None else tuple(np.atleast_1d(start).tolist())
+    listed = curvatures.tolist() if hasattr(curvatures, "tolist") else list(curvatures)
+    curvatures = tuple(number("curvatures", c, least=-np.inf) for c in listed)
+    given = [1.0] * len(curvatures) if start is None else np.atleast_1d(start).tolist()
+    start = tuple(number("start", x, least=-np.inf) for x in given)
     if len(start) != len(curvatures):
         raise ValueError(f"quadratic: start must have {len(curvatures)} numbers, like curvatures; got {start!r}")
-    train = (torch.zeros(1, 1), torch.tensor([[float(c) for c in curvatures]]))
+    train = (torch.zeros(1, 1), torch.tensor([curvatures]))
     least = 0.0 if min(curvatures) >= 0 else None
     return Task("quadratic", functools.partial(Point, start), train, None, None, _quadratic_loss, _norm, None, steps,
-                noise, "distance", least, {"curvatures": tuple(curvatures)})
+                noise, "distance", least, {"curvatures": curvatures})
 
 
 def _tilted(x):
@@ -147,7 +151,7 @@ def double_well(kind="tilted", start=None, noise=2.0, steps=2000):
     """
     well = Well(kind)
     start = well.start if start is None else start
-    point = getattr(well, start) if start in ("left", "right") else float(start)
+    point = getattr(well, start) if start in ("left", "right") else number("start", start, least=-np.inf)
     train = (torch.zeros(1, 1), torch.zeros(1, 1))
     return Task(f"double_well_{kind}", functools.partial(Point, (point,)), train, None, None,
                 functools.partial(_well_loss, well), functools.partial(_in_lower, well), None, steps, noise,

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from lrlib import tasks
+from lrlib.fit import fit
+from lrlib.sweep import sweep
 from lrlib.tasks import cache
 
 SMALL = {"train": 50, "valid": 20, "test": 20}
@@ -248,6 +250,31 @@ def test_dropout_and_batch_norm_leave_the_first_weights_of_a_seed():
 def test_a_wrong_option_of_a_ready_made_task_is_named(wrong, match):
     with pytest.raises((TypeError, ValueError), match=match):
         tasks.digits(**wrong)
+
+
+@pytest.mark.parametrize(("make", "match"), [
+    (lambda: tasks.breast_cancer(width=1.7), "width must be"), (lambda: tasks.breast_cancer(depth=True), "depth must be"),
+    (lambda: tasks.breast_cancer(batch_norm=1), "batch_norm must be"), (lambda: tasks.sparse_logistic(features=1.7), "features must be"),
+    (lambda: tasks.sparse_logistic(train=True), "train must be"), (lambda: tasks.convex_logistic(penalty=0), "penalty must be"),
+    (lambda: tasks.convex_logistic(condition=0.5), "condition must be"), (lambda: tasks.convex_logistic(test=2.5), "test must be"),
+    (lambda: tasks.mlp([3]), "sizes must name"), (lambda: tasks.mlp([3, 1.7]), "sizes must be"), (lambda: tasks.mlp([3, True]), "sizes must be"),
+    (lambda: tasks.conv_net((3, 4, 5)), "shape must be"), (lambda: tasks.conv_net((8, 8), depth=0), "depth must be"),
+    (lambda: tasks.quadratic(curvatures=(1.0, True)), "curvatures must be"), (lambda: tasks.quadratic(start="a"), "start must be"),
+    (lambda: tasks.double_well(start=True), "start must be"), (lambda: tasks.double_well(steps=1.5), "steps must be")])  # fmt: skip
+def test_wrong_numbers_of_the_other_tasks_are_named(make, match):
+    with pytest.raises((TypeError, ValueError), match=match):
+        make()
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.2, "batch_norm": True, "l1": 1e-4}, {"network": "conv", "width": 2, "l2": 1e-3}])
+def test_regularised_tasks_train_alike_alone_and_in_a_sweep(options):
+    task = tasks.digits(**{"width": 8, **options}, augment=True, steps=6)
+    usual = dict(dtype=torch.float64, momentum=0.8)
+    together = sweep(task, "momentum", lr=[0.02, 0.1], seeds=[4, 1], path="eager", **usual)
+    for lane in range(4):
+        alone = fit(task, "momentum", lr=together.lr0[lane], seed=together.seed[lane], **usual)
+        assert np.allclose(alone.loss[0], together.loss[lane], rtol=1e-10)
+        assert np.allclose(alone.final("test_loss"), together.final("test_loss")[lane], rtol=1e-10)
 
 
 def test_conv_net_of_every_depth_fits_its_input():
