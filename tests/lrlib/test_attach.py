@@ -338,7 +338,7 @@ def test_tensor_options_are_filled_in_place():
     beta = torch.tensor(0.8, dtype=torch.float64)
     optimizer = torch.optim.Adam(parameters(), lr=0.5, betas=(beta, torch.tensor(0.99)), foreach=False)
     optimizer.param_groups[0]["weight_decay"] = decay = torch.tensor(0.5, dtype=torch.float64)
-    handle = attach(optimizer, PLAN, beta1=FALL, weight_decay=FALL)
+    attach(optimizer, PLAN, beta1=FALL, weight_decay=FALL)
     run(optimizer, 2)
     assert optimizer.param_groups[0]["betas"][0] is beta and beta.item() == 0.8 * FALL(1)
     assert optimizer.param_groups[0]["weight_decay"] is decay and decay.item() == 0.5 * FALL(1)
