@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lrlib import streams, tasks
+from lrlib import optimizers, rules, streams, tasks
 from lrlib.fit import fit, steps
+from lrlib.plateau import Plateau
 from lrlib.record import Record
-from lrlib.schedules import cosine, exponential, warmup
+from lrlib.schedules import cosine, exponential, one_cycle_momentum, warmup
+from lrlib.stopping import Stalling, Worsening
 from lrlib.sweep import sweep
 
 PLAN = warmup(5) >> cosine(25)
@@ -107,6 +109,13 @@ def test_dropout_and_batch_norm_come_from_the_seed():
     ({"evaluate": 0}, "evaluate must be"), ({"evaluate": [99]}, "evaluate must name steps between 0 and 30"),
     ({"diverged_at": 0.5}, "diverged_at must be above 1"), ({"beta": 1}, "unknown option 'beta'"),
     ({"plan": 3}, "plan must be a function"), ({"checkpoint_every": 0}, "checkpoint_every must be"),
+    ({"lr": True}, "lr must be a number"), ({"steps": 1.7}, "steps must be a whole number"), ({"steps": True}, "steps must be"),
+    ({"seed": 1.7}, "seeds must be a whole number"), ({"evaluate": 1.7}, "evaluate must be a whole number"),
+    ({"evaluate": [1.7]}, "evaluate must be a whole number"), ({"checkpoint_every": 1.7}, "checkpoint_every must be a whole"),
+    ({"plans": [3]}, "plans must map options to plans"), ({"plans": {"lr": PLAN}}, "that of lr is the argument plan"),
+    ({"plans": {"trust": PLAN}}, "trust"), ({"stop": 3, "evaluate": 2}, "stop must be an object with a method update"),
+    ({"stop": Worsening()}, "stop needs evaluate=n"), ({"stop": Worsening(), "evaluate": 2}, "which task 'small' lacks"),
+    ({"plateau": Plateau()}, "plateau needs evaluate=n"),
 ])
 def test_mistakes_are_named_before_anything_runs(change, match):
     with pytest.raises((ValueError, TypeError), match=match):
@@ -138,6 +147,108 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     (tmp_path / "b.pt").write_bytes(b"no checkpoint")
     with pytest.raises(ValueError, match="is not a checkpoint of lrlib.fit"):
         run(checkpoint=tmp_path / "b.pt")
+
+
+def watched(seed=1):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(60, 4, generator=g)
+    y = (x[:, 0] > 0).long()
+    return tasks.Task("watched", lambda: tasks.mlp([4, 6, 2], dropout=0.2, batch_norm=True), (x[:40], y[:40]), (x[40:], y[40:]),
+                      None, nn.functional.cross_entropy, tasks.accuracy, 7, 60)
+
+
+def test_a_run_with_plateau_stopping_rule_and_plans_resumes_bit_by_bit(tmp_path):
+    arguments = dict(optimizer="momentum", lr=0.3, plan=warmup(5), plans={"momentum": one_cycle_momentum(60)}, evaluate=2,
+                     plateau=Plateau(factor=0.5, patience=0), stop=Stalling(patience=5))
+    whole = fit(watched(), **arguments)
+    assert whole.status[0] == "stopped" and 10 < len(whole.step) < 60 and len(np.unique(whole.lr[0, 10:])) > 2
+    for at in (3, 8, len(whole.step) - 1):
+        path = tmp_path / f"{at}.pt"
+        fit(watched(), **arguments, checkpoint=path, on_event=lambda event: event.step < at - 1)
+        assert fit(watched(), **arguments, checkpoint=path) == whole
+    assert fit(watched(), **arguments, checkpoint=path) == whole                 # stopped by its rule: returns at once
+    with pytest.raises(ValueError, match="its stop is"):
+        fit(watched(), **arguments | {"stop": Stalling(patience=6)}, checkpoint=path)
+    with pytest.raises(ValueError, match="its plans is"):
+        fit(watched(), **arguments | {"plans": None}, checkpoint=path)
+
+
+def test_the_stopping_rule_stops_where_it_says_and_stays_the_callers():
+    rule = Worsening(patience=2)
+    run = dict(lr=0.5, steps=60, evaluate=3)
+    whole, stopped = fit(watched(), **run), fit(watched(), **run, stop=rule)
+    assert rule.count == 0
+    at = rule.first(whole.evaluations["valid_loss"][0])
+    assert stopped.status[0] == "stopped" and stopped.evaluations["step"][-1] == whole.evaluations["step"][at]
+    assert np.array_equal(stopped.loss[0], whole.loss[0, :len(stopped.step)])
+
+
+def test_a_plateau_lowers_the_rate_after_reports_without_improvement():
+    record = fit(watched(), lr=0.5, steps=60, evaluate=3, plateau=Plateau(factor=0.5, patience=1), plan=warmup(10))
+    values, plateau = record.evaluations["valid_loss"][0], Plateau(factor=0.5, patience=1)
+    memory, scales = plateau.start(), []
+    for value in values[:-1]:
+        scales += [memory["scale"]] * 3
+        memory = plateau.update(memory, value)
+    scales += [memory["scale"]] * 3
+    assert min(scales) < 1 and np.allclose(record.lr[0], 0.5 * warmup(10)(np.arange(60)) * scales)
+
+
+def test_options_that_follow_plans_are_recorded_and_can_be_changed():
+    plan = one_cycle_momentum(30)
+    run = steps(small(), "momentum", lr=0.1, momentum=0.8, plans={"momentum": plan})
+    events = [next(run) for _ in range(10)]
+    run.send({"momentum": 0.4})
+    try:
+        while True:
+            events.append(next(run))
+    except StopIteration as end:
+        record = end.value
+    base = np.where(np.arange(30) < 10, 0.8, 0.4)
+    assert np.allclose(record.options["momentum"][0], base * plan(np.arange(30)), rtol=1e-14)
+    theirs = fit(small(), lambda p: torch.optim.Adam(p, lr=0.01), plans={"beta1": plan})
+    assert np.allclose(theirs.options["beta1"][0], 0.9 * plan(np.arange(30)), rtol=1e-14)
+
+
+def test_an_optimizer_that_needs_a_closure_gets_one():
+    quadratic = fit(tasks.quadratic(), lambda p: torch.optim.LBFGS(p, line_search_fn="strong_wolfe"), steps=5)
+    assert quadratic.status[0] == "finished" and quadratic.loss[0, 4] < 1e-9 * quadratic.loss[0, 0]
+    gone = fit(tasks.quadratic(), "annealed_sgd", lr=50.0, temperature=1e9, steps=50)
+    assert gone.status[0] == "diverged" and np.isnan(gone.lr[0, -1]) and np.isfinite(gone.lr[0, :-1]).all()
+    calm = fit(tasks.quadratic(), "annealed_sgd", lr=50.0, temperature=0.0, steps=50)
+    assert (np.diff(calm.loss[0]) <= 0).all()
+
+
+def test_a_rule_of_ones_own_runs_in_fit_and_sweep():
+    @rules.rule("halving", "element", ("n",))
+    def halving(x, g, state, t, *, lr=0.1):
+        return x - lr * g / (1 + state["n"]), {"n": 2 * state["n"] + 1}
+
+    try:
+        single, swept = fit(small(), halving, lr=0.2), sweep(small(), "halving", lr=[0.1, 0.2])
+        assert single.optimizer == "halving" and np.abs(swept.loss[1] - single.loss[0]).max() < 1e-6
+    finally:
+        rules.RULES.pop("halving"), optimizers.CLASSES.pop("halving", None)
+
+
+def test_augmented_batches_are_those_of_the_seed_and_the_step():
+    seen = []
+    task = small()
+    task.augment = lambda x, g: seen.append(x + torch.randn(x.shape, generator=g)) or seen[-1]
+    fit(task, lr=0.1, steps=6, seed=2)
+    first = [x.clone() for x in seen[-6:]]
+    order, x = streams.Order(2, 40, 7), task.train[0]
+    for t, made in enumerate(first):
+        assert torch.equal(made, task.augmented(x[order.rows(t, t + 1)[0]], 2, t))
+
+
+def test_a_checkpoint_is_read_on_the_cpu(tmp_path, monkeypatch):
+    seen = {}
+    load = torch.load
+    monkeypatch.setattr(torch, "load", lambda path, **options: seen.update(options) or load(path, **options))
+    for _ in range(2):
+        fit(small(), lr=0.1, steps=3, checkpoint=tmp_path / "a.pt")
+    assert seen["map_location"] == "cpu" and seen["weights_only"]
 
 
 SCRIPT = """
