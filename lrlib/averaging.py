@@ -47,7 +47,7 @@ class Average:
         self._lent = False
 
     def update(self, source):
-        """Take the present weights of ``source``: a module, a `Record`, or a dict name → tensor or array.
+        """Take the present weights of ``source``: a module, a `Record`, a dict name → tensor or array, a list of tensors.
 
         Raises ``ValueError`` where names or shapes are not those of the first update, ``RuntimeError`` inside
         `applied`; nothing is changed then.
@@ -61,10 +61,11 @@ class Average:
             self._take(tensors)
         self.count += 1
 
-    def follow(self, optimizer, model, start=0, every=1):
+    def follow(self, optimizer, model=None, start=0, every=1):
         """Update from ``model`` after steps start + every, start + 2·every, … of ``optimizer``, counted from 1.
 
-        A step that mixed precision skips does not count. Returns a handle; ``handle.remove()`` ends it.
+        Without a model, from the list of the optimizer's own parameters; then `applied` takes such a list, too. A step
+        that mixed precision skips does not count. Returns a handle; ``handle.remove()`` ends it.
 
         >>> model = torch.nn.Linear(1, 1)
         >>> optimizer, ema = torch.optim.SGD(model.parameters(), lr=0.1), EMA(0.9)
@@ -81,7 +82,7 @@ class Average:
             if skipped is not None and skipped.item():
                 return
             if self.steps >= start and (self.steps + 1 - start) % every == 0:
-                self.update(model)
+                self.update([p for g in optimizer.param_groups for p in g["params"]] if model is None else model)
             self.steps += 1
 
         return optimizer.register_step_post_hook(after)
@@ -95,7 +96,7 @@ class Average:
 
     @contextlib.contextmanager
     def applied(self, model):
-        """Lend the average to ``model`` inside a ``with`` block; the block's target is the model.
+        """Lend the average to ``model`` (a module or a list of tensors) inside a ``with`` block, whose target it is.
 
         At its end all parameters and buffers are what they were, also after an exception and after
         `update_batch_norm` inside. Raises ``ValueError`` if the model has other names or shapes or nothing was averaged.
@@ -293,13 +294,16 @@ def _wide(tensor):
 
 
 def _tensors(source, buffers):
-    """{name: detached tensor} of a module, a record or a dict."""
+    """{name: detached tensor} of a module, a record, a dict or a list, whose names are the places."""
     if isinstance(source, torch.nn.Module):
         named = dict(source.named_parameters()) | (dict(source.named_buffers()) if buffers else {})
         return {name: tensor.detach() for name, tensor in named.items()}
     source = getattr(source, "parameters", source)
+    if isinstance(source, (list, tuple)):
+        source = {str(place): value for place, value in enumerate(source)}
     if not isinstance(source, dict) or not source:
-        raise TypeError(f"update takes a module, a Record or a dict name → tensor; got {type(source).__name__}")
+        raise TypeError("source must be a module, a Record, a dict name → tensor or a list of tensors, not empty; "
+                        f"got {type(source).__name__}")  # fmt: skip
     return {name: torch.as_tensor(value).detach() for name, value in source.items()}
 
 

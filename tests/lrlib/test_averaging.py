@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.optim import swa_utils
 
+from lrlib import tasks
 from lrlib.averaging import EMA, LAWA, SWA, update_batch_norm
+from lrlib.fit import fit
+from lrlib.record import record_model
 
 FEW = settings(max_examples=25, deadline=None)
 KINDS = [lambda **o: EMA(0.7, **o), lambda **o: EMA(0.7, correct=False, **o), SWA, lambda **o: LAWA(3, **o)]
@@ -174,6 +177,27 @@ def test_whole_numbers_are_those_of_the_latest_and_buffers_can_be_averaged():
     assert torch.allclose(average.values["1.running_mean"], mean)
 
 
+def test_the_weights_of_a_fit_are_averaged_through_its_optimizer():
+    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    task = tasks.Task("rows", lambda: tasks.mlp([3, 4, 1]), (x, x[:, :1]), None, None, nn.MSELoss(), nn.MSELoss(), 8, 30)
+    average, seen = LAWA(3), []
+
+    def make(parameters):
+        optimizer = torch.optim.SGD(parameters, lr=0.1)
+        average.follow(optimizer, every=5)
+        optimizer.register_step_post_hook(lambda o, a, k: seen.append([p.detach().clone() for p in o.param_groups[0]["params"]]))
+        return optimizer
+
+    record = fit(task, make)
+    model = record_model(task, record)
+    before = [p.detach().clone() for p in model.parameters()]
+    with average.applied(list(model.parameters())):
+        for place, p in enumerate(model.parameters()):
+            assert torch.allclose(p, sum(seen[t][place] for t in (19, 24, 29)) / 3)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(before, seen[-1]))
+
+
 # ---- batch-norm statistics
 
 
@@ -232,7 +256,8 @@ def test_averaged_weights_with_measured_statistics_work_and_leave_no_trace():
     (lambda: EMA(1.0), "decay must be a number of at least 0 and below 1"), (lambda: EMA(True), "decay must be"),
     (lambda: EMA(math.nan), "decay must be"), (lambda: LAWA(1.7), "k must be a whole"), (lambda: LAWA(True), "k must be a whole"),
     (lambda: LAWA(0), "k must be a whole"), (lambda: SWA().values, "nothing was averaged yet"),
-    (lambda: SWA().over([]), "nothing was averaged yet"), (lambda: SWA().update([torch.ones(1)]), "update takes a module"),
+    (lambda: SWA().over([]), "nothing was averaged yet"), (lambda: SWA().update([]), "source must be a module"),
+    (lambda: SWA().update(3), "source must be a module"), (lambda: SWA().update({}), "source must be a module"),
     (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, every=0), "every must be"),
     (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, start=1.7), "start must be")])  # fmt: skip
 def test_wrong_arguments_are_named(make, match):
