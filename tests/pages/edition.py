@@ -20,10 +20,10 @@ def page_tests(lang):
         problems = checks.settled(page)
         for question in (checks.WIDGETS, checks.GLYPHS, checks.PICTURES):
             problems += page.evaluate(question)
-        checks.set_theme(page, "light")
         problems += checks.axe(page)
-        checks.set_theme(page, "dark")
-        problems += [f"dark: {found}" for found in checks.axe(page, ["color-contrast"])]
+        for theme in ("light", "dark"):
+            checks.set_theme(page, theme)
+            problems += [f"{theme}: {found}" for found in checks.contrast(page)]
         page.set_viewport_size({"width": 390, "height": 800})
         problems += page.evaluate(checks.OVERFLOW)
         report(problems + page.watch.problems())

@@ -37,6 +37,14 @@ def test_axe_sees_an_unnamed_control(page):
     assert any("label" in found or "name" in found for found in checks.axe(opened(page, '<input type="range">')))
 
 
+def test_pale_text_is_seen_among_much_that_is_dark(page):
+    dark = "".join(f"<p>text {i}</p>" for i in range(20))
+    assert not checks.contrast(opened(page, dark))
+    for pale in ('<p style="color:#aaa">pale</p>', '<p style="background:#555">dark on dark</p>', '<p style="opacity:.3">faint</p>',
+                 '<div style="background:#444"><p>dark on what lies behind</p></div>'):
+        assert checks.contrast(opened(page, dark + pale)), pale
+
+
 @pytest.mark.parametrize("script", [
     "fetch('https://cdn.example.org/x.js').catch(() => 0)", "console.error('broken')", "undefinedFunction()",
     "new Image().src = 'nowhere.png'"])

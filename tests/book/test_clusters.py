@@ -1,0 +1,66 @@
+"""The page on clusters is true: its command lines start a cluster, its Python runs there, its folder is read again."""
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lrbook.nbtext import BOOK
+from lrlib.cli import main
+
+PORT = "8786"
+
+
+def blocks(language, lang="en"):
+    text = (BOOK / lang / "clusters.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and two workers, started by the page's own lines on a free port; gives that port."""
+    distributed = pytest.importorskip("distributed")
+    port, folder = free_port(), tmp_path_factory.mktemp("cluster")
+    lines = [shlex.split(line.replace(PORT, port)) for line in blocks("sh") if line.startswith("dask ")]
+    assert [words[1] for words in lines] == ["scheduler", "worker"]
+    started = [subprocess.Popen([sys.executable, "-m", *words], cwd=folder, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL) for words in lines]
+    try:
+        with distributed.Client(f"tcp://127.0.0.1:{port}", timeout="60s") as client:
+            client.wait_for_workers(2, timeout=60)
+        yield port
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def test_the_page_runs_as_it_stands(cluster, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in blocks("python"):
+        if "ray" not in code:                      # the page says that these lines are untested
+            exec(code.replace(PORT, cluster), names)
+    said = capsys.readouterr().out
+    assert "2 parts by joblib (Loky)" in said and "4 parts by joblib (DaskDistributed)" in said
+    assert len(list(Path("runs").iterdir())) == 8 and "8 parts" in names["record"].path_reason
+    lines = [shlex.split(line.replace(PORT, cluster)) for line in blocks("sh") if "-m lrlib" in line]
+    assert len(lines) == 2
+    for words in lines:
+        assert main(words[3:]) == 0, words
+        assert "best by valid_loss" in capsys.readouterr().out
+
+
+def test_both_editions_show_the_same_lines():
+    for language in ("python", "sh"):
+        assert blocks(language) == blocks(language, "ja")
+    assert len(blocks("sh")) == 6 and len(blocks("python")) == 4
