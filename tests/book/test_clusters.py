@@ -11,12 +11,18 @@ import pytest
 from lrbook.nbtext import BOOK
 from lrlib.cli import main
 
-PORT = "8786"
+PORT, STEPS = "8786", re.compile(r'(steps"?:? )200')
 
 
 def blocks(language, lang="en"):
+    """The page's blocks of one language."""
     text = (BOOK / lang / "clusters.md").read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def here(line, port):
+    """A line of the page with the test's own port, and fewer steps so that it is quick."""
+    return STEPS.sub(r"\g<1>5", line.replace(PORT, port))
 
 
 def free_port():
@@ -30,7 +36,7 @@ def cluster(tmp_path_factory):
     """A scheduler and two workers, started by the page's own lines on a free port; gives that port."""
     distributed = pytest.importorskip("distributed")
     port, folder = free_port(), tmp_path_factory.mktemp("cluster")
-    lines = [shlex.split(line.replace(PORT, port)) for line in blocks("sh") if line.startswith("dask ")]
+    lines = [shlex.split(here(line, port)) for line in blocks("sh") if line.startswith("dask ")]
     assert [words[1] for words in lines] == ["scheduler", "worker"]
     started = [subprocess.Popen([sys.executable, "-m", *words], cwd=folder, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL) for words in lines]
@@ -49,11 +55,11 @@ def test_the_page_runs_as_it_stands(cluster, monkeypatch, tmp_path, capsys):
     names = {}
     for code in blocks("python"):
         if "ray" not in code:                      # the page says that these lines are untested
-            exec(code.replace(PORT, cluster), names)
+            exec(here(code, cluster), names)
     said = capsys.readouterr().out
     assert "2 parts by joblib (Loky)" in said and "4 parts by joblib (DaskDistributed)" in said
     assert len(list(Path("runs").iterdir())) == 8 and "8 parts" in names["record"].path_reason
-    lines = [shlex.split(line.replace(PORT, cluster)) for line in blocks("sh") if "-m lrlib" in line]
+    lines = [shlex.split(here(line, cluster)) for line in blocks("sh") if "-m lrlib" in line]
     assert len(lines) == 2
     for words in lines:
         assert main(words[3:]) == 0, words
