@@ -6,7 +6,7 @@ from .. import checkpoint as checkpoints
 from ..arguments import whole
 from .run import Event, Run
 
-__all__ = ["Event", "Run", "fit", "steps"]
+__all__ = ["Event", "fit", "steps"]
 
 
 def steps(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu", dtype=torch.float32,

@@ -1,6 +1,7 @@
 """The state of one run, advanced step by step: batch, loss, gradients, update, evaluation."""
 
 import contextlib
+import math
 import time
 from dataclasses import dataclass
 
@@ -14,7 +15,6 @@ from .. import record as records
 from ..arguments import LEAST_LOSS, check_diverged_at, factors_of, number, plans_of, seed_list, steps_of
 from ..attach import attach
 from ..evaluation import evaluate_model, evaluation_steps, names
-from ..schedules import hold
 from ..streams import Noise, Order, generator, initial_model, random_state, seeded
 from .setup import check_watched, fresh, maker, named, needs_closure, stacked, watched
 
@@ -35,6 +35,11 @@ class Event:
     lr: list
     status: str = "running"
     evaluation: dict | None = None
+
+
+def _constant(t):
+    """The plan of a run without one."""
+    return 1.0
 
 
 class _Diverged(Exception):
@@ -87,7 +92,7 @@ class Run:
         exact = not any(isinstance(g["lr"], torch.Tensor) for g in groups)
         self.rate_dtype = torch.float64 if exact else torch.float32
         plateau = {} if self.plateau is None else {"plateau": self.plateau}
-        self.attachment = attach(optimizer, hold(1) if self.plan is None else self.plan, **plateau, **self.plans)
+        self.attachment = attach(optimizer, _constant if self.plan is None else self.plan, **plateau, **self.plans)
         self.earlier = {name: np.zeros((0, len(groups))) for name in ("lr", *self.plans)}
         self.closure_needed = needs_closure(optimizer)
 
@@ -131,7 +136,11 @@ class Run:
         for p in self.parameters:
             p.grad = None
         x, y = self._batch()
-        with torch.enable_grad(), self._stream("forward"):
+        if self.random or not torch.is_grad_enabled():
+            with torch.enable_grad(), self._stream("forward"):
+                loss = self._objective(x, y)
+                loss.backward()
+        else:
             loss = self._objective(x, y)
             loss.backward()
         if self.noise is not None:
@@ -149,8 +158,8 @@ class Run:
     def _bad(self, loss):
         """Whether this loss says that the run has diverged."""
         first = abs(self.losses[0] if self.losses else loss)
-        limit = self.diverged_at * first if first > LEAST_LOSS else np.inf
-        return not np.isfinite(loss) or loss > limit
+        limit = self.diverged_at * first if first > LEAST_LOSS else math.inf
+        return not math.isfinite(loss) or loss > limit
 
     def _update(self):
         """Gradients and update of this step, or none after divergence; return the loss."""

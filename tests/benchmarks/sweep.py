@@ -1,7 +1,9 @@
 """How much faster a sweep is than a loop over ``torch.optim`` in the same process: ``python tests/benchmarks/sweep.py``.
 
 Each row is measured in rounds that interleave the three ways, so that a busy machine slows all of them; the ratio is
-the median over the rounds. Compilation is timed apart. ``--threads N`` sets PyTorch's threads, ``--rounds N`` the rounds.
+the median over the rounds. Compilation is timed apart. Memory a lane is what an eager sweep holds between steps and, at
+its peak, in a step, its inputs included but not the data that all lanes share. ``--threads N`` sets PyTorch's threads,
+``--rounds N`` the rounds.
 """
 
 import statistics
@@ -15,7 +17,8 @@ from lrlib import streams, tasks
 from lrlib.sweep.paths import Compiled, Eager
 from lrlib.sweep.setup import Setup
 
-GOALS = {"digits 64-64-64-10, 32 lanes": (3, 8), "32-32-32-1, 23 lanes": (4, 25), "32-32-32-1, 128 lanes": (None, 45)}
+GOALS = {"digits 64-64-64-10, 32 lanes": (3, 8), "32-32-32-1, 23 lanes": (4, 25), "32-32-32-1, 128 lanes": (None, 45),
+         "conv net with batch norm, 32 lanes": (None, 2)}
 
 
 def binary():
@@ -53,15 +56,32 @@ def engine_seconds(engine, lanes, steps):
     return (time.perf_counter() - began) / steps
 
 
-def row(name, task, count, rounds):
-    """Measure one row of the table."""
-    setup = Setup(task, "sgd", [0.01], count, None, 400, "cpu", torch.float32, None, "eager", 1e3, {})
-    lanes = setup.lanes()
+def lane_bytes(task, count):
+    """Bytes a lane: what the carry and the inputs of a block hold, and the most that an eager step allocates."""
+    lanes = lanes_of(task, count)
+    engine, carry, inputs = Eager(lanes), lanes.begin(), lanes.inputs(0, lanes.ahead(1))
+    engine(carry, inputs)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        engine(carry, inputs)
+    events = sorted(profile.profiler.kineto_results.events(), key=lambda event: event.start_ns())
+    changes = [event.nbytes() for event in events if event.name() == "[memory]"]
+    held = sum(tensor.nbytes for tensor in (*carry.flat(), *inputs.flat()))
+    return (held + max(np.cumsum(changes))) / count
+
+
+def lanes_of(task, count):
+    """That many seeds at one rate, stacked."""
+    return Setup(task, "sgd", [0.01], count, None, 400, "cpu", torch.float32, None, "eager", 1e3, {}).lanes()
+
+
+def row(name, task, count, rounds, steps=400):
+    """Measure one row of the table; ``steps``: of the compiled way in a round, the eager one makes a tenth."""
+    lanes = lanes_of(task, count)
     began = time.perf_counter()
     compiled, eager = Compiled(lanes), Eager(lanes)
     compilation = time.perf_counter() - began
-    ways = (lambda: loop_seconds(task, count, max(3, 200 // count)), lambda: engine_seconds(eager, lanes, 40),
-            lambda: engine_seconds(compiled, lanes, 400))
+    ways = (lambda: loop_seconds(task, count, max(3, 200 // count)), lambda: engine_seconds(eager, lanes, steps // 10),
+            lambda: engine_seconds(compiled, lanes, steps))
     for way in ways:
         way()
     times = np.array([[way() for way in ways] for _ in range(rounds)])
@@ -69,7 +89,7 @@ def row(name, task, count, rounds):
     loop, slow, fast = np.median(times, axis=0)
     goal = " / ".join("–" if g is None else f"{g}" for g in GOALS[name])
     return [name, f"{loop * 1e3:.2f}", f"{slow * 1e3:.2f}", f"{fast * 1e3:.3f}", f"{ratios[0]:.1f}", f"{ratios[1]:.1f}",
-            goal, f"{count / fast:,.0f}", f"{compilation:.0f}"]
+            goal, f"{count / fast:,.0f}", f"{lane_bytes(task, count) / 1e3:,.0f}", f"{compilation:.0f}"]
 
 
 def main():
@@ -78,9 +98,10 @@ def main():
     torch.set_num_threads(options.threads)
     rows = [row("digits 64-64-64-10, 32 lanes", tasks.digits(), 32, options.rounds),
             row("32-32-32-1, 23 lanes", binary(), 23, options.rounds),
-            row("32-32-32-1, 128 lanes", binary(), 128, options.rounds)]
+            row("32-32-32-1, 128 lanes", binary(), 128, options.rounds),
+            row("conv net with batch norm, 32 lanes", tasks.digits(network="conv"), 32, options.rounds, steps=80)]
     columns = ["lanes", "loop, ms a step", "eager, ms", "compiled, ms", "eager ×", "compiled ×", "goal", "lane-steps/s",
-               "compilation, s"]
+               "kB a lane", "compilation, s"]
     report("sweep", columns, rows, options.json, f"SGD, float32, {options.threads} threads, medians of "
            f"{options.rounds} interleaved rounds.")
 
