@@ -231,10 +231,11 @@ class Repeat(Plan):
         if self._cycles:
             return self._cycles._words(start)
         n, fading = self.plan.length, "" if self.decay == 1 else f", each {self.decay:.4g} times the one before"
+        size = "1 step" if n == 1 else f"{n} steps"
         if self.times is None:
-            head = f"from step {start}: cycles of {n} steps without end{fading}"
+            head = f"from step {start}: cycles of {size} without end{fading}"
         else:
-            head = f"steps {start} to {start + self.length - 1}: {self.times} cycles of {n} steps{fading}"
+            head = f"steps {start} to {start + self.length - 1}: {self.times} cycles of {size}{fading}"
         return [head, *_indented(self.plan, 0)]
 
     def __repr__(self):

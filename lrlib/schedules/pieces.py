@@ -159,7 +159,7 @@ class Fade(Plan):
         return self._value(t, lib)
 
     def _words(self, start):
-        return [f"from step {start}: falls from 1 without end ({_shown(self.shape)}, τ = {self.tau:.4g} steps)"]
+        return [f"from step {start}: falls from 1 without end ({_shown(self.shape)}, τ = {self.tau:.4g})"]
 
     def __repr__(self):
         shape = "" if self.shape == "exponential" else f", shape={self.shape!r}"

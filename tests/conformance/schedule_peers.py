@@ -10,6 +10,7 @@ import oracles
 import pytorch_optimizer.lr_scheduler as peer
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler as torch_lr
+from torch.optim.swa_utils import SWALR
 
 from lrlib import schedules as s
 
@@ -243,6 +244,15 @@ def chained(data):
         return lambda t: scheduler.step()
 
     return Setting(s.ramp(n, low, 1) * s.exponential(rate=gamma), put, bases=groups(data))
+
+
+@case("cosine, to a rate held", "SWALR")
+def swa(data):
+    n, low, base = data.draw(lengths), data.draw(st.floats(0.01, 0.9)), data.draw(rates)
+    shape = data.draw(st.sampled_from(["cosine", "linear"]))
+    strategy = {"cosine": "cos", "linear": "linear"}[shape]
+    put = torch_scheduler(SWALR, low * base, n, strategy)
+    return Setting(s.ramp(n, 1, low, shape), put, bases=(base, base))
 
 
 # -- timm: a scheduler is told the number of the next step ------------------------------------------------------------

@@ -74,6 +74,11 @@ def test_the_optimizer_uses_what_the_peer_would_have_set(case, data):
             note("schedule", name, f"{case.oracle} {case.name}", float(np.abs(mine - peers).max()))
 
 
+def test_no_scheduler_of_torch_is_left_out():
+    compared = {case.name for case in CASES if case.oracle == "torch"}
+    assert set(torch_lr.__all__) - compared == {"LRScheduler", "ReduceLROnPlateau"}  # the base, and the test below
+
+
 # -- reduce on plateau ------------------------------------------------------------------------------------------------
 
 metrics = st.lists(st.one_of(st.floats(-3, 3), st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf])),

@@ -9,12 +9,15 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lrlib import optimizers
 from lrlib.attach import attach
 from lrlib.schedules import cosine, hold, linear, one_cycle, one_cycle_momentum, warmup
 
 PLAN = warmup(3) >> cosine(9, final=0.1)
+FALL = linear(10, final=0.5)
 
 
 def parameters(count=1):
@@ -168,6 +171,24 @@ def test_a_copy_is_free_and_can_be_attached_where_it_stood(clone):
     assert other.applied.tolist() == [[0.5 * PLAN(5)]] and other.t == 6 and handle.t == 5
 
 
+@given(k=st.integers(0, 14), n=st.integers(1, 6), cycle=st.integers(1, 6), decay=st.floats(0.2, 1))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_resuming_at_any_step_equals_running_through_it(k, n, cycle, decay):
+    plan = warmup(n) >> cosine(cycle).repeat(decay=decay)
+    straight, first, second = sgd(momentum=0.9), sgd(momentum=0.9), sgd(momentum=0.9)
+    whole = attach(straight, plan, momentum=FALL)
+    run(straight, 15)
+    attach(first, plan, momentum=FALL)
+    run(first, k)
+    second.load_state_dict(first.state_dict())
+    second.param_groups[0]["params"][0].data.copy_(first.param_groups[0]["params"][0])
+    handle = attach(second, plan, momentum=FALL)
+    run(second, 15 - k)
+    np.testing.assert_array_equal(handle.applied, whole.applied[k:])
+    np.testing.assert_array_equal(handle.applied_of("momentum"), whole.applied_of("momentum")[k:])
+    assert torch.equal(second.param_groups[0]["params"][0], straight.param_groups[0]["params"][0])
+
+
 # -- groups, tensors, closures, mixed precision -----------------------------------------------------------------------
 
 
@@ -260,7 +281,6 @@ def test_a_step_that_raises_does_not_count():
 
 # -- other options ----------------------------------------------------------------------------------------------------
 
-FALL = linear(10, final=0.5)
 OTHERS = {
     "torch momentum": (lambda p: torch.optim.SGD(p, lr=0.5, momentum=0.9), "momentum", 0.9),
     "torch weight decay": (lambda p: torch.optim.SGD(p, lr=0.5, weight_decay=0.1), "weight_decay", 0.1),

@@ -668,6 +668,32 @@ def test_plot_draws_what_the_plan_gives():
         step(3).plot()
 
 
+def test_plot_marks_the_phases_and_draws_momentum():
+    pytest.importorskip("matplotlib").use("Agg")
+    plan = warmup(3) >> hold(5) >> cosine(5)
+    left, right = plan.plot(momentum=schedules.one_cycle_momentum(13), base=0.1).axes
+    assert [segment[0][0] for segment in left.collections[0].get_segments()] == [3, 8]
+    np.testing.assert_allclose(left.lines[0].get_ydata(), 0.1 * plan(np.arange(14)))
+    assert right.lines[0].get_ydata().min() == pytest.approx(0.85 / 0.95)
+    assert not step(1).plot(steps=100).axes[0].collections
+
+
+def test_cycles_explain_themselves():
+    assert schedules.triangular2(5).explain().splitlines() == [
+        "from step 0: 0.25 plus",
+        "    from step 0: 0.75 times",
+        "        from step 0: cycles of 10 steps without end, each 0.5 times the one before",
+        "            steps 0 to 4: rises from 0 to 1 (linear)",
+        "            steps 5 to 9: falls from 1 to 0 (linear)",
+    ]
+    assert schedules.reheat(fade(3), every=4, times=2).explain().splitlines() == [
+        "steps 0 to 7: 2 cycles of 4 steps",
+        "    steps 0 to 3: the first 4 steps of",
+        "        from step 0: falls from 1 without end (exponential, τ = 3)",
+        "from step 8: stays at 0.2636",
+    ]
+
+
 @pytest.mark.gpu
 def test_plans_on_a_gpu_stay_there():
     plan = warmup(3) >> cosine(5).repeat(2, decay=0.5)
