@@ -14,11 +14,11 @@ import torch
 
 from lrlib import rules, tasks
 from lrlib.record import Record
-from lrlib.schedules import cosine
+from lrlib.schedules import cosine, linear
 from lrlib.sweep import jobs, sweep
 
 GRID = {"lr": [0.05, 0.2, 1e6], "seeds": [5, 2], "dtype": torch.float64, "evaluate": [0, 10, 40], "plan": cosine(40),
-        "momentum": [0.9, 0.5, 0.8]}
+        "momentum": [0.9, 0.5, 0.8], "plans": {"momentum": linear(40, final=0.5)}}
 
 
 def closure_task(folder=None, pause=0.0, fail_at=None):
