@@ -188,7 +188,9 @@ class _Trials:
         if rate not in self.records:
             from ..sweep import sweep
 
-            self.records[rate] = sweep(self.task, self.optimizer, lr=np.array([rate]), seeds=self.seeds, **self.settings)
+            record = sweep(self.task, self.optimizer, lr=np.array([rate]), seeds=self.seeds, **self.settings)
+            several = len(self.budgets) > 1                # then the final parameters are those of no other budget
+            self.records[rate] = dataclasses.replace(record, parameters={}, buffers={}) if several else record
         record = self.records[rate]
         if len(self.budgets) > 1:
             record = _until(record, budget, evaluation_steps(self.evaluate, budget))
@@ -196,14 +198,13 @@ class _Trials:
 
 
 def _until(record, budget, evaluated):
-    """The record as a run of ``budget`` steps would have left it, without parameters."""
+    """The record as a run of ``budget`` steps would have left it."""
     steps, seen = record.step < budget, np.isin(record.evaluations["step"], evaluated)
     lost = np.isnan(record.lr[:, steps]).any(axis=1)                   # a step without an update: it has diverged
     evaluations = {name: v[seen] if name == "step" else v[:, seen] for name, v in record.evaluations.items()}
     options = {name: v[:, steps] for name, v in record.options.items()}
     return dataclasses.replace(record, step=record.step[steps], loss=record.loss[:, steps], lr=record.lr[:, steps],
-                               status=np.where(lost, "diverged", "finished"), evaluations=evaluations, parameters={},
-                               buffers={}, options=options)  # fmt: skip
+                               status=np.where(lost, "diverged", "finished"), evaluations=evaluations, options=options)
 
 
 def _search(trials, budget, start, factor, precision, limit):
