@@ -98,6 +98,14 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser):
+    """One context for all notebooks: JupyterLab's scripts are fetched and compiled once."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    yield context
+    context.close()
+
+
 READY = """() => { const w = window.jupyterapp && window.jupyterapp.shell.currentWidget;
   return w && w.sessionContext && w.sessionContext.session && w.sessionContext.session.kernel
     && w.sessionContext.session.kernel.status === 'idle'; }"""
@@ -154,22 +162,21 @@ class Notebook:
 
 
 @pytest.fixture
-def open_notebook(server, browser):
+def open_notebook(server, context):
     """Open a notebook file of the server's folder with a kernel that is ready; no page error may come."""
     opened = []
 
     def open_one(name):
-        context = browser.new_context(viewport={"width": 1200, "height": 900})
         page, errors = context.new_page(), []
         page.set_default_timeout(90_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        opened.append((context, page, errors))
+        opened.append((page, errors))
         page.goto(f"{server.url}/lab/tree/{name}?reset", wait_until="domcontentloaded")
         page.wait_for_function(READY)
         return Notebook(page)
 
     yield open_one
-    for context, page, errors in opened:
+    for page, errors in opened:
         page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll(); return null; }")
-        context.close()
+        page.close()
         assert errors == []
