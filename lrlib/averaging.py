@@ -40,6 +40,13 @@ class Average:
     Attributes:
         count: updates taken.
         steps: optimizer steps seen by `follow`.
+
+    Example:
+        >>> average: Average = SWA()
+        >>> average.update({"w": torch.tensor([1.0, 2.0])}), average.update({"w": torch.tensor([3.0, 2.0])})
+        (None, None)
+        >>> average.count, average.values
+        (2, {'w': tensor([2., 2.])})
     """
 
     def __init__(self, buffers=False):

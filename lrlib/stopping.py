@@ -34,6 +34,15 @@ class EarlyStopping:
 
     Raises:
         TypeError, ValueError: a patience that is no whole number, a negative min_delta, an unknown mode.
+
+    Example:
+        >>> rule: EarlyStopping = Stalling(patience=2, mode="max")
+        >>> [rule.update(accuracy) for accuracy in (0.8, 0.9, 0.9)], rule.bad
+        ([False, False, False], 1)
+        >>> again = Stalling(patience=2, mode="max")
+        >>> again.load_state_dict(rule.state_dict())
+        >>> again.update(0.85), again.best
+        (True, 0.9)
     """
 
     def __init__(self, patience=1, min_delta=0.0, mode="min"):

@@ -46,6 +46,11 @@ class Threshold:
         tried: list of (rate, share of seeds that converged), in the order of the trials.
         trainings: number of trainings spent, rates × seeds.
         precision: width in decades that the bracket was asked for.
+
+    Example:
+        >>> found = Threshold(0.4, 0.9, [(0.1, 1.0), (0.9, 0.0), (0.4, 0.8)], trainings=15, precision=0.5)
+        >>> round(found.rate, 9), found.grid_trainings
+        (0.6, 15)
     """
 
     low: float
@@ -75,6 +80,12 @@ class ThresholdCurve:
         budgets: the budgets in steps, rising.
         thresholds: one `Threshold` a budget; its ``trainings`` are what it would have cost alone.
         trainings: number of trainings made, each of the longest budget.
+
+    Example:
+        >>> short, long = Threshold(0.4, 0.9, [(0.4, 1.0), (0.9, 0.0)], 2), Threshold(0.9, 1.6, [(0.4, 1.0), (0.9, 1.0), (1.6, 0.0)], 3)
+        >>> curve = ThresholdCurve((100, 1000), (short, long), trainings=3)
+        >>> curve.rates, curve.separate_trainings
+        (array([0.6, 1.2]), 5)
     """
 
     budgets: tuple

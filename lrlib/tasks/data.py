@@ -31,6 +31,9 @@ def digits(width=None, depth=2, batch=64, steps=1000, valid=300, test=300, *, ne
     * ``augment``: True for shifts by one pixel and rotations up to 10° (`lrlib.augmentation.Images`), or a function;
     * ``l1``, ``l2``, ``penalise``: see `Task`.
 
+    Raises ``TypeError``/``ValueError`` naming a wrong option. Data: Alpaydin & Kaynak (1998), "Optical recognition of
+    handwritten digits".
+
     >>> digits()
     <task digits: batch 64, 1000 steps>
     >>> digits(network="conv").model()(digits().test[0]).shape
@@ -52,6 +55,9 @@ def breast_cancer(width=32, depth=2, batch=16, steps=1000, valid=100, test=100, 
     The split into 369, 100 and 100 cases is fixed; each measurement is standardised by its training mean and
     standard deviation (``standardise=False`` leaves the raw units). y = 1 means benign, as in the source.
     ``dropout``, ``batch_norm``: see `mlp`; ``augment`` (a function), ``l1``, ``l2``, ``penalise``: see `Task`.
+
+    Raises ``TypeError``/``ValueError`` naming a wrong option. Data: Street, Wolberg & Mangasarian (1993), "Nuclear
+    feature extraction for breast tumor diagnosis".
 
     >>> breast_cancer().train[0].shape
     torch.Size([369, 30])
