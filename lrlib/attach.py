@@ -81,8 +81,8 @@ def _check_option(optimizer, option):
 class _Track:
     """One option that follows a plan, and the record of it: one row a step, one column a group."""
 
-    def __init__(self, option, plan):
-        self.option, self.plan = option, plan
+    def __init__(self, option, plan, rule=None):
+        self.option, self.plan, self.rule = option, plan, rule
         self.base, self.last = groups.keys(option)
         self.clear()
 
@@ -103,11 +103,15 @@ class _Track:
         factor = float(self.plan(t))
         if not 0 <= factor < math.inf:
             raise ValueError(f"the plan must give a finite factor of at least 0; at t={t} it gave {factor!r}")
-        if groups.is_beta(self.option):
-            worst = factor * max(group.get(self.base, 0) for group in column)
-            if worst >= 1:
-                raise ValueError(f"{self.option} must stay below 1; at t={t} its plan gives {worst:.6g}")
+        if factor > 1:  # a factor up to 1 takes no option out of its range
+            self.check(factor * max(group[self.base] for group in column), t)
         return factor
+
+    def check(self, value, t):
+        if groups.is_beta(self.option) and value >= 1:
+            raise ValueError(f"{self.option} must stay below 1; at t={t} its plan gives {value:.6g}")
+        if self.option in getattr(self.rule, "defaults", ()):
+            self.rule.check(**{self.option: value})
 
     def record(self, column):
         for group in column:
@@ -134,7 +138,8 @@ class Attachment:
     def __init__(self, optimizer, plan, t=None, plateau=None, plans=()):
         self.plan, self.plateau, self.plans = plan, plateau, dict(plans)
         self._optimizer = weakref.ref(optimizer)
-        self._tracks = {name: _Track(name, each) for name, each in {"lr": plan, **self.plans}.items()}
+        rule = getattr(optimizer, "rule", None)
+        self._tracks = {name: _Track(name, each, rule) for name, each in {"lr": plan, **self.plans}.items()}
         if t is not None:
             optimizer.param_groups[0]["plan_step"] = t
         for track in self._tracks.values():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lrlib import optimizers
 from lrlib.attach import attach
-from lrlib.schedules import cosine, hold, linear, one_cycle, one_cycle_momentum, warmup
+from lrlib.schedules import cosine, geometric_cooling, hold, linear, one_cycle, one_cycle_momentum, warmup
 
 PLAN = warmup(3) >> cosine(9, final=0.1)
 FALL = linear(10, final=0.5)
@@ -387,6 +387,29 @@ def test_a_beta_that_would_reach_one_stops_before_anything_changes():
     assert optimizer.param_groups[0]["lr"] == 0.5 * PLAN(1)
     with pytest.raises(ValueError, match="beta1 must be a number of at least 0 and below 1"):
         handle.set_base(1.0, "beta1")
+
+
+def test_a_rules_own_range_holds_for_its_plan():
+    optimizer = optimizers.RMSProp(parameters(), lr=0.5, alpha=0.9)
+    attach(optimizer, PLAN, alpha=lambda t: 1.2)
+    with pytest.raises(ValueError, match=r"alpha must be in \[0, 1\); got 1.08"):
+        optimizer.step()
+
+
+def test_the_temperature_of_annealed_descent_cools_by_its_plan():
+    (x,) = parameters()
+    optimizer = optimizers.AnnealedSGD([x], temperature=2.0)
+    handle = attach(optimizer, hold(1), temperature=geometric_cooling(0.5))
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (x**2).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(4):
+        optimizer.step(closure)
+    assert handle.applied_of("temperature").ravel().tolist() == [2.0, 1.0, 0.5, 0.25]
 
 
 # -- leaving ----------------------------------------------------------------------------------------------------------
