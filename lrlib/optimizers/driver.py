@@ -4,8 +4,9 @@ import contextlib
 
 import torch
 
-from .fused import Fused
+from .flat import Flat
 from .program import Unfusable
+from .tape import Untraceable
 
 PATHS = ("eager", "fused")
 
@@ -38,7 +39,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     rule = None
     path, path_reason = "eager", None
-    _fused = None
+    _flat = None                            # the element-wise steps: None not begun, False impossible
 
     def __init__(self, params, lr=None, *, maximize=False, path="eager", **options):
         if path not in PATHS:
@@ -73,6 +74,8 @@ class RuleOptimizer(torch.optim.Optimizer):
         elif self.rule.kind == "global":
             for group, tensors, gradients in active:
                 self._update_together(tensors, gradients, group, group["params"][0])
+        elif self.rule.kind == "element":
+            self._step_entries(active)
         else:
             self._step_each(active)
         return loss
@@ -80,20 +83,26 @@ class RuleOptimizer(torch.optim.Optimizer):
     def __getstate__(self):
         return {**super().__getstate__(), "path": self.path, "path_reason": self.path_reason}
 
+    def _step_entries(self, active):
+        if self._flat is None:
+            self._flat = Flat(self.rule, "inductor" if self.path == "fused" else None)
+        try:
+            self._step_each(self._flat.step(self, active) if self._flat else active)
+        except Unfusable as reason:
+            self._fall_back(str(reason))
+            self._step_entries(active)
+        except Untraceable:
+            self._flat = False
+            self._step_each(active)
+
     def _step_each(self, active):
-        if self.path == "fused":
-            self._fused = self._fused or Fused(self.rule)
-            try:
-                active = self._fused.step(self, active)
-            except Unfusable as reason:
-                self._fall_back(str(reason))
         for group, tensors, gradients in active:
             options = self.options_of(group)
             for p, g in zip(tensors, gradients):
                 self._update(p, -g if group["maximize"] else g, options)
 
     def _fall_back(self, reason):
-        self.path, self.path_reason, self._fused = "eager", reason, None
+        self.path, self.path_reason, self._flat = "eager", reason, None
 
     def _update(self, x, g, options):
         """One step of a rule of kind element or tensor on one parameter."""

@@ -1,0 +1,191 @@
+"""An element-wise rule as a tape: its operations in order, each writing into memory that is there already.
+
+The eager path plays it, with the same operations on the same numbers as the rule itself, and so with the same results
+bit by bit; what it saves is the memory that every operation would allocate. Long vectors are played in blocks that
+stay in the processor's cache. Tapes are made of this library's rules alone: a rule of your own runs as it is written.
+"""
+
+import operator
+
+import torch
+from torch import fx
+
+from .program import is_number
+
+BLOCK = 1 << 16
+TAPES = {}
+COMMUTING = (operator.mul, operator.add)
+FUNCTIONS = {operator.mul: torch.mul, operator.add: torch.add, operator.sub: torch.sub, operator.truediv: torch.div,
+             operator.pow: torch.pow, operator.neg: torch.neg, torch.maximum: torch.maximum, "sqrt": torch.sqrt}
+
+
+class Untraceable(RuntimeError):
+    """Why a rule runs as it is written."""
+
+
+class Recorder(fx.proxy.GraphAppendingTracer):
+    """Records a call of a rule; a branch on numbers is followed as it falls now, and kept as a guard."""
+
+    def __init__(self):
+        super().__init__(fx.Graph())
+        self.numbers, self.guards = {}, []
+
+    def proxies(self, names):
+        """One input for each name."""
+        return [self.create_proxy("placeholder", name, (), {}) for name in names]
+
+    def to_bool(self, proxy):
+        """The truth of a condition on numbers."""
+        outcome = bool(_number_at(proxy.node, self.numbers))
+        self.guards.append((proxy.node, outcome))
+        return outcome
+
+
+class Tape:
+    """``tape.run([x, g, *state, *numbers, *scratch])`` updates x and the state; the numbers come from ``head``."""
+
+    def __init__(self, rule, maximize, options, t):
+        recorder = Recorder()
+        x, g, *state = recorder.proxies(["x", "g", *rule.state_names])
+        numbers = recorder.proxies(["t", *(f"option_{name}" for name in options)])
+        recorder.numbers = dict(zip([p.node for p in numbers], [t, *options.values()], strict=True))
+        new, kept = rule.update(x, -g if maximize else g, dict(zip(rule.state_names, state)), numbers[0],
+                                **dict(zip(options, numbers[1:])))
+        results = [new.node, *(kept[name].node for name in rule.state_names)]
+        targets = [x.node, *(p.node for p in state)]
+        self.inputs, self.guards = [p.node for p in numbers], recorder.guards
+        used = _ancestors([*results, *(node for node, _ in self.guards)])
+        nodes = [n for n in recorder.graph.nodes if n in used]
+        vectors = _reached([n for n in nodes if n not in self.inputs], {x.node, g.node, *targets})
+        self.sums = [n for n in nodes if n not in vectors and n.op != "placeholder"]
+        self.needed = [n for n in nodes if n not in vectors and any(user in vectors for user in n.users)]
+        self.wide = 2 + len(rule.state_names)
+        self.plan = Plan([x.node, g.node, *targets[1:], *self.needed], vectors,
+                         dict(zip(results, targets, strict=True)))
+        for node in nodes:
+            if node in vectors and node.op != "placeholder":
+                self.plan.add(node, nodes)
+
+    def head(self, t, options):
+        """The numbers that the vectors meet at step t, or None where the rule would branch otherwise than here."""
+        values = dict(zip(self.inputs, [t, *options.values()]))
+        for node in self.sums:
+            values[node] = node.target(*[values[a] if isinstance(a, fx.Node) else a for a in node.args])
+        if any(bool(values[node]) != outcome for node, outcome in self.guards):
+            return None
+        return [values[node] for node in self.needed]
+
+    def run(self, given):
+        """Play the tape, block by block if the vectors are long."""
+        n = given[0].numel()
+        if n <= BLOCK:
+            return self._play(given)
+        middle = self.wide + len(self.needed)
+        numbers, scratch = given[self.wide:middle], given[middle:]
+        for blocks in zip(*(v.split(BLOCK) for v in given[:self.wide])):
+            m = len(blocks[0])
+            self._play([*blocks, *numbers, *(scratch if m == BLOCK else [s[:m] for s in scratch])])
+        return None
+
+    def _play(self, values):
+        for function, operands, out in self.plan.rows:
+            function(*[values[a] if type(a) is int else a[0] for a in operands], out=values[out])
+
+
+class Plan:
+    """Where each operation of a tape writes: into x or a state that is read no more, or into scratch memory."""
+
+    def __init__(self, given, vectors, target_of):
+        self.place = {node: i for i, node in enumerate(given)}
+        self.holder = {self.place[target]: target for target in target_of.values()}
+        self.first, self.vectors, self.target_of, self.rows = len(given), vectors, target_of, []
+        self.free, self.registers = [], 0
+
+    def add(self, node, nodes):
+        """Append one operation."""
+        left = nodes[nodes.index(node) + 1:]
+        row = self._operation(node)
+        for operand in set(node.all_input_nodes):
+            if self.place[operand] >= self.first and operand.users.keys().isdisjoint(left):
+                self.free.append(self.place[operand])
+        out = self._own(node, left)
+        if out is None and self.free:
+            out = self.free.pop()
+        elif out is None:
+            out, self.registers = self.first + self.registers, self.registers + 1
+        self.place[node] = out
+        self.rows.append((*row, out))
+
+    def _own(self, node, left):
+        """The memory of the value that this operation replaces, or helps to replace, if that is read no more."""
+        user = next(iter(node.users)) if len(node.users) == 1 else None
+        target = self.target_of.get(node, self.target_of.get(user))
+        place = self.place.get(target)
+        if place is not None and self.holder[place].users.keys().isdisjoint(left):
+            self.holder[place] = node
+            return place
+        if node in self.target_of:
+            raise Untraceable("a new value is found before the old one has served")
+        return None
+
+    def _operation(self, node):
+        """The function that computes a node into given memory, and where its operands lie; a constant is a 1-tuple."""
+        function, args = FUNCTIONS.get(node.target), list(node.args)
+        if node.target in COMMUTING and args[0] not in self.vectors:
+            args.reverse()
+        if function is None or node.kwargs or args[0] not in self.vectors:
+            raise Untraceable(f"no tape for {node.target}")
+        return function, [self.place[a] if isinstance(a, fx.Node) else (a,) for a in args]
+
+
+def tape(rule, maximize, options, t):
+    """The tape of a rule at step t and its numbers there, recorded when it is first asked for: → (tape, numbers).
+
+    Raises `Untraceable` where the rule is to run as it is written.
+    """
+    tapes = TAPES.setdefault((rule, maximize), [])
+    for found in tapes:
+        numbers = None if found is None else found.head(t, options)
+        if found is None:
+            raise Untraceable(f"{rule.name} has no tape")
+        if numbers is not None:
+            return found, numbers
+    try:
+        if not rule.update.__module__.startswith("lrlib.rules."):
+            raise Untraceable("a rule of the user's own")
+        tapes.append(Tape(rule, maximize, options, t))
+    except Exception as error:                                               # noqa: BLE001  the rule itself serves
+        tapes.append(None)
+        raise Untraceable(str(error)) from error
+    return tapes[-1], tapes[-1].head(t, options)
+
+
+def numbers_of(options):
+    """The options as plain numbers; raises `Untraceable` where one is none."""
+    if not all(is_number(value) for value in options.values()):
+        raise Untraceable("an option that is not one number")
+    return {name: value.item() if isinstance(value, torch.Tensor) else value for name, value in options.items()}
+
+
+def _number_at(node, numbers):
+    if node in numbers:
+        return numbers[node]
+    if node.op != "call_function":
+        raise Untraceable("the rule branches on its tensors")
+    return node.target(*[_number_at(a, numbers) if isinstance(a, fx.Node) else a for a in node.args])
+
+
+def _ancestors(nodes):
+    found, left = set(), list(nodes)
+    while left:
+        node = left.pop()
+        if node not in found:
+            found.add(node)
+            left.extend(node.all_input_nodes)
+    return found
+
+
+def _reached(nodes, start):
+    found = set(start)
+    found.update(node for node in nodes if not found.isdisjoint(node.all_input_nodes) and not found.add(node))
+    return found
