@@ -16,7 +16,7 @@ from ..arguments import LEAST_LOSS, check_diverged_at, factors_of, number, plans
 from ..attach import attach
 from ..evaluation import evaluate_model, evaluation_steps, names
 from ..streams import Noise, Order, generator, initial_model, random_state, seeded
-from .setup import check_watched, fresh, maker, named, needs_closure, stacked, watched
+from .setup import check_plans, check_watched, fresh, maker, named, needs_closure, stacked, watched
 
 AHEAD = 128         # steps whose batch rows are looked up together
 
@@ -58,6 +58,7 @@ class Run:
         self.device, self.dtype = devices.choose(device, dtype), dtype
         self.make = maker(optimizer, lr, dict(hyper), self.seed)
         factors, options = factors_of(plan, self.steps), plans_of(plans, self.steps)
+        check_plans(optimizer, dict(hyper), options)
         self.plans, self.stop, self.plateau = dict(plans or {}), fresh("stop", stop), fresh("plateau", plateau)
         check_watched(task, evaluate, stop=self.stop, plateau=self.plateau)
         self.plan_name = named(plan, factors)

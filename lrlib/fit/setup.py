@@ -31,6 +31,15 @@ def maker(optimizer, lr, hyper, seed):
     return lambda parameters: optimizers.make(rule, parameters, **options)
 
 
+def check_plans(optimizer, hyper, options):
+    """Raise where plans name options that a rule lacks, or would take them outside their range."""
+    if callable(optimizer) and not isinstance(optimizer, rules.Rule):
+        return
+    rule = rules.get(optimizer)
+    rule.check(**{name: 1.0 for name in options if name not in rule.defaults})
+    rule.check(**{name: factors * hyper.get(name, rule.defaults[name]) for name, factors in options.items()})
+
+
 def plain(value):
     """A number as a float; a bool or a list of numbers as it is."""
     return value if isinstance(value, bool) or np.ndim(value) else float(value)

@@ -1,7 +1,8 @@
 """Many runs as one program: learning rate × seed lanes.
 
 `sweep` returns a Record; `sweep_steps` is the generator behind it. Lanes are stacked and trained together: `lanes`
-(the step), `paths` (eager or compiled), `choose` (which), `loop` (what cannot be stacked), `run` (events and Record).
+(the step), `carry` (what it hands on), `dropout` (its masks), `paths` (eager or compiled), `choose` (which), `loop` (what
+cannot be stacked), `run` (events and Record), `jobs` (parts on many processes).
 """
 
 import torch

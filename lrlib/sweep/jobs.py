@@ -67,7 +67,8 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, **
     rates, seeds = setup.lr0[::len(setup.seeds)], np.array(setup.seeds)
     count = jobs if jobs > 0 else joblib.effective_n_jobs(jobs)
     parts = split(len(rates), len(seeds), count if folder is None else len(rates))
-    lane_wise = {n: _array(v) for n, v in settings.items() if n in setup.rule.defaults and np.ndim(v)}
+    usual = setup.rule.defaults
+    lane_wise = {n: _array(v) for n, v in settings.items() if n in usual and np.ndim(v) > np.ndim(usual[n])}
     common = {n: v for n, v in settings.items() if n not in lane_wise}
     load = packed(task=task, rule=_portable(setup.rule), **common)
     pieces = [(rates[p.rates], seeds[p.seeds].tolist(), {n: v[p.rates] for n, v in lane_wise.items()}) for p in parts]

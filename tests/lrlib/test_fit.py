@@ -113,7 +113,8 @@ def test_dropout_and_batch_norm_come_from_the_seed():
     ({"seed": 1.7}, "seeds must be a whole number"), ({"evaluate": 1.7}, "evaluate must be a whole number"),
     ({"evaluate": [1.7]}, "evaluate must be a whole number"), ({"checkpoint_every": 1.7}, "checkpoint_every must be a whole"),
     ({"plans": [3]}, "plans must map options to plans"), ({"plans": {"lr": PLAN}}, "that of lr is the argument plan"),
-    ({"plans": {"trust": PLAN}}, "trust"), ({"stop": 3, "evaluate": 2}, "stop must be an object with a method update"),
+    ({"plans": {"trust": PLAN}}, "unknown option 'trust'"),
+    ({"optimizer": "adam", "plans": {"beta1": lambda t: 1 + t}}, "beta1 must be"), ({"stop": 3, "evaluate": 2}, "stop must be an object with a method update"),
     ({"stop": Worsening()}, "stop needs evaluate=n"), ({"stop": Worsening(), "evaluate": 2}, "which task 'small' lacks"),
     ({"plateau": Plateau()}, "plateau needs evaluate=n"),
 ])

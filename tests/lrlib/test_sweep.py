@@ -340,3 +340,13 @@ def test_lanes_agree_on_a_gpu(path):
     here = sweep(binary(), lr=[0.05, 0.1], seeds=2, steps=20)
     there = sweep(binary(), lr=[0.05, 0.1], seeds=2, steps=20, device="cuda", path=path)
     assert there.device == "cuda" and np.abs(here.loss - there.loss).max() < 1e-4
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("model", [normed, convolved])
+def test_layers_with_chance_do_in_lanes_on_a_gpu_what_they_do_alone_there(model):
+    swept = sweep(binary(model), "momentum", lr=[0.02, 0.05], seeds=2, steps=12, dtype=torch.float64, device="cuda")
+    assert swept.path == "eager", swept.path_reason
+    for lane, (lr, seed) in enumerate([(0.02, 0), (0.02, 1), (0.05, 0), (0.05, 1)]):
+        single = fit(binary(model), "momentum", lr=lr, seed=seed, steps=12, dtype=torch.float64, device="cuda")
+        assert differences(swept, lane, single) < 1e-8
