@@ -41,7 +41,9 @@ def load(path, signature):
         return None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        stored = content["signature"] if content["format"] == FORMAT else {}
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}; this version reads {FORMAT}")
+        stored = content["signature"]
     except Exception as error:
         raise ValueError(f"checkpoint {str(path)!r} is not a checkpoint of lrlib.fit: {error}") from error
     for name in signature:

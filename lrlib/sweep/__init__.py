@@ -33,8 +33,10 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         dtype: ``torch.float32`` or ``torch.float64``.
         evaluate: evaluate on the full sets at the end (None), every n updates, or after these numbers of updates.
         path: "eager", "compiled" (seconds to compile, then several times faster), "loop" (lane by lane) or "auto",
-            which compiles where the run is long enough. What cannot be stacked takes the loop, without a compiler
-            the eager path serves; ``record.path_reason`` says why.
+            which compiles where the run is long enough. Batch normalisation, dropout, augmentation and penalties run
+            as lanes; a module or loss that draws other random numbers or that ``vmap`` cannot run, frozen parameters
+            and rules of kind closure take the loop. Without a compiler the eager path serves;
+            ``record.path_reason`` says why.
         on_event: called with each `SweepEvent`; returning False stops the sweep.
         diverged_at: a lane whose loss is nan, infinite or above this multiple of its first loss (unless that is
             below 1e-6) is frozen there.

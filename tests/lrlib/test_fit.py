@@ -148,6 +148,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     (tmp_path / "b.pt").write_bytes(b"no checkpoint")
     with pytest.raises(ValueError, match="is not a checkpoint of lrlib.fit"):
         run(checkpoint=tmp_path / "b.pt")
+    torch.save({"format": 1, "signature": {}, "state": {}}, tmp_path / "c.pt")
+    with pytest.raises(ValueError, match="its format is 1; this version reads 2"):
+        run(checkpoint=tmp_path / "c.pt")
 
 
 def watched(seed=1):
