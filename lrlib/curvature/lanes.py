@@ -7,9 +7,9 @@ import torch
 
 from ..evaluation import cells, evaluating
 from ..preserve import random_states
-from .lanczos import CELLS, LEAST, largest
-from .products import of_lanes
-from .sharpness import check_search, first
+from .lanczos import CELLS, LEAST
+from .products import of_lanes, pair
+from .sharpness import check_search, search
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class LaneEigenvalues:
 
 
 def sharpness_lanes(model, loss, parameters, x, y=None, *, buffers=None, own_data=False, products=100, tol=1e-6,
-                    accuracy=None, start=None, chunk=None, basis=None, seed=0, dtype=None):  # fmt: skip
+                    accuracy=None, start=None, subset=None, chunk=None, basis=None, seed=0, dtype=None):  # fmt: skip
     r"""Largest Hessian eigenvalue of each of L models that differ in their parameters alone, all in one program.
 
     .. math:: \lambda^{(l)}_{\max} = \max_{\|v\|=1} v^\top \nabla^2 L(w^{(l)})\, v, \qquad l = 1 \dots L
@@ -50,7 +50,7 @@ def sharpness_lanes(model, loss, parameters, x, y=None, *, buffers=None, own_dat
         buffers: {name: [L, …]}, such as each lane's batch-norm statistics; default: the model's.
         own_data: x and y have a lane axis in front, a data set for each lane.
         start: the `LaneEigenvalues` of an earlier call (or a dict as its `vector`) to start from.
-        products, tol, accuracy, chunk, basis, seed, dtype: as in `sharpness`, for each lane.
+        products, tol, accuracy, subset, chunk, basis, seed, dtype: as in `sharpness`, for each lane.
 
     Returns:
         `LaneEigenvalues`.
@@ -68,8 +68,7 @@ def sharpness_lanes(model, loss, parameters, x, y=None, *, buffers=None, own_dat
     Source: as `sharpness`.
     """
     check_search(products, tol, accuracy, basis)
-    if y is None and isinstance(x, (tuple, list)) and len(x) == 2:
-        x, y = x
+    x, y = pair(x, y)
     parameters = stacked("parameters", parameters, dict(model.named_parameters()))
     lanes = len(next(iter(parameters.values())))
     buffers = stacked("buffers", buffers or {}, dict(model.named_buffers()), lanes)
@@ -79,8 +78,8 @@ def sharpness_lanes(model, loss, parameters, x, y=None, *, buffers=None, own_dat
         for chosen in torch.arange(lanes).split(group):
             p, b, v = (_take(part, chosen) for part in (parameters, buffers, getattr(start, "start", start)))
             data = (x[chosen], y[chosen]) if own_data else (x, y)
-            hessian = of_lanes(model, loss, p, *data, b, own_data, chunk, dtype)
-            found = largest(hessian, first(hessian, v, seed), products, tol, accuracy, basis)
+            build = lambda a, c: of_lanes(model, loss, p, a, c, b, own_data, chunk, dtype)
+            hessian, found = search(build, *data, v, subset, seed, (products, tol, accuracy, basis), int(own_data))
             parts.append((found, hessian.named(found.vector), hessian.named(found.start)))
     return _joined(parts)
 

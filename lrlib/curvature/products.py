@@ -12,16 +12,16 @@ class Products:
     Where the data are one piece, the gradient is recorded once and each product is one more backward pass through
     it (Pearlmutter 1994), so that dropout draws one mask for all of them. In several pieces the gradient is recorded
     anew for each product and only one piece's graph is held; the random state is put back before each, to the same
-    end. `count` is the number of products made; with `scale` s, [n] or [L, n], the matrix is diag(s) H diag(s).
+    end. `count` is the number of products made; with `scale` s [L, n] the matrix is diag(s) H diag(s).
 
     value: function (leaves, fixed, x, y) → 0-D loss, or the sum of the lanes' losses.
     leaves: name → trainable parameter; fixed: name → any other parameter or buffer.
     pieces: list of (weight, x, y). own: whether x and y have a lane axis too. lanes: L, or None for one model.
     """
 
-    def __init__(self, value, leaves, fixed, pieces, lanes=None, own=False, scale=None):
+    def __init__(self, value, leaves, fixed, pieces, lanes=None, own=False):
         self.value, self.leaves, self.fixed, self.pieces = value, leaves, fixed, pieces
-        self.lanes, self.own, self.scale, self.count = lanes, own, scale, 0
+        self.lanes, self.own, self.scale, self.count = lanes, own, None, 0
         self.sizes = [leaf.numel() // (lanes or 1) for leaf in leaves.values()]
         self.size = sum(self.sizes)
         self.state = torch.random.get_rng_state()
@@ -45,10 +45,9 @@ class Products:
         leaves = {n: leaf.detach()[chosen].requires_grad_() for n, leaf in self.leaves.items()}
         fixed = {n: t[chosen] for n, t in self.fixed.items()}
         pieces = [(w, x[chosen], y[chosen]) for w, x, y in self.pieces] if self.own else self.pieces
-        scale = self.scale if self.scale is None or self.scale.dim() == 1 else self.scale[chosen]
         torch.random.set_rng_state(self.state)
-        fewer = Products(self.value, leaves, fixed, pieces, int(chosen.sum()), self.own, scale)
-        fewer.count = self.count
+        fewer = Products(self.value, leaves, fixed, pieces, int(chosen.sum()), self.own)
+        fewer.count, fewer.scale = self.count, self.scale if self.scale is None else self.scale[chosen]
         return fewer
 
     def named(self, rows):
@@ -82,17 +81,23 @@ class Products:
         return torch.cat([row.reshape(len(v), -1) for row in rows], dim=1)
 
 
-def of_model(model, loss, x, y=None, chunk=None, dtype=None):
-    """`Products` of one model at its own parameters."""
-    if y is None and isinstance(x, (tuple, list)) and len(x) == 2:
-        x, y = x
+def pair(x, y):
+    """`(inputs, targets)`, also where they came as one argument."""
+    return x if y is None and isinstance(x, (tuple, list)) and len(x) == 2 else (x, y)
+
+
+def of_model(model, loss, x, y=None, chunk=None, dtype=None, scale=None):
+    """`Products` of one model at its own parameters; `scale` {name: s} for diag(s) H diag(s)."""
+    x, y = pair(x, y)
     own = dict(model.named_parameters())
     leaves, fixed = _parts(model, own, {n: b.clone() for n, b in model.named_buffers()}, dtype)
 
     def value(leaves, fixed, a, b):
         return loss(functional_call(model, {**leaves, **fixed}, (a,)), b)
 
-    return Products(value, leaves, fixed, pieces(_cast(x, dtype), _cast(y, dtype), chunk))
+    hessian = Products(value, leaves, fixed, pieces(_cast(x, dtype), _cast(y, dtype), chunk))
+    hessian.scale = None if scale is None else hessian.flat(scale)
+    return hessian
 
 
 def of_lanes(model, loss, parameters, x, y, buffers=None, own=False, chunk=None, dtype=None):

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call, hessian
 
+from lrlib import tasks
 from lrlib.curvature import largest_stable_rate, preconditioner, sharpness, sharpness_lanes, trace
 from lrlib.curvature.lanczos import largest
+from lrlib.streams import initial_model
 
 mse = torch.nn.functional.mse_loss
 
@@ -229,6 +231,22 @@ def test_a_warm_start_and_a_stated_accuracy_save_products():
     assert sharpness(net, loss, x, y, tol=1e-8, start=rough) == pytest.approx(truth, rel=1e-10)
 
 
+def test_a_rough_search_on_a_subset_saves_products_on_all_data():
+    task = tasks.digits()
+    nets, (x, y) = [initial_model(task, seed) for seed in range(3)], task.train
+    cold, saving = ([sharpness(net, task.loss, x, y, accuracy=0.01, subset=n, details=True) for net in nets]
+                    for n in (None, 75))  # fmt: skip
+    assert [s.value for s in saving] == pytest.approx([c.value for c in cold], rel=0.01)
+    assert sum(s.products for s in saving) < sum(c.products for c in cold)
+    stacked = {n: torch.stack([net.get_parameter(n).detach() for net in nets]) for n, _ in nets[0].named_parameters()}
+    lanes = sharpness_lanes(nets[0], task.loss, stacked, x, y, accuracy=0.01, subset=75)
+    assert lanes.value == pytest.approx([c.value for c in cold], rel=0.01)
+    assert lanes.products == pytest.approx([s.products for s in saving], abs=1)
+    net, cold = nets[0], cold[0]
+    with pytest.raises(ValueError, match="start and subset exclude each other"):
+        sharpness(net, task.loss, x, y, subset=10, start=cold)
+
+
 def test_an_eigenvalue_that_overtakes_another_is_found():
     values = [*torch.linspace(-1, 1, 30).tolist(), 4.0, 5.0]
     net, after = Bowl(symmetric(values, 0)), Bowl(symmetric([*values[:-2], 5.0, 4.0], 0))
@@ -317,7 +335,7 @@ def test_lanes_refuse_parameters_that_do_not_fit(change, message):
 @pytest.mark.parametrize(("arguments", "error"), [
     ({"products": 1.5}, TypeError), ({"products": True}, TypeError), ({"tol": -1.0}, ValueError),
     ({"tol": math.nan}, ValueError), ({"accuracy": 0.0}, ValueError), ({"accuracy": 1.0}, ValueError),
-    ({"basis": 3}, ValueError), ({"chunk": 0}, ValueError),
+    ({"basis": 3}, ValueError), ({"chunk": 0}, ValueError), ({"subset": 100}, ValueError), ({"subset": True}, TypeError),
 ])  # fmt: skip
 def test_bad_arguments_are_refused(arguments, error):
     model, loss, x, y = wide_net()
