@@ -140,6 +140,20 @@ def test_recorded_runs_play_and_leave_a_ghost(show):
     says(page, "After 400 steps")
 
 
+@pytest.mark.parametrize("make", [TrainingLab, SweepLab])
+def test_reset_forgets_the_runs_and_keeps_the_settings(show, make, word="adam"):
+    page = show([make()], reduced_motion="reduce")
+    page.wait_for_selector("[data-life=recorded]")
+    page.get_by_role("combobox", name="Optimizer").select_option(word)
+    page.wait_for_timeout(200)
+    with_ghost = ink(page)
+    page.get_by_role("button", name="Reset", exact=True).click()
+    page.wait_for_timeout(200)
+    assert ink(page) != with_ghost, "the ghost is gone, and the axes fit what is left"
+    assert page.get_by_role("combobox", name="Optimizer").input_value() == word
+    assert "settings stay" in page.get_by_role("button", name="Reset", exact=True).get_attribute("title")
+
+
 def test_playing_can_be_paused_and_stopped(show):
     page = show([TrainingLab(lr=0.1)])
     page.wait_for_selector("[data-life=recorded]")

@@ -3,10 +3,9 @@ import { Panel } from "./core/chart.js";
 import { number, select } from "./core/controls.js";
 import { Lab } from "./core/lab.js";
 import { range, text } from "./core/numbers.js";
-import { choices, nearest, unpack, value } from "./core/recorded.js";
+import { unpack, value } from "./core/recorded.js";
 
-const MOMENTUM = ["momentum", "nesterov"];
-const NAMES = ["task", "optimizer"];
+const WANTED = ["task", "optimizer", "momentum"];
 
 // The largest rate whose loss is below the target, and the rate of the least loss.
 export function outcome(rates, losses, target) {
@@ -18,51 +17,22 @@ export function outcome(rates, losses, target) {
 class SweepLab extends Lab {
   constructor(raw, el) {
     super(raw, el, "sweep_lab", { draw: (...a) => this.draw(...a), height: (w) => (w < 520 ? 330 : 380) });
-    this.controls();
-    this.frame.onTable = () => this.numbers();
-    this.shown = true;
-    this.onFile();
-    this.update();
+    this.begin(this.controls(), "rates suggestions default_lr");
   }
 
   controls() {
     const { model, t } = this, at = (key, more) => ({ label: t[key], key, model, ...more });
     const menu = (key) => select(at(key, { choices: () => this.menu(key) }));
-    this.all = {
+    return {
       optimizer: menu("optimizer"), task: menu("task"), momentum: number(at("momentum", { min: 0, max: 0.999, step: 0.01 })),
       target: number(at("target", { min: 1e-4, max: 10, step: 0.05 })), low: number(at("low", { min: 1e-7, max: 100, step: "any" })), high: number(at("high", { min: 1e-7, max: 100, step: "any" })),
       lanes: number(at("lanes", { min: 32, max: 256 })), steps: number(at("steps", { min: 10, max: 5000 })), seed: number(at("seed", { min: 0, max: 999999 })), device: menu("device"),
     };
-    this.frame.row.append(...Object.values(this.all).map((c) => c.root));
-    model.on("optimizer task momentum target low high lanes steps seed device devices rates suggestions default_lr", () => { if (this.life === "recorded") this.choose(); this.onFile(); this.update(); });
   }
 
-  menu(key) {
-    const { t, model } = this, names = key === "device" ? Object.fromEntries(model.get("devices").map((d) => [d, d])) : t.menus[key];
-    const got = this.life === "recorded" && NAMES.includes(key) ? choices(this.file, key, this.wanted()) : Object.keys(names);
-    return got.map((v) => [v, names[v]]);
-  }
+  get wants() { return WANTED; }
 
-  wanted() { return Object.fromEntries([...NAMES, "momentum"].map((k) => [k, this.model.get(k)])); }
-
-  onFile() {
-    const recorded = this.life === "recorded", { model } = this;
-    for (const [key, c] of Object.entries(this.all || {})) {
-      const moot = key === "momentum" && !MOMENTUM.includes(model.get("optimizer"));
-      c.root.hidden = moot || (recorded && ![...NAMES, "momentum", "target"].includes(key)) || (key === "device" && model.get("devices").length < 2);
-      c.show();
-    }
-    if (recorded && !this.run) this.choose();
-  }
-
-  choose() {
-    const run = nearest(this.file, this.wanted());
-    if (run === this.run) return;
-    this.ghostRun = this.run; this.run = run;
-    this.player.pause(); this.player.at = 1;
-  }
-
-  onForget() { this.ghostRun = null; }
+  get keeps() { return [...WANTED, "target"]; }
 
   describe() { return { rates: this.model.get("rates").slice() }; }
 
@@ -126,7 +96,7 @@ class SweepLab extends Lab {
       words = (this.busy ? t.sweeps.sofar : t.sweeps.ended)(v) + t.space + (s === "failed" ? t.sweeps.failed + t.space : "") + (o.threshold ? t.sweeps.threshold(v) : t.sweeps.none(v));
       if (gone) words += t.space + t.sweeps.gone(v);
     }
-    if (this.life === "recorded") words = t.sweepRecorded({ seed: this.file.made.seed, momentum: MOMENTUM.includes(this.model.get("optimizer")) ? text(value(this.file, this.run, "momentum")) : null }) + t.space + words;
+    if (this.life === "recorded") words = t.sweepRecorded({ seed: this.file.made.seed, momentum: this.hasMomentum ? text(value(this.file, this.run, "momentum")) : null }) + t.space + words;
     this.frame.speak(words, t.sweeps.picture({ lanes: d.rates.length }) + t.space + words, this.busy ? 1500 : 300);
   }
 

@@ -3,9 +3,8 @@ import { Panel } from "./core/chart.js";
 import { number, select, slider } from "./core/controls.js";
 import { Lab } from "./core/lab.js";
 import { range, smooth, text } from "./core/numbers.js";
-import { choices, nearest, unpack, value } from "./core/recorded.js";
+import { choices, unpack, value } from "./core/recorded.js";
 
-const MOMENTUM = ["momentum", "nesterov"];
 const WANTED = ["task", "optimizer", "schedule", "lr"];
 
 // A curve to draw: x, loss (every value), mean (a line through them), rate; of a live run or of a recorded one.
@@ -30,52 +29,22 @@ function lossRange(curves) {
 class TrainingLab extends Lab {
   constructor(raw, el) {
     super(raw, el, "training_lab", { draw: (...a) => this.draw(...a), height: (w) => (w < 520 ? 360 : 380) });
-    this.controls();
-    this.stream.meta = this.describe();
-    this.frame.onTable = () => this.numbers();
-    this.shown = true;
-    this.onFile();
-    this.update();
+    this.begin(this.controls(), "");
   }
 
   controls() {
     const { model, t } = this, at = (key, more) => ({ label: t[key], key, model, ...more });
     const menu = (key) => select(at(key, { choices: () => this.menu(key) }));
-    this.all = {
+    return {
       lr: slider(at("lr", { min: 1e-4, max: 10, step: 0.05, log: true, list: () => (this.life === "recorded" ? choices(this.file, "lr", this.wanted()) : null) })), optimizer: menu("optimizer"), schedule: menu("schedule"), task: menu("task"),
       momentum: number(at("momentum", { min: 0, max: 0.999, step: 0.01 })), steps: number(at("steps", { min: 10, max: 20000 })),
       seed: number(at("seed", { min: 0, max: 999999 })), device: menu("device"),
     };
-    this.frame.row.append(...Object.values(this.all).map((c) => c.root));
-    model.on("lr momentum optimizer schedule task steps seed device devices", () => { if (this.life === "recorded") this.choose(); this.onFile(); this.update(); });
   }
 
-  menu(key) {
-    const { t, model } = this, names = key === "device" ? Object.fromEntries(model.get("devices").map((d) => [d, d])) : t.menus[key];
-    const got = this.life === "recorded" && WANTED.includes(key) ? choices(this.file, key, this.wanted()) : Object.keys(names);
-    return got.map((v) => [v, names[v]]);
-  }
+  get wants() { return WANTED; }
 
-  wanted() { return Object.fromEntries(WANTED.map((k) => [k, this.model.get(k)])); }
-
-  onFile() {
-    const recorded = this.life === "recorded", { model } = this;
-    for (const [key, c] of Object.entries(this.all || {})) {
-      const moot = key === "momentum" && !MOMENTUM.includes(model.get("optimizer"));
-      c.root.hidden = moot || (recorded && !WANTED.includes(key)) || (key === "device" && model.get("devices").length < 2);
-      c.show();
-    }
-    if (recorded && !this.run) this.choose();
-  }
-
-  choose() {
-    const run = nearest(this.file, this.wanted());
-    if (run === this.run) return;
-    this.ghostRun = this.run; this.run = run;
-    this.player.pause(); this.player.at = 1;
-  }
-
-  onForget() { this.ghostRun = null; }
+  get keeps() { return WANTED; }
 
   describe() { return { lr: this.model.get("lr"), optimizer: this.model.get("optimizer"), schedule: this.model.get("schedule") }; }
 

@@ -4,7 +4,7 @@ const optimizers = { sgd: "SGD", momentum: "Momentum", nesterov: "Nesterov", ada
 export const TRAIN = {
   en: {
     title: { training_lab: "Training lab: one run, steered while it runs", sweep_lab: "Sweep lab: many rates at once" },
-    run: "Run", pause: "Pause", resume: "Resume", stop: "Stop", reset: "Reset", progress: "Progress of the run",
+    run: "Run", pause: "Pause", resume: "Resume", stop: "Stop", reset: "Reset", resets: "Forgets the runs; your settings stay", progress: "Progress of the run",
     lives: {
       live: "live: Python trains here",
       recorded: "recorded: no Python runs here; these are recorded real runs",
@@ -48,7 +48,7 @@ export const TRAIN = {
   },
   ja: {
     title: { training_lab: "学習の実験室:走らせながら動かす", sweep_lab: "スイープの実験室:たくさんの学習率を一斉に" },
-    run: "学習する", pause: "一時停止", resume: "再開", stop: "停止", reset: "初期状態に戻す", progress: "学習の進みぐあい",
+    run: "学習する", pause: "一時停止", resume: "再開", stop: "停止", reset: "実行を消す", resets: "実行を忘れます。設定はそのまま残ります", progress: "学習の進みぐあい",
     lives: {
       live: "実行中の Python につながっています",
       recorded: "記録：ここでは Python は動いていません。実際の学習を記録したものです",

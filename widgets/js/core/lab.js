@@ -3,12 +3,15 @@
 import { button, h } from "./controls.js";
 import { Frame } from "./frame.js";
 import { Model } from "./model.js";
-import { Player, whenSeen } from "./recorded.js";
+import { choices, nearest, Player, whenSeen } from "./recorded.js";
 import { Stream } from "./stream.js";
 import { still } from "./theme.js";
 
+const MOMENTUM = ["momentum", "nesterov"];
 const BUSY = ["waiting", "loading", "running", "paused", "stopping"];
 
+// A lab says what to draw and to tell, and: `wants`, the traits that pick one of the recorded runs; `keeps`, the controls
+// that stay in use beside a recording.
 export class Lab {
   constructor(raw, el, kind, { draw, height }) {
     this.model = new Model(raw);
@@ -24,14 +27,55 @@ export class Lab {
     this.awaken("asleep");
   }
 
+  // Show the controls, follow their traits and those named in `more`, and draw for the first time.
+  begin(controls, more) {
+    this.all = controls;
+    this.frame.row.append(...Object.values(controls).map((c) => c.root));
+    this.model.on(`${Object.keys(controls).join(" ")} devices ${more}`.trim(), () => { if (this.life === "recorded") this.choose(); this.onFile(); this.update(); });
+    this.stream.meta = this.describe();
+    this.frame.onTable = () => this.numbers();
+    this.shown = true;
+    this.onFile();
+    this.update();
+  }
+
+  // The choices of a menu: of a recording only those that it has.
+  menu(key) {
+    const { t, model } = this, names = key === "device" ? Object.fromEntries(model.get("devices").map((d) => [d, d])) : t.menus[key];
+    const got = this.life === "recorded" && this.wants.includes(key) ? choices(this.file, key, this.wanted()) : Object.keys(names);
+    return got.map((v) => [v, names[v]]);
+  }
+
+  wanted() { return Object.fromEntries(this.wants.map((k) => [k, this.model.get(k)])); }
+
+  get hasMomentum() { return MOMENTUM.includes(this.model.get("optimizer")); }
+
+  // Show each control where it means something.
+  onFile() {
+    const recorded = this.life === "recorded";
+    for (const [key, c] of Object.entries(this.all || {})) {
+      c.root.hidden = (key === "momentum" && !this.hasMomentum) || (recorded && !this.keeps.includes(key)) || (key === "device" && this.model.get("devices").length < 2);
+      c.show();
+    }
+    if (recorded && !this.run) this.choose();
+  }
+
+  // Take the recorded run that is nearest to what the controls say; the one before it stays as a ghost.
+  choose() {
+    const run = nearest(this.file, this.wanted());
+    if (run === this.run) return;
+    this.ghostRun = this.run; this.run = run;
+    this.player.pause(); this.player.at = 1;
+  }
+
   loadRuns(raw, kind) {
-    raw.recorded(kind).then((file) => { this.file = file; if (this.life !== "live") { this.awaken("recorded"); this.onFile?.(); this.update(); } },
+    raw.recorded(kind).then((file) => { this.file = file; if (this.life !== "live") { this.awaken("recorded"); this.onFile(); this.update(); } },
       () => this.frame.failure(this.t.noRecording));
   }
 
   heard(what) {
-    if (what === "life") { this.player.pause(); this.awaken("live"); this.onFile?.(); }
-    if (what === "clear") this.stream.meta = this.describe?.();
+    if (what === "life") { this.player.pause(); this.awaken("live"); this.onFile(); }
+    if (what === "clear") this.stream.meta = this.describe();
     this.update();
   }
 
@@ -44,6 +88,7 @@ export class Lab {
   addButtons() {
     const t = this.t, press = (name) => () => this.press(name);
     this.keys = { run: button(t.run, press("run")), pause: button(t.pause, press("pause")), stop: button(t.stop, press("stop")), reset: button(t.reset, press("reset")) };
+    this.keys.reset.title = t.resets;
     this.progress = h("progress", { max: 1, value: 0, "aria-label": t.progress });
     this.frame.buttons.append(...Object.values(this.keys), this.progress);
   }
@@ -69,7 +114,8 @@ export class Lab {
     this.buttons(); this.update();
   }
 
-  forget() { this.stream.rows.clear(); this.stream.ghost = null; this.onForget?.(); }
+  // Reset forgets the runs; every setting stays as the reader chose it.
+  forget() { this.stream.rows.clear(); this.stream.ghost = this.ghostRun = null; }
 
   get busy() { return BUSY.includes(this.status); }
 
