@@ -13,7 +13,13 @@ _ENDLESS = 10_000_000  # steps of an endless plan that `when` searches
 
 
 class Table(NamedTuple):
-    """Steps and values of a plan, two arrays of one length; prints as a table."""
+    """Steps and values of a plan, two arrays of one length; prints as a table. Made by `Plan.table`.
+
+    >>> from lrlib.schedules import linear
+    >>> step, value = linear(4).table()
+    >>> value
+    array([1.  , 0.75, 0.5 , 0.25, 0.  ])
+    """
 
     step: np.ndarray
     value: np.ndarray

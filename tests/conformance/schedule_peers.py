@@ -211,6 +211,16 @@ def exp_range(data):
     return cyclic(data, "exp_range", lambda up, low, down: s.exp_range(up, low, gamma, down), gamma)
 
 
+@case("slanted_triangular", "CyclicLR")
+def slanted(data):
+    """One cycle of it, with its peak at a whole step."""
+    n, ratio, bases = data.draw(st.integers(200, 300)), data.draw(st.floats(1.5, 50)), groups(data)
+    cut = data.draw(st.integers(1, n - 2))
+    put = torch_scheduler(torch_lr.CyclicLR, [base / ratio for base in bases], list(bases), cut, n - cut,
+                          cycle_momentum=False)  # fmt: skip
+    return Setting(s.slanted_triangular(n, rise=cut / n, ratio=ratio), put, bases=bases, steps=n + 1)
+
+
 @case("any plan", "LambdaLR")
 def lambda_lr(data):
     plan = s.warmup(data.draw(lengths)) >> s.cosine_restarts(data.draw(lengths), decay=data.draw(gammas), final=0.01)
@@ -316,6 +326,14 @@ def timm_inverse_time(data):
     power = data.draw(st.floats(0.2, 2))
     plan, put = timm_power(data, power, stable_fn="power", stable_power=power)
     return Setting(plan, put, bases=groups(data))
+
+
+@case("fast_cooling", "WSDLRScheduler", "timm", tensor_rate=False)
+def timm_fast_cooling(data):
+    tau = data.draw(st.integers(1, 150))
+    put = timm_scheduler("wsd_lr", "WSDLRScheduler", t_initial=10_000, decay_t=1, stable_fn="power", stable_power=1.0,
+                         stable_timescale=tau)  # fmt: skip
+    return Setting(s.fast_cooling(tau), put, bases=groups(data))
 
 
 @case("inverse_sqrt", "WSDLRScheduler", "timm", tensor_rate=False)
