@@ -142,7 +142,7 @@ def rule(name, kind, state=(), source="", single=(), ranges=None):
 
 
 def penalised(g, x, weight_decay):
-    """The gradient with an L2 penalty, g + λ x."""
+    """g + λ x: the gradient with an L2 penalty, or a direction with a decay; ``g`` itself without one."""
     if not isinstance(weight_decay, torch.Tensor) and weight_decay == 0:
         return g
     return g + weight_decay * x

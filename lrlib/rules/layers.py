@@ -2,7 +2,7 @@
 
 import torch
 
-from .base import rule
+from .base import penalised, rule
 
 
 @rule("lars", "tensor", ("v",), source="You 2017")
@@ -22,5 +22,5 @@ def lars(x, g, state, t, *, lr=1.0, momentum=0.9, weight_decay=0.0, trust=1e-3, 
     x_norm, g_norm = torch.linalg.vector_norm(x), torch.linalg.vector_norm(g)
     q = trust * x_norm / (g_norm + weight_decay * x_norm + eps)
     q = torch.where((x_norm > 0) & (g_norm > 0) & (torch.as_tensor(adapt, device=x.device) != 0), q, 1.0)
-    v = momentum * state["v"] + q * (g + weight_decay * x)
+    v = momentum * state["v"] + q * penalised(g, x, weight_decay)
     return x - lr * v, {"v": v}

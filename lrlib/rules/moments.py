@@ -73,7 +73,7 @@ def adabelief(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, wei
     """
     m = beta1 * state["m"] + (1 - beta1) * g
     s = beta2 * state["s"] + (1 - beta2) * (g - m) ** 2 + accumulate * eps
-    return x - lr * (_direction(m, s, t, beta1, beta2, eps) + weight_decay * x), {"m": m, "s": s}
+    return x - lr * penalised(_direction(m, s, t, beta1, beta2, eps), x, weight_decay), {"m": m, "s": s}
 
 
 @rule("radam", "element", ("m", "v"), source="Liu 2020")
