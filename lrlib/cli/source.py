@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from ..sweep.jobs import send_along
 from .expression import evaluated
 
 READY = ("breast_cancer", "convex_logistic", "digits", "double_well", "mnist1d", "quadratic", "sparse_logistic")
@@ -54,6 +55,7 @@ def _module(place):
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     _guarded(lambda: spec.loader.exec_module(module), place)
+    send_along(module)                             # no worker of a cluster has this file
     return module
 
 

@@ -277,6 +277,15 @@ def _joblib():
     return joblib
 
 
+def send_along(module):
+    """From now on, send the functions of this module to workers with their code, not by name.
+
+    Does nothing where joblib is missing, and so no sweep can be divided.
+    """
+    with contextlib.suppress(ImportError):
+        _pickler().register_pickle_by_value(module)
+
+
 def _pickler():
     """The installed cloudpickle, which knows what the caller has registered with it, or joblib's own copy."""
     try:

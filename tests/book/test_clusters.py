@@ -59,11 +59,21 @@ def test_the_page_runs_as_it_stands(cluster, monkeypatch, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "2 parts by joblib (Loky)" in said and "4 parts by joblib (DaskDistributed)" in said
     assert len(list(Path("runs").iterdir())) == 8 and "8 parts" in names["record"].path_reason
-    lines = [shlex.split(here(line, cluster)) for line in blocks("sh") if "-m lrlib" in line]
+    lines = [shlex.split(here(line, cluster).replace("\\\n", "")) for line in blocks("sh") if "-m lrlib" in line]
     assert len(lines) == 2
     for words in lines:
         assert main(words[3:]) == 0, words
         assert "best by valid_loss" in capsys.readouterr().out
+
+
+def test_a_task_in_a_file_travels_to_workers_that_do_not_have_it(cluster, tmp_path, capsys):
+    task = tmp_path / "only_here.py"
+    task.write_text("from lrlib import tasks\n\ndef loss(x, y):\n    return x.square().sum()\n\n"
+                    "def make_task():\n    task = tasks.quadratic((4.0,))\n    task.loss = loss\n    return task\n",
+                    encoding="utf-8")
+    words = ["sweep", f"{task}:make_task", "--lr", "0.1,0.2", "--cluster", f"tcp://127.0.0.1:{cluster}"]
+    assert main(words) == 0
+    assert "best by train_loss: rate 0.2" in capsys.readouterr().out
 
 
 def test_both_editions_show_the_same_lines():
