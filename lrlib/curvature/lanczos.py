@@ -55,9 +55,8 @@ def largest(product, start, products, tol, accuracy=None, basis=None):
         state.add(product(state.last))
         value, residual, error = state.top()
         converged = residual <= tol * state.scale
-        if accuracy is not None:
-            before, near = near, error <= accuracy * value.abs()
-            converged |= before & near & (spent > 2)
+        before, near = near, error <= (accuracy or 0.0) * value.abs()
+        converged |= before & near & (spent > 2)
         ended = running & (converged | ~torch.isfinite(value) | (state.dimension == n) | (spent == products))
         if bool(ended.any()):
             state.store(found, index, ended, converged, spent)

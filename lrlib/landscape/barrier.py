@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..arguments import whole
+from ..curvature.products import pair
 from .points import evaluate_points, matched, parameters_of
 
 
@@ -33,9 +34,9 @@ def barrier(first, second, loss, x, y=None, *, metric=None, points=31, statistic
 
     .. math:: \max_\alpha E\big((1-\alpha) w_1 + \alpha w_2\big) - \tfrac12\big(E(w_1) + E(w_2)\big)
 
-    over `points` values of α from 0 to 1, both ends included, evaluated in one batched call. It is at least half of the ends'
-    difference. Two runs are linearly connected where the error barrier is about 0; the paper's bound is 2 percentage
-    points.
+    over `points` values of α from 0 to 1, both ends included, evaluated in one batched call. It is at least half of
+    the ends' difference. Two runs are linearly connected where the error barrier is about 0; the paper's bound is 2
+    percentage points.
 
     Args:
         first: module, evaluated in evaluation mode and left as it was.
@@ -66,8 +67,7 @@ def barrier(first, second, loss, x, y=None, *, metric=None, points=31, statistic
     Source: Frankle et al. (2020), "Linear mode connectivity and the lottery ticket hypothesis".
     """
     whole("points", points, least=2)
-    if y is None and isinstance(x, (tuple, list)) and len(x) == 2:
-        x, y = x
+    x, y = pair(x, y)
     end = matched(first, second, "second")
     origin = parameters_of(first) | _buffers(first)
     end |= _buffers(second) if isinstance(second, torch.nn.Module) else _buffers(first)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from ..curvature.products import pair
 from .directions import filter_normalised, plane_directions
 from .points import evaluate_points, matched, parameters_of
 
@@ -71,7 +72,7 @@ def loss_plane(model, loss, x, y=None, *, directions=None, through=None, at=None
         through: one or two other solutions (modules or dicts of parameters) that the plane goes through instead: d₁ is
             the way to the first; d₂ is orthogonal to it and as long, towards the second, or random.
         at: coefficients, one sequence for both axes or a pair of them; default 25 from -1 to 1, or from -0.5 to 1.5
-            with `through`.
+            towards a solution.
 
     Returns:
         `Slice`, whose `marks` are the coefficients of the model and of the solutions.
@@ -99,14 +100,13 @@ def loss_plane(model, loss, x, y=None, *, directions=None, through=None, at=None
         directions = [filter_normalised(model, seed), filter_normalised(model, seed + 1)]
     if len(directions) != 2:
         raise ValueError(f"directions must be two; got {len(directions)}")
-    at = _axes(at, (-1, 1) if through is None else (-0.5, 1.5))
+    at = _axes(at, [(-1, 1)] * 2 if through is None else [(-0.5, 1.5), (-1, 1) if len(marks) == 2 else (-0.5, 1.5)])
     directions = [matched(model, d, "directions") for d in directions]
     return _slice(model, loss, x, y, directions, at, metric, statistics, marks)
 
 
 def _slice(model, loss, x, y, directions, at, metric, statistics, marks):
-    if y is None and isinstance(x, (tuple, list)) and len(x) == 2:
-        x, y = x
+    x, y = pair(x, y)
     coefficients = torch.cartesian_prod(*map(torch.from_numpy, at)).reshape(-1, len(at))
     functions = [loss] if metric is None else [loss, metric]
     values = evaluate_points(model, functions, x, y, parameters_of(model), directions, coefficients, statistics)
@@ -116,7 +116,7 @@ def _slice(model, loss, x, y, directions, at, metric, statistics, marks):
 
 def _axes(at, ends):
     if at is None:
-        at = np.linspace(*ends, 25)
+        at = [np.linspace(*end, 25) for end in ends]
     pair = at if isinstance(at, (tuple, list)) and len(at) == 2 and all(np.ndim(a) for a in at) else (at, at)
     return tuple(_coefficients("at", a) for a in pair)
 

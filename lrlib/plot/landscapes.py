@@ -81,8 +81,8 @@ def loss_plane(slice, ax=None, *, name="loss", levels=None, labels=("1", "2", "3
     return finish(ax, xlabel, ylabel, legend=False)
 
 
-def barrier(barrier, ax=None, *, name="loss", color=None, label="{:.3g}", xlabel="from the first solution to the second",
-            ylabel=None):  # fmt: skip
+def barrier(barrier, ax=None, *, name="loss", color=None, label="{:.3g}",
+            xlabel="from the first solution to the second", ylabel=None):  # fmt: skip
     """Loss or error on the way between two solutions, with the barrier as an arrow above the mean of the ends.
 
     Args:

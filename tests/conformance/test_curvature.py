@@ -92,7 +92,8 @@ def test_products_equal_the_dense_hessian_and_curvlinops(name):
     chunked = of_model(*CASES[name], chunk=7)
     for seed in range(3):
         v = normal(ours.size, seed=seed)
-        for kind, found in (("Hessian-vector product", ours(v[None])[0]), ("product on data in pieces", chunked(v[None])[0])):
+        rows = {"Hessian-vector product": ours(v[None])[0], "product on data in pieces": chunked(v[None])[0]}
+        for kind, found in rows.items():
             for oracle, expected in (("torch.func", matrix @ v), ("curvlinops", theirs @ v)):
                 compare(kind, oracle, found, expected, 1e-12)
 
