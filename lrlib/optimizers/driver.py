@@ -58,6 +58,16 @@ class RuleOptimizer(torch.optim.Optimizer):
             self.rule.check(**{k: v for k, v in param_group.items() if k in self.rule.defaults})
         super().add_param_group(param_group)
 
+    def load_state_dict(self, state_dict):
+        """Take over a saved state, of either path; numbers that a rule keeps for all tensors keep their precision."""
+        super().load_state_dict(state_dict)
+        saved = [i for group in state_dict["param_groups"] for i in group["params"]]
+        held = [p for group in self.param_groups for p in group["params"]]
+        for i, p in zip(saved, held):
+            for name in self.rule.single:
+                if name in state_dict["state"].get(i, {}):
+                    self.state[p][name] = state_dict["state"][i][name].to(p.device, copy=True)
+
     @torch.no_grad()
     def step(self, closure=None):
         """Apply one update; with ``closure`` (which recomputes the loss and the gradients), return its loss."""

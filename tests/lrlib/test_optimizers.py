@@ -239,3 +239,141 @@ def test_a_gpu_equals_the_cpu(name):
             torch.nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
     assert_same(a, b.cpu(), tolerance=1e-9)
+
+
+def quadratic(parameters):
+    return sum(((p - 1) ** 2).sum() for p in parameters)
+
+
+def two(dtype=torch.float64):
+    generator = torch.Generator().manual_seed(5)
+    return [torch.nn.Parameter(torch.randn(n, generator=generator, dtype=torch.float64).to(dtype)) for n in (3, 4)]
+
+
+@pytest.mark.parametrize("name", ["hypergradient_sgd", "hypergradient_adam"])
+def test_a_global_rule_sees_the_tensors_of_a_group(name):
+    parameters, rule = two(), rules.get(name)
+    x = [p.detach().clone() for p in parameters]
+    state = rule.init(x)
+    optimizer = optimizers.make(name, parameters, lr=0.01, hyper_lr=1e-3)
+    for t in range(1, 9):
+        optimizer.zero_grad()
+        quadratic(parameters).backward()
+        x, state = rule(x, [2 * (one - 1) for one in x], state, t, lr=0.01, hyper_lr=1e-3)
+        optimizer.step()
+        if t == 4:
+            saved = copy.deepcopy(optimizer.state_dict())
+            optimizer = optimizers.make(name, parameters, lr=0.5)
+            optimizer.load_state_dict(saved)
+    assert_same(torch.nn.ParameterList(parameters), torch.nn.ParameterList(x))
+    held = optimizer.state[parameters[0]]
+    assert held["step"] == 8 and held["rate"] == state["rate"] > 0.01
+
+
+def test_a_single_number_keeps_its_precision_through_loading():
+    parameters = two(torch.bfloat16)
+    optimizer = optimizers.HypergradientSGD(parameters, lr=0.01, hyper_lr=1e-3)
+    for _ in range(3):
+        optimizer.zero_grad()
+        quadratic(parameters).backward()
+        optimizer.step()
+    rate = optimizer.state[parameters[0]]["rate"]
+    fresh = optimizers.HypergradientSGD(parameters)
+    fresh.load_state_dict(optimizer.state_dict())
+    loaded = fresh.state[parameters[0]]["rate"]
+    assert loaded.dtype == rate.dtype == torch.float32 and torch.equal(loaded, rate)
+
+
+def test_a_closure_rule_accepts_or_refuses_and_puts_everything_back():
+    parameters = two()
+    options = {"lr": 1.0, "rates": (0.1, 3.0), "temperature": 0.0}
+    optimizer = optimizers.AnnealedSGD([{"params": parameters[:1]}, {"params": parameters[1:]}], **options)
+    accepted = []
+    for _ in range(20):
+        before = [p.detach().clone() for p in parameters]
+
+        def closure():
+            optimizer.zero_grad(set_to_none=False)
+            loss = quadratic(parameters)
+            loss.backward()
+            return loss
+
+        loss = optimizer.step(closure)
+        state = optimizer.state[parameters[0]]
+        accepted.append(state["accepted"].item())
+        if accepted[-1]:
+            assert quadratic(parameters) < loss
+        else:
+            assert all(torch.equal(p.detach(), q) for p, q in zip(parameters, before, strict=True))
+        assert all(torch.allclose(p.grad, 2 * (q - 1)) for p, q in zip(parameters, before, strict=True))
+    assert set(accepted) == {0.0, 1.0}
+    with pytest.raises(TypeError, match="AnnealedSGD.step needs a closure"):
+        optimizer.step()
+    optimizer.param_groups[1]["lr"] = 0.5
+    with pytest.raises(ValueError, match="decides for all groups together: they must share lr"):
+        optimizer.step(closure)
+
+
+@pytest.mark.parametrize("name", list(optimizers.CLASSES))
+def test_groups_added_later_and_copies_of_every_kind(name):
+    parameters = two()
+    optimizer = optimizers.make(name, parameters[:1], lr=0.01)
+
+    def go(optimizer, parameters, steps):
+        def closure():
+            optimizer.zero_grad()
+            loss = quadratic(parameters)
+            loss.backward()
+            return loss
+
+        for _ in range(steps):
+            optimizer.step(closure)
+        return torch.nn.ParameterList(parameters)
+
+    go(optimizer, parameters, 2)
+    optimizer.add_param_group({"params": parameters[1:]})
+    go(optimizer, parameters, 2)
+    twins, twin = pickle.loads(pickle.dumps((parameters, optimizer)))
+    fresh = [torch.nn.Parameter(p.detach().clone()) for p in parameters]
+    loaded = optimizers.make(name, [{"params": fresh[:1]}, {"params": fresh[1:]}])
+    loaded.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    go(optimizer, parameters, 3)
+    assert_same(go(twin, twins, 3), torch.nn.ParameterList(parameters), tolerance=0)
+    assert_same(go(loaded, fresh, 3), torch.nn.ParameterList(parameters), tolerance=0)
+
+
+@pytest.mark.parametrize("name", [n for n in optimizers.CLASSES if rules.get(n).kind != "closure"])
+def test_a_scaler_skips_steps_that_overflow(name):
+    parameters, plain = two(torch.float32), two(torch.float32)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    scaled, other = optimizers.make(name, parameters, lr=0.01), optimizers.make(name, plain, lr=0.01)
+    for t in range(6):
+        scaled.zero_grad()
+        scaler.scale(quadratic(parameters) * (torch.inf if t == 2 else 1)).backward()
+        scaler.step(scaled)
+        scaler.update()
+        if t != 2:
+            other.zero_grad()
+            quadratic(plain).backward()
+            other.step()
+    assert_same(torch.nn.ParameterList(parameters), torch.nn.ParameterList(plain), tolerance=1e-6)
+    assert scaled.state[parameters[0]]["step"] == 5
+
+
+def test_a_rule_of_the_users_own_has_an_optimizer_that_can_be_copied():
+    @rules.rule("quarter_step", "element", source="here")
+    def quarter_step(x, g, state, t, *, lr=1.0):
+        return x - lr * g / 4, {}
+
+    try:
+        parameters = two()
+        optimizer = optimizers.make(quarter_step, parameters)
+        assert type(optimizer).__name__ == "QuarterStep"
+        twins, twin = copy.deepcopy((parameters, optimizer))
+        pickle.loads(pickle.dumps(optimizer))
+        for some, step in ((parameters, optimizer), (twins, twin)):
+            quadratic(some).backward()
+            step.step()
+        assert_same(torch.nn.ParameterList(parameters), torch.nn.ParameterList(twins), tolerance=0)
+    finally:
+        del rules.RULES["quarter_step"], optimizers.CLASSES["quarter_step"]

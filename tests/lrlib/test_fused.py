@@ -1,0 +1,259 @@
+"""The fast ways of an element-wise rule (tape and compiled program) against the rule itself, called as it is written."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+from lrlib import optimizers, rules
+from lrlib.attach import attach
+from lrlib.optimizers import flat, program, tape
+from lrlib.schedules import cosine, warmup
+
+NAMES = [name for name, rule in rules.RULES.items() if rule.kind == "element" and name in optimizers.CLASSES]
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """Programs that run the traced rule without compiling it."""
+    monkeypatch.setitem(program.BACKENDS, "inductor", program.BACKENDS["eager"])
+    monkeypatch.setattr(program, "PROGRAMS", {})
+
+
+@pytest.fixture
+def short_blocks(monkeypatch):
+    monkeypatch.setattr(tape, "BLOCK", 16)
+
+
+def tensors(dtype=torch.float64):
+    """Parameters of all sorts: a matrix, a vector, one entry, none, a transposed matrix, a slice with gaps."""
+    generator = torch.Generator().manual_seed(3)
+    made = [torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+            for shape in ((7, 9), (21,), (), (0, 3), (5, 8), (6, 4))]
+    made[4], made[5] = made[4].t(), made[5][:, ::2]
+    return [torch.nn.Parameter(p) for p in made]
+
+
+def gradients(parameters, t):
+    """New gradients of step t; in every third step two parameters get none."""
+    generator = torch.Generator().manual_seed(100 + t)
+    for i, p in enumerate(parameters):
+        g = torch.randn(p.shape, generator=generator, dtype=torch.float64).to(p.dtype)
+        p.grad = None if t % 3 == 1 and i in (1, 4) else g
+
+
+def groups(parameters):
+    return [{"params": parameters[:2], "lr": 0.03, "weight_decay": 0.1}, {"params": parameters[2:], "weight_decay": 0.0}]
+
+
+def by_hand(name, steps, dtype=torch.float64, maximize=False, **options):
+    """The rule itself, tensor by tensor, on the same gradients, rates and groups."""
+    rule, parameters = rules.get(name), tensors(dtype)
+    settings = {**rule.defaults, **options}
+    chosen = [{**settings, "lr": 0.03, "weight_decay": 0.1}] * 2 + [{**settings, "weight_decay": 0.0}] * 4
+    state, count = [rule.init(p.detach()) for p in parameters], [0] * 6
+    for t in range(steps):
+        gradients(parameters, t)
+        for i, p in enumerate(parameters):
+            if p.grad is not None:
+                count[i] += 1
+                now = {**chosen[i], "lr": chosen[i]["lr"] * 0.9**t}
+                g = -p.grad if maximize else p.grad
+                new, state[i] = rule(p.detach().clone(), g, state[i], count[i], **now)
+                p.data.copy_(new)
+    return parameters, state
+
+
+def drive(name, steps, dtype=torch.float64, **options):
+    parameters = tensors(dtype)
+    optimizer = optimizers.make(name, groups(parameters), **options)
+    return go_on(optimizer, parameters, range(steps)), optimizer
+
+
+def go_on(optimizer, parameters, steps):
+    base = (0.03, optimizer.defaults["lr"])
+    for t in steps:
+        gradients(parameters, t)
+        for group, lr in zip(optimizer.param_groups, base, strict=True):
+            group["lr"] = lr * 0.9**t
+        optimizer.step()
+    return parameters
+
+
+def assert_close(one, other, tolerance):
+    for p, q in zip(one, other, strict=True):
+        torch.testing.assert_close(p.detach(), q.detach(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("maximize", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_eager_path_equals_the_rule_bit_by_bit(name, maximize, dtype, short_blocks):
+    expected, states = by_hand(name, 7, dtype, maximize)
+    found, optimizer = drive(name, 7, dtype, maximize=maximize)
+    assert_close(found, expected, 0)
+    for p, state in zip(found, states, strict=True):
+        assert_close([optimizer.state[p][key] for key in state], state.values(), 0)
+
+
+def test_the_rules_with_a_tape():
+    for name in ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"):
+        drive(name, 1)
+    listed = {rule.name for (rule, _), tapes in tape.TAPES.items() if None not in tapes}
+    assert {"sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"} <= listed
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("options", [{}, {"maximize": True}])
+def test_the_traced_rule_equals_the_rule(name, options, traced):
+    expected, states = by_hand(name, 8, **options)
+    found, optimizer = drive(name, 8, path="fused", **options)
+    assert (optimizer.path, optimizer.path_reason) == ("fused", None)
+    assert_close(found, expected, 1e-12)
+    for p, state in zip(found, states, strict=True):
+        assert_close([optimizer.state[p][key] for key in state], state.values(), 1e-12)
+
+
+def test_the_compiled_rule_equals_the_rule_and_compiles_once(monkeypatch):
+    calls, inductor = [], program.BACKENDS["inductor"]
+    monkeypatch.setattr(program, "PROGRAMS", {})
+    monkeypatch.setitem(program.BACKENDS, "inductor", lambda body: calls.append(1) or inductor(body))
+    for options in ({}, {"eps": 1e-6}, {"beta1": 0.5, "threshold": 4.0}):
+        expected, _ = by_hand("radam", 12, **options)
+        found, optimizer = drive("radam", 12, path="fused", **options)
+        assert optimizer.path == "fused", optimizer.path_reason
+        assert_close(found, expected, 1e-12)
+    other = optimizers.RAdam([torch.nn.Parameter(torch.ones(n, dtype=torch.float64)) for n in (1, 33, 1000)],
+                             lr=torch.tensor(0.5), path="fused", weight_decay=0.3)
+    attach(other, warmup(3) >> cosine(20))
+    for t in range(23):
+        for p in other.param_groups[0]["params"]:
+            p.grad = torch.full_like(p, 0.1 * t)
+        other.step()
+    assert other.path == "fused" and len(calls) == 1
+
+
+def test_single_precision_compiled_stays_near():
+    expected, _ = by_hand("adabelief", 10, torch.float32)
+    found, optimizer = drive("adabelief", 10, torch.float32, path="fused")
+    assert optimizer.path == "fused", optimizer.path_reason
+    assert_close(found, expected, 1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("before", "after"), [("eager", "fused"), ("fused", "eager"), ("fused", "fused")])
+def test_the_state_loads_between_paths(name, before, after, traced, tmp_path):
+    expected, _ = by_hand(name, 8)
+    found, optimizer = drive(name, 4, path=before)
+    torch.save(optimizer.state_dict(), tmp_path / "o.pt")
+    other = optimizers.make(name, groups(found), path=after)
+    other.load_state_dict(torch.load(tmp_path / "o.pt", weights_only=True))
+    assert_close(go_on(other, found, range(4, 8)), expected, 1e-12)
+    assert other.path == after
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))])
+def test_a_copy_of_a_fused_optimizer_is_fused_and_its_own(clone, traced):
+    expected, _ = by_hand("adam", 8)
+    found, optimizer = drive("adam", 4, path="fused")
+    twins, twin = clone((found, optimizer))
+    assert twin.path == "fused"
+    assert_close(go_on(twin, twins, range(4, 8)), expected, 1e-12)
+    assert_close(go_on(optimizer, found, range(4, 8)), expected, 1e-12)
+
+
+@pytest.mark.parametrize("path", ["eager", "fused"])
+def test_parameters_and_states_may_be_exchanged(path, traced):
+    p = torch.nn.Parameter(torch.ones(3, dtype=torch.float64))
+    optimizer = optimizers.Momentum([p], lr=0.1, path=path)
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    p.data = torch.full((3,), 5.0, dtype=torch.float64)
+    optimizer.state[p]["v"] = torch.full((3,), 10.0, dtype=torch.float64)
+    optimizer.step()
+    torch.testing.assert_close(p.detach(), torch.full((3,), 5.0 - 0.1 * 10.0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("path", ["eager", "fused"])
+def test_gradients_in_another_order_of_memory(path, traced):
+    p = torch.nn.Parameter(torch.arange(6.0, dtype=torch.float64).view(2, 3))
+    g = torch.arange(6.0, dtype=torch.float64).view(3, 2).t()
+    p.grad = g
+    before = p.detach().clone()
+    optimizers.SGD([p], lr=0.5, path=path).step()
+    assert torch.equal(p.detach(), before - 0.5 * g)
+
+
+def test_tensors_stay_the_users_own(traced):
+    parameters = tensors()
+    pointers = [p.data_ptr() for p in parameters]
+    optimizer = optimizers.Adam(parameters, path="fused")
+    for _ in range(3):
+        optimizer.zero_grad()
+        sum((p * p).sum() for p in parameters).backward()
+        optimizer.step()
+        assert [p.data_ptr() for p in parameters] == pointers
+    assert all(optimizer.state[p]["step"] == 3 for p in parameters)
+
+
+def test_what_the_compiler_cannot_do_falls_back_and_says_why(monkeypatch):
+    def broken(body):
+        raise RuntimeError("no compiler\nat all")
+
+    monkeypatch.setitem(program.BACKENDS, "inductor", broken)
+    monkeypatch.setattr(program, "PROGRAMS", {})
+    expected, _ = by_hand("adamw", 5)
+    found, optimizer = drive("adamw", 5, path="fused")
+    assert (optimizer.path, optimizer.path_reason) == ("eager", "no compiler")
+    assert_close(found, expected, 0)
+
+
+def test_a_program_that_computes_something_else_is_not_used(monkeypatch):
+    monkeypatch.setitem(program.BACKENDS, "inductor", lambda body: lambda inputs: None)
+    monkeypatch.setattr(program, "PROGRAMS", {})
+    expected, _ = by_hand("sgd", 3)
+    found, optimizer = drive("sgd", 3, path="fused")
+    assert optimizer.path == "eager" and "differs" in optimizer.path_reason
+    assert_close(found, expected, 0)
+
+
+def test_other_kinds_are_not_compiled():
+    optimizer = optimizers.LARS([torch.nn.Parameter(torch.ones(3))], path="fused")
+    assert (optimizer.path, optimizer.path_reason) == ("eager", "a rule of kind 'tensor' is not compiled")
+    with pytest.raises(ValueError, match="path must be one of 'eager', 'fused'; got 'quick'"):
+        optimizers.SGD([torch.nn.Parameter(torch.ones(3))], path="quick")
+
+
+def test_a_rule_of_the_users_own_runs_as_written_and_fused(traced):
+    calls = []
+
+    @rules.rule("halving", "element", ("m",), source="here")
+    def halving(x, g, state, t, *, lr=0.1):
+        calls.append(t)
+        m = 0.5 * state["m"] + g.abs().sqrt().copysign(g)
+        return x - lr * m, {"m": m}
+
+    try:
+        results = []
+        for path in ("eager", "fused"):
+            p = torch.nn.Parameter(torch.tensor([1.0, 2.0, -4.0], dtype=torch.float64))
+            optimizer = optimizers.make("halving", [p], path=path)
+            for _ in range(3):
+                p.grad = p.detach() ** 2
+                optimizer.step()
+            results.append(p)
+            assert optimizer.path == path
+        assert calls[:3] == [1, 2, 3]
+        assert_close(results[:1], results[1:], 1e-12)
+    finally:
+        del rules.RULES["halving"], optimizers.CLASSES["halving"]
+
+
+def test_a_long_tensor_is_played_in_blocks_of_its_own_memory(short_blocks):
+    p = torch.nn.Parameter(torch.ones(4, 5))
+    optimizer = optimizers.Adam([p])
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    slot = optimizer._flat.slots[id(p)]
+    assert isinstance(slot, flat.Slot) and slot.blocks and slot.x.data_ptr() == p.data_ptr()
