@@ -113,11 +113,17 @@ class _Track:
         if self.option in getattr(self.rule, "defaults", ()):
             self.rule.check(**{self.option: value})
 
-    def record(self, column):
+    def apply(self, factor, column):
+        option, base = self.option, self.base
         for group in column:
-            group[self.last] = value = self.value(group)
+            groups.put(group, option, group[base] * factor)
+
+    def record(self, column):
+        option, base, last = self.option, self.base, self.last
+        for group in column:
+            group[last] = value = groups.held(group, option)
             self.used.append(value)
-            self.bases.append(group[self.base])
+            self.bases.append(group[base])
 
     def widen(self, old, new):
         """Make room for groups that were added: they are nan in the steps before."""
@@ -302,8 +308,7 @@ class Attachment:
             self._scale = column[0]["plateau"]["scale"]
             factors[0] *= self._scale
         for track, factor in zip(self._tracks.values(), factors):
-            for group in column:
-                groups.put(group, track.option, group[track.base] * factor)
+            track.apply(factor, column)
 
     def _record(self, optimizer, args, kwargs):
         # GradScaler calls a fused optimizer even when it skips the step, and leaves the reason here.

@@ -46,12 +46,18 @@ def is_beta(option):
 
 def held(group, option):
     """The value of an option as a Python number."""
+    value = group.get(option)
+    if type(value) is float:  # nearly always, and in every step
+        return value
     value = group[option] if option in group else group["betas"][_place(option)]
     return value.item() if isinstance(value, torch.Tensor) else value
 
 
 def put(group, option, value):
     """Set an option; a tensor is filled in place."""
+    if type(group.get(option)) is float:
+        group[option] = value
+        return
     inside = option not in group
     old = group["betas"][_place(option)] if inside else group[option]
     if isinstance(old, torch.Tensor):
