@@ -134,6 +134,11 @@ class SuggestionRule:
 
     `lr` and `loss` are the finite points of the curve, raw; `steps` is the planned length of the test, of which
     fastai drops a tenth at the beginning.
+
+    Example:
+        >>> rates = np.logspace(-3, 1, 60)
+        >>> round(float(get("valley")(rates, 1 + 2 * np.exp(-20 * rates))), 3)
+        0.092
     """
 
     name: str

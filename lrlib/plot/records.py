@@ -27,6 +27,12 @@ def losses(record, ax=None, *, names=("loss",), smooth=0.0, level=0.95, colors=N
 
     Returns:
         the `Figure`.
+
+    Example:
+        >>> from lrlib.record import example
+        >>> axes = losses(example()).axes[0]
+        >>> [text.get_text() for text in axes.get_legend().get_texts()], axes.get_yscale()
+        (['0.1', '1'], 'log')
     """
     from ..finder.suggestions import smooth as running_mean
 
@@ -94,6 +100,11 @@ def rate_curve(record, name="test_metric", ax=None, *, level=0.95, color=None, l
 
     Raises:
         ValueError: the record holds no such evaluation.
+
+    Example:
+        >>> from lrlib.record import example
+        >>> rate_curve(example(), "train_loss").axes[0].lines[0].get_ydata().round(3).tolist()
+        [0.2, nan]
     """
     ax = axes(ax)
     _, values = _curve(record, name)
@@ -140,6 +151,13 @@ def range_test(finding, ax=None, *, rules=None, labels=None, level=0.95, color=N
 
     Raises:
         ValueError: unknown rule.
+
+    Example:
+        >>> from lrlib.finder import RangeTest
+        >>> rates = np.logspace(-3, 1, 60)
+        >>> finding = RangeTest(rates, 1 + 2 * np.exp(-20 * rates), "finished", 60)
+        >>> [line.get_label() for line in range_test(finding, rules=["valley"]).axes[0].lines][-1]
+        'valley'
     """
     from ..finder.suggestions import SUGGESTION_RULES
 

@@ -11,7 +11,11 @@ from .task import Task
 
 
 class Point(nn.Module):
-    """A point x [d] as a module: it returns x whatever its input, so that the loss is a function of x."""
+    """A point x [d] as a module: it returns x whatever its input, so that the loss is a function of x.
+
+    >>> Point([1.0, 2.0])(None).data
+    tensor([1., 2.])
+    """
 
     def __init__(self, start):
         super().__init__()
