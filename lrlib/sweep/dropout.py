@@ -68,12 +68,10 @@ def recorded(device):
         yield calls
 
 
-@contextlib.contextmanager
 def replayed(masks):
-    """Inside, the k-th call of dropout multiplies by ``masks[k]``."""
+    """A context in which the k-th call of dropout multiplies by ``masks[k]``."""
     rest = iter(masks)
-    with _Mode(lambda func, x, p, inplace: x * next(rest)) if masks else contextlib.nullcontext():
-        yield
+    return _Mode(lambda func, x, p, inplace: x * next(rest)) if masks else contextlib.nullcontext()
 
 
 class Dropouts:

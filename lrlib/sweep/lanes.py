@@ -215,5 +215,9 @@ def _along(values, x):
 
 
 def _where(moving, new, old):
-    """Trees of tensors [L, …]: the new values where a lane moves, else the old."""
-    return tree_map(lambda a, b: torch.where(_along(moving, a), a, b), new, old)
+    """Tensors [L, …], or dicts and lists of them: the new values where a lane moves, else the old."""
+    if isinstance(old, dict):
+        return {name: _where(moving, new[name], value) for name, value in old.items()}
+    if isinstance(old, (list, tuple)):
+        return [_where(moving, *pair) for pair in zip(new, old)]
+    return torch.where(_along(moving, new), new, old)
