@@ -105,10 +105,10 @@ class _Arrivals:
 
 
 def split(rates, seeds, count):
-    """Cut a grid of lanes into at most ``count`` blocks, the largest as small as can be, whole rates where possible.
+    """Cut a grid of lanes into at most ``count`` blocks, the largest as small as can be; among equals, rates stay whole.
 
-    >>> [part.lanes.tolist() for part in split(3, 2, 2)]
-    [[0, 1, 2, 3], [4, 5]]
+    >>> [part.lanes.tolist() for part in split(4, 2, 2)]
+    [[0, 1, 2, 3], [4, 5, 6, 7]]
     >>> [part.lanes.tolist() for part in split(1, 5, 2)]
     [[0, 1, 2], [3, 4]]
     """
