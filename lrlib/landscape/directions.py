@@ -65,4 +65,4 @@ def plane_directions(origin, others, spare):
 
 def dot(a, b):
     """Inner product of two dicts of tensors, a float."""
-    return sum(float((a[n].double() * b[n].double()).sum()) for n in a)
+    return sum(float((a[n].cpu().double() * b[n].cpu().double()).sum()) for n in a)

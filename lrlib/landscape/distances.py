@@ -109,7 +109,7 @@ def _pair(first, second):
     wrong = sorted(set(a) ^ set(b)) or sorted(n for n in a if a[n].shape != b[n].shape)
     if wrong:
         raise ValueError(f"both must have the same parameter names and shapes; these differ: {', '.join(wrong)}")
-    return {n: a[n].double().cpu() for n in a}, {n: b[n].double().cpu() for n in a}
+    return {n: a[n].cpu().double() for n in a}, {n: b[n].cpu().double() for n in a}
 
 
 def _angle(a, b):

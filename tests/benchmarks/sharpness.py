@@ -193,7 +193,7 @@ def lines(title, totals, warm):
 
 def main():
     """Print the table."""
-    options = arguments(__doc__.splitlines()[0], threads=2, points=8)
+    options = arguments(__doc__.splitlines()[0], threads=2, points=6)
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
     rows = [*lines("at the start", scenario(at_the_start(options.points)), warm=False),
