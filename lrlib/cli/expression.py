@@ -75,7 +75,8 @@ def _value(node, names):
         case ast.Call():
             method = isinstance(node.func, ast.Attribute)
             function = getattr(_value(node.func.value, names), node.func.attr) if method else names[node.func.id]
-            return function(*(_value(a, names) for a in node.args), **{k.arg: _value(k.value, names) for k in node.keywords})
+            named = {k.arg: _value(k.value, names) for k in node.keywords}
+            return function(*(_value(a, names) for a in node.args), **named)
         case ast.BinOp():
             return _OPERATORS[type(node.op)](_value(node.left, names), _value(node.right, names))
         case ast.UnaryOp():

@@ -72,7 +72,8 @@ def _text(options, task, found, rules, threshold):
     for name, entry in rules.items():
         low, high = entry["interval"]
         seen = sum(math.isfinite(rate) for rate in entry["per_seed"])
-        rows.append((name, output.number(entry["rate"]), "-" if math.isnan(low) else f"{low:.3g} to {high:.3g}", str(seen)))
+        between = "-" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
+        rows.append((name, output.number(entry["rate"]), between, str(seen)))
     lines = [f"{task.name}, {options.rule}: rates from {options.low:g} to {options.high:g} in {options.steps} steps, "
              f"{len(found.seeds)} seeds ({ends})", output.table(rows)]
     if threshold:

@@ -2,6 +2,7 @@
 
 import math
 
+from .. import arguments
 from . import output
 from .values import a_plan, steps_of
 
@@ -17,7 +18,9 @@ def add(command):
 def run(options):
     """Carry out ``plan``."""
     output.checked(options)
-    plan, base = options.plan, 1.0 if options.lr is None else options.lr
+    plan, base = options.plan, 1.0 if options.lr is None else arguments.number("--lr", options.lr)
+    if options.steps is not None:
+        arguments.whole("--steps", options.steps)
     if plan.length == math.inf and options.steps is None and (options.at is None or options.figure):
         raise ValueError(f"{plan} has no end of its own: say with --steps how long the run is")
     shown = plan if options.steps is None else plan.cut(options.steps)
@@ -26,9 +29,10 @@ def run(options):
     if options.figure:
         from .. import plot
 
-        output.save_figure(options.figure, plot.plan(plan, steps=end, base=base, ylabel=_unit(options, "learning rate")))
-    rows = [("step", _unit(options, "rate")), *((str(t), output.number(v)) for t, v in zip(step.tolist(), value.tolist()))]
-    text = f"{plan!r}\n{plan.explain()}\n\n{output.table(rows)}"
+        figure = plot.plan(plan, steps=end, base=base, ylabel=_unit(options, "learning rate"))
+        output.save_figure(options.figure, figure)
+    rows = [(str(t), output.number(v)) for t, v in zip(step.tolist(), value.tolist())]
+    text = f"{plan!r}\n{plan.explain()}\n\n{output.table([('step', _unit(options, 'rate')), *rows])}"
     output.say(options, text, {
         "plan": repr(plan), "length": None if plan.length == math.inf else plan.length, "base": base,
         "phases": plan.explain().splitlines(), "step": step, "value": value,

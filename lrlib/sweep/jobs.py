@@ -105,7 +105,7 @@ class _Arrivals:
 
 
 def split(rates, seeds, count):
-    """Cut a grid of lanes into at most ``count`` blocks, the largest as small as can be; among equals, rates stay whole.
+    """Cut a grid of lanes into at most ``count`` blocks, the largest as small as can be, with whole rates if equal.
 
     >>> [part.lanes.tolist() for part in split(4, 2, 2)]
     [[0, 1, 2, 3], [4, 5, 6, 7]]

@@ -95,7 +95,8 @@ def test_words_become_values():
 def test_plan_explains_and_draws(capsys, tmp_path):
     figure = tmp_path / "plan.svg"
     text = out(capsys, "plan", "warmup(4) >> cosine(20)", "--lr", 0.1, "--figure", figure).out
-    assert "steps 4 to 23: falls from 1 to 0 (cosine)" in text and any(line.split() == ["4", "0.1"] for line in text.splitlines())
+    assert "steps 4 to 23: falls from 1 to 0 (cosine)" in text
+    assert ["4", "0.1"] in [line.split() for line in text.splitlines()]
     assert "<svg" in figure.read_text(encoding="utf-8")
     data = json.loads(out(capsys, "plan", "linear(4)", "--at", "0,1,9", "--json").out)
     assert data["value"] == [1, 0.75, 0] and data["length"] == 4 and data["area"] == 2.5
@@ -160,6 +161,8 @@ def test_find_suggests_with_intervals_and_a_threshold(capsys, own, tmp_path):
     (["sweep", "quadratic", "--lr", "1", "--steps", "0"], "steps must be"),
     (["find", "quadratic", "--low", "3", "--high", "1"], "low must be below high"),
     (["plan", "cosine(9)", "--figure", "no/where.png"], "there is no folder"),
+    (["plan", "cosine(9)", "--lr", "-1"], "--lr must be"), (["plan", "cosine(9)", "--steps", "0"], "--steps must be"),
+    (["sweep", "quadratic", "--lr", "1", "--jobs", "0"], "jobs (or -1"),
     (["swep"], "invalid choice"), ([], "required")])
 def test_bad_input_is_one_clear_line_and_exit_code_2(capsys, own, words, message):
     answer = out(capsys, *[word.replace("OWN", own) for word in words], code=2)
@@ -203,7 +206,8 @@ def test_the_best_rate_is_compared_over_the_same_seeds():
 
 
 def test_the_program_itself(own):
-    ran = subprocess.run([sys.executable, "-m", "lrlib", "sweep", f"{own}:make_task", "--lr", "0.1", "--jobs", "1", "--json"],
-                         capture_output=True, text=True, timeout=120, check=False,
-                         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)})
-    assert ran.returncode == 0 and json.loads(ran.stdout)["best"]["lr"] == 0.1, ran.stderr
+    words = [sys.executable, "-m", "lrlib", "sweep", f"{own}:make_task", "--lr", "0.1", "--jobs", "1"]
+    surroundings = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env=surroundings)
+    assert ran.returncode == 0 and "best by valid_loss: rate 0.1" in ran.stdout, ran.stderr
+    assert "1 rates ? 3 seeds" in ran.stdout, "a console without × shows the rest"
