@@ -55,7 +55,10 @@ class Program:
         vectors = [fake.from_tensor(v, symbolic_context=long)
                    for v in (x, x.clone(), *self.rule.init(x).values())]
         numbers = [fake.from_tensor(_tensor(1.0), static_shapes=True) for _ in range(1 + len(self.varying))]
-        return make_fx(self._step, _allow_non_fake_inputs=True)(*vectors, *numbers), len(vectors)
+        traced = make_fx(self._step, _allow_non_fake_inputs=True)(*vectors, *numbers)
+        _without_divisions(traced.graph)
+        _narrowed(traced.graph, torch.float64 if dtype == torch.float64 else torch.float32)
+        return traced, len(vectors)
 
     def _body(self, traced, inside, tensors):
         """What is left of the graph, ending with the results copied into x and the state."""
@@ -143,6 +146,35 @@ def is_number(value):
 
 def _tensor(value):
     return torch.tensor(value, dtype=torch.float64)
+
+
+def _without_divisions(graph):
+    """Divide vectors by a number through its reciprocal: one division a step in place of one an entry."""
+    aten = torch.ops.aten
+    for node in graph.find_nodes(op="call_function", target=aten.div.Tensor):
+        number = node.args[1]
+        if isinstance(number, fx.Node) and number.meta["val"].dim() == 0 < node.meta["val"].dim():
+            with graph.inserting_before(node):
+                inverse = graph.call_function(aten.reciprocal.default, (number,))
+            inverse.meta["val"] = number.meta["val"]
+            node.target, node.args = aten.mul.Tensor, (node.args[0], inverse)
+
+
+def _narrowed(graph, dtype):
+    """Round numbers once a step to the precision in which the vectors meet them, not once an entry."""
+    made, last = {}, graph.find_nodes(op="placeholder")[-1]
+    for node in list(graph.nodes):
+        value = node.meta.get("val")
+        if not isinstance(value, torch.Tensor) or value.dim() == 0 or value.dtype == torch.float64:
+            continue
+        for number in node.all_input_nodes:
+            wide = number.meta.get("val")
+            if isinstance(wide, torch.Tensor) and wide.dim() == 0 and wide.dtype == torch.float64 != dtype:
+                if number not in made:
+                    with graph.inserting_after(last if number.op == "placeholder" else number):
+                        made[number] = graph.call_function(torch.ops.aten._to_copy.default, (number,), {"dtype": dtype})
+                    made[number].meta["val"] = wide.to(dtype)
+                node.replace_input_with(number, made[number])
 
 
 def _numbers_only(nodes, tensors):
