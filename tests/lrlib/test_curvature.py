@@ -322,6 +322,18 @@ def test_lanes_with_data_and_buffers_of_their_own():
         assert found.value[k] == pytest.approx(alone, rel=1e-9)
 
 
+@pytest.mark.parametrize("chunk", [None, 16])
+def test_lanes_in_training_mode_share_the_dropout_mask_of_a_single_model(chunk):
+    nn = torch.nn
+    net = nn.Sequential(nn.Linear(10, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Dropout(0.3), nn.Linear(6, 5)).double()
+    _, loss, x, y = wide_net()
+    before = {n: t.clone() for n, t in net.state_dict().items()}
+    stacked = {n: torch.stack([2 * p.detach(), p.detach()]) for n, p in net.named_parameters()}
+    found = sharpness_lanes(net, loss, stacked, x, y, chunk=chunk)
+    assert found.value[1] == pytest.approx(sharpness(net, loss, x, y, chunk=chunk), rel=1e-6)
+    assert net.training and all(torch.equal(before[n], t) for n, t in net.state_dict().items())
+
+
 @pytest.mark.parametrize(("change", "message"), [
     (lambda s: {}, "must name at least one"), (lambda s: s | {"9.bias": s["0.bias"]}, "the model has no"),
     (lambda s: s | {"0.bias": s["0.bias"][:2]}, "'0.bias' must have shape"),
