@@ -10,6 +10,9 @@ import torch
 from . import program, tape
 
 
+SMALL = 2048                                     # up to this many entries, calling costs more than copying
+
+
 class Flat:
     """Steps of one optimizer: fused with a ``backend`` of `lrlib.optimizers.program.BACKENDS`, else by tape."""
 
@@ -33,7 +36,7 @@ class Flat:
             for kind, pairs in kinds.items():
                 jobs.append((pairs, self._calls(pairs, place, kind, optimizer.options_of(group), group["maximize"])))
         for pairs, calls in jobs:
-            self._run(pairs, calls)
+            self._run(self._run_small(pairs, calls) if self.backend is None else pairs, calls)
         return rest
 
     def _calls(self, pairs, place, kind, options, maximize):
@@ -59,6 +62,20 @@ class Flat:
             if len(slot.scratch) < registers:
                 slot.scratch = self._scratch(slot, registers)
             run([slot.x, g, *slot.values, *numbers, *slot.scratch])
+
+    def _run_small(self, pairs, calls):
+        """Play a tape once for all small tensors that are at the same step, side by side; return the other pairs."""
+        together, rest = {}, []
+        for pair in pairs:
+            slot, g = pair
+            small = slot.contiguous and not slot.blocks and g.is_contiguous() and g.numel() <= SMALL
+            (together.setdefault(slot.state["step"] + 1, []) if small else rest).append(pair)
+        for t, some in together.items():
+            if len(some) < 3:
+                rest += some
+            else:
+                _play_together(some, *calls[t])
+        return rest
 
     def _slot(self, p, optimizer):
         slot, store = self.slots.get(id(p)), optimizer.state
@@ -99,6 +116,18 @@ class Slot:
     def in_order(self, g):
         """The gradient ``g`` with its entries in memory in the order of the parameter's."""
         return g if g.stride() == self.p.stride() else torch.empty_like(self.p).copy_(g)
+
+
+def _play_together(pairs, run, numbers, registers):
+    for slot, _ in pairs:
+        slot.state["step"] += 1
+    columns = list(zip(*([v.view(-1) for v in (slot.x, g, *slot.values)] for slot, g in pairs)))
+    joined = [torch.cat(column) for column in columns]
+    scratch = [torch.empty_like(joined[0][:tape.BLOCK]) for _ in range(registers)]
+    run([*joined, *numbers, *scratch])
+    sizes = [len(part) for part in columns[0]]
+    for i in (0, *range(2, len(columns))):
+        torch._foreach_copy_(columns[i], joined[i].split(sizes))
 
 
 def _dense(tensor):

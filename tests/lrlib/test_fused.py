@@ -88,8 +88,11 @@ def assert_close(one, other, tolerance):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("maximize", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_eager_path_equals_the_rule_bit_by_bit(name, maximize, dtype, short_blocks):
+@pytest.mark.parametrize(("dtype", "block", "small"), [
+    (torch.float32, 16, 0), (torch.float64, 1 << 16, 0), (torch.float64, 1 << 16, 64), (torch.float32, 16, 2048)])
+def test_the_eager_path_equals_the_rule_bit_by_bit(name, maximize, dtype, block, small, monkeypatch):
+    monkeypatch.setattr(tape, "BLOCK", block)
+    monkeypatch.setattr(flat, "SMALL", small)
     expected, states = by_hand(name, 7, dtype, maximize)
     found, optimizer = drive(name, 7, dtype, maximize=maximize)
     assert_close(found, expected, 0)
