@@ -68,8 +68,10 @@ class Flat:
         together, rest = {}, []
         for pair in pairs:
             slot, g = pair
-            small = slot.contiguous and not slot.blocks and g.is_contiguous() and g.numel() <= SMALL
-            (together.setdefault(slot.state["step"] + 1, []) if small else rest).append(pair)
+            if slot.lines and g.is_contiguous():
+                together.setdefault(slot.state["step"] + 1, []).append(pair)
+            else:
+                rest.append(pair)
         for t, some in together.items():
             if len(some) < 3:
                 rest += some
@@ -99,7 +101,8 @@ class Flat:
 class Slot:
     """A parameter and its state as vectors; ``kind`` is (dtype, device), or None where they are none of equal order."""
 
-    __slots__ = ("blocks", "contiguous", "kept", "kind", "p", "pointer", "scratch", "state", "store", "values", "x")
+    __slots__ = ("blocks", "contiguous", "kept", "kind", "lines", "p", "pointer", "scratch", "state", "store", "values",
+                 "x")
 
     def __init__(self, p, store, state, names, backend):
         self.p, self.store, self.state, self.pointer = p, store, state, p.data_ptr()
@@ -112,6 +115,8 @@ class Slot:
         if possible and (backend or self.blocks):
             values = [_flat(v) for v in values]
         self.x, *self.values = values
+        small = possible and not backend and self.contiguous and p.numel() <= min(SMALL, tape.BLOCK)
+        self.lines = [_flat(v) for v in values] if small else None      # for tensors that are played together
 
     def in_order(self, g):
         """The gradient ``g`` with its entries in memory in the order of the parameter's."""
@@ -121,13 +126,14 @@ class Slot:
 def _play_together(pairs, run, numbers, registers):
     for slot, _ in pairs:
         slot.state["step"] += 1
-    columns = list(zip(*([v.view(-1) for v in (slot.x, g, *slot.values)] for slot, g in pairs)))
-    joined = [torch.cat(column) for column in columns]
-    scratch = [torch.empty_like(joined[0][:tape.BLOCK]) for _ in range(registers)]
-    run([*joined, *numbers, *scratch])
-    sizes = [len(part) for part in columns[0]]
-    for i in (0, *range(2, len(columns))):
-        torch._foreach_copy_(columns[i], joined[i].split(sizes))
+    columns = list(zip(*(slot.lines for slot, _ in pairs)))
+    x, *values = [torch.cat(column) for column in columns]
+    g = torch.cat([g if g.dim() == 1 else g.view(-1) for _, g in pairs])
+    scratch = [torch.empty_like(x[:tape.BLOCK]) for _ in range(registers)]
+    run([x, g, *values, *numbers, *scratch])
+    sizes = [slot.p.numel() for slot, _ in pairs]
+    for column, joined in zip(columns, (x, *values)):
+        torch._foreach_copy_(column, joined.split(sizes))
 
 
 def _dense(tensor):
