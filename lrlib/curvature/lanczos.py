@@ -35,9 +35,9 @@ def largest(product, start, products, tol, accuracy=None, basis=None):
     The search keeps an orthonormal basis V of the Krylov space of `start` and T = VᵀHV; the largest eigenvalue θ₁ of
     T, with its vector, is the estimate. When `basis` directions are used up it goes on from the leading third of the
     Ritz vectors (Wu & Simon 2000). A lane ends when its residual r is at most tol·scale or, given `accuracy`, when
-    the error of θ₁ is estimated to be at most accuracy·\|θ₁\| after two products in succession, the third or a later
-    one: min(r, r²/gap), where the gap to the second Ritz value is lessened by half of that one's residual for safety
-    (Parlett 1980 for the bound).
+    the error of θ₁ is estimated to be at most accuracy·\|θ₁\| after two products in succession, the fourth or a
+    later one: min(r, r²/gap), where the gap to the second Ritz value is lessened by that one's own residual
+    (Parlett 1980).
 
     Args:
         product: function [L, n] → [L, n] with a method ``only(bool [L])``.
@@ -57,7 +57,7 @@ def largest(product, start, products, tol, accuracy=None, basis=None):
         value, residual, error = state.top()
         converged = residual <= tol * state.scale
         before, near = near, error <= (accuracy or 0.0) * value.abs()
-        converged |= before & near & (spent > 2)
+        converged |= before & near & (spent > 3)
         ended = running & (converged | ~torch.isfinite(value) | (state.dimension == n) | (spent == products))
         if bool(ended.any()):
             state.store(found, index, ended, converged, spent)
@@ -120,7 +120,7 @@ class _Basis:
         value, residual = self.values[:, -1], self.residuals[:, -1]
         if self.dimension == 1:
             return value, residual, residual
-        gap = value - self.values[:, -2] - self.residuals[:, -2] / 2
+        gap = value - self.values[:, -2] - self.residuals[:, -2]
         quadratic = torch.where(gap > 0, residual.square() / gap, torch.inf)
         return value, residual, torch.minimum(residual, quadratic)
 
