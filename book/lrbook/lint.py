@@ -85,6 +85,7 @@ def renderings(text: str, terms=None) -> Iterator[str]:
 def literal_stars(html: str) -> Iterator[str]:
     """`**` that a built page shows as such, because Japanese punctuation stood at its edge."""
     text = re.sub(r"<(script|style|pre|code|title)\b.*?</\1>", "", html, flags=re.S)
+    text = re.sub(r"<dt class=\"sig .*?</dt>", "", text, flags=re.S)              # `**options` of a signature means itself
     text = re.sub(r"<span class=\"math.*?</span>|<div class=\"math.*?</div>", "", text, flags=re.S)
     for found in re.findall(r"[^<>\n]{0,20}\*\*[^<>\n]{0,20}", re.sub(r"<[^>]+>", "\n", text)):
         yield f"literal ** in the page: {found!r}"

@@ -47,6 +47,7 @@ def test_renderings(text, found):
 def test_literal_stars():
     assert list(lint.literal_stars("<p>これは**学習率(η)**です。</p>"))
     assert not list(lint.literal_stars("<p><strong>x</strong></p><pre>2**3</pre><code>a ** b</code>"))
+    assert not list(lint.literal_stars('<dt class="sig sig-object py">f(<span>**</span>options)</dt>'))
 
 
 
