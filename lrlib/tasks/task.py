@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, Subset, SubsetRandomSampler
 
 from ..arguments import number, whole
 from ..streams import generator
@@ -20,7 +21,7 @@ class Task:
     model: a function without arguments that returns a fresh ``nn.Module``; its weights come from PyTorch's global
         generator, which the run seeds.
     train: ``(x, y)`` tensors; or a function ``seed -> (x, y)`` that draws a training set for each seed; or a
-        ``DataLoader`` or ``Dataset``, read once into tensors.
+        ``DataLoader`` or ``Dataset``, read once into tensors (of a ``Subset`` or ``SubsetRandomSampler`` its part).
     valid, test: ``(x, y)`` or None.
     loss, metric: functions ``(output, y) -> scalar``, means over the examples.
     batch: examples a step; None for the full training set.
@@ -157,14 +158,26 @@ class Task:
         return f"<task {self.name}: batch {self.batch or 'full'}, {self.steps} steps>"
 
 
+def _examples(loader):
+    """The dataset behind a loader, or the part of it that its sampler is limited to."""
+    if isinstance(loader.sampler, SubsetRandomSampler):
+        return Subset(loader.dataset, loader.sampler.indices)
+    if not isinstance(loader.sampler, (RandomSampler, SequentialSampler)):
+        raise ValueError("a DataLoader must draw all of its dataset, or a subset of it, each example alike; got sampler "
+                         f"{type(loader.sampler).__name__}: pass the Dataset that a run should see")
+    return loader.dataset
+
+
 def _tensors(data):
     """Read a ``DataLoader`` or ``Dataset`` into ``(x, y)``; leave pairs, functions and None as they are."""
-    data = getattr(data, "dataset", data)
+    data = _examples(data) if isinstance(data, DataLoader) else data
     if data is None or callable(data) or isinstance(data, (tuple, list)):
         return tuple(data) if isinstance(data, list) else data
     if isinstance(data, torch.Tensor) or not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
         return data
     rows = [data[i] for i in range(len(data))]
+    if not rows or any(not isinstance(row, (tuple, list)) or len(row) != 2 for row in rows):
+        raise ValueError(f"a Dataset must hold pairs (x, y), at least one; got {data!r}, {len(data)} long")
     return torch.stack([torch.as_tensor(x) for x, _ in rows]), torch.stack([torch.as_tensor(y) for _, y in rows])
 
 

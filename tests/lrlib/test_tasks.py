@@ -161,6 +161,23 @@ def plain(**change):
                              steps=10) | change)  # fmt: skip
 
 
+def test_a_part_of_a_dataset_stays_a_part_and_other_samplers_are_refused():
+    data, utils = torch.utils.data.TensorDataset(torch.arange(12.0).view(6, 2), torch.arange(6)), torch.utils.data
+    some = [4, 1, 2]
+
+    def task(train):
+        return tasks.Task("part", nn.Module, train, None, None, nn.functional.mse_loss, tasks.accuracy, 2, 2)
+
+    for part in (utils.Subset(data, some), utils.DataLoader(utils.Subset(data, some)),
+                 utils.DataLoader(data, sampler=utils.SubsetRandomSampler(some))):
+        assert task(part).train[1].tolist() == some
+    with pytest.raises(ValueError, match="WeightedRandomSampler"):
+        task(utils.DataLoader(data, sampler=utils.WeightedRandomSampler([1.0] * 6, 3)))
+    for wrong in (utils.Subset(data, []), utils.TensorDataset(torch.zeros(3, 2))):
+        with pytest.raises(ValueError, match=r"pairs \(x, y\)"):
+            task(wrong)
+
+
 def test_augmented_depends_on_seed_and_step_alone():
     task = plain(augment=lambda x, g: x + torch.randn(x.shape, generator=g))
     x, before = task.train[0], states()
