@@ -3,6 +3,7 @@
 import math
 import numbers
 import operator
+import sys
 
 import numpy as np
 
@@ -45,6 +46,8 @@ def number(name, value, least=0.0, below=math.inf, above=None):
     allowed += "" if below == math.inf else f" and below {below:g}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{allowed}; got {value!r}")
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise ValueError(f"{allowed}; got a whole number of {value.bit_length()} bits, too large for a float")
     if not (math.isfinite(value) and value < below and (value >= least if above is None else value > above)):
         raise ValueError(f"{allowed}; got {value!r}")
     return float(value)

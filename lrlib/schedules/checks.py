@@ -26,3 +26,21 @@ def factor(name, value, positive=False):
     """
     found = arguments.number(name, value, above=0 if positive else None)
     return int(value) if isinstance(value, numbers.Integral) else found
+
+
+def power(name, value, k):
+    """Return value**k for a ``value`` above 0; raise ``ValueError`` where a float cannot hold it.
+
+    >>> power("rate", 0.5, 2)
+    0.25
+    >>> power("rate", 2.0, 5000)
+    Traceback (most recent call last):
+    ...
+    ValueError: rate to the power of 5000 must be a finite number; got rate=2.0
+    """
+    value = factor(name, value, positive=True)
+    try:
+        float(value) ** k
+    except OverflowError:
+        raise ValueError(f"{name} to the power of {k} must be a finite number; got {name}={value!r}") from None
+    return value**k

@@ -21,4 +21,5 @@ def wsd(n, warm=0, cool=None, shape="1-sqrt", final=0):
     cool = n // 5 if cool is None else checks.count("cool", cool)
     if warm + cool > n:
         raise ValueError(f"warm + cool must be at most n = {n}; got {warm} + {cool}")
+    final = checks.factor("final", final, positive=shape == "exponential")
     return warmup(warm) >> hold(n - warm - cool) >> ramp(cool, 1, final, shape)

@@ -59,4 +59,6 @@ def reheat(plan, every, times=None, height=1):
     if not isinstance(plan, Plan):
         raise TypeError(f"plan must be a Plan; got {plan!r}")
     every = checks.count("every", every, least=1)
+    if checks.factor("height", height, positive=True) > 1 and times is None:
+        raise ValueError(f"height must be at most 1 without times, because the plan is endless; got {height!r}")
     return plan.cut(every).repeat(times, decay=height)

@@ -33,7 +33,7 @@ def linear(n, final=0):
     >>> [linear(4)(t) for t in (0, 1, 4, 5)]
     [1.0, 0.75, 0.0, 0.0]
     """
-    return ramp(n, 1, final)
+    return ramp(n, 1, checks.factor("final", final))
 
 
 @named()
@@ -45,7 +45,7 @@ def polynomial(n, power=2, final=0):
     >>> [polynomial(4)(t) for t in (0, 1, 2, 4)]
     [1.0, 0.5625, 0.25, 0.0]
     """
-    return ramp(n, 1, final, shape=checks.factor("power", power, positive=True))
+    return ramp(n, 1, checks.factor("final", final), shape=checks.factor("power", power, positive=True))
 
 
 def _exponential_with_n(arguments, n):
@@ -72,7 +72,7 @@ def exponential(n=None, final=None, rate=None):
     if n is None:
         return _endless(rate)
     if final is None:
-        final = checks.factor("rate", rate, positive=True) ** checks.count("n", n)
+        final = checks.power("rate", rate, checks.count("n", n))
     return ramp(n, 1, checks.factor("final", final, positive=True), shape="exponential")
 
 

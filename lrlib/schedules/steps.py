@@ -34,8 +34,10 @@ def step(every, factor=0.1, times=None):
     >>> step(30, factor=0.5, times=2)(1000)
     0.25
     """
+    if checks.factor("factor", factor, positive=True) > 1 and times is None:
+        raise ValueError(f"factor must be at most 1 without times, because the plan is endless; got {factor!r}")
     cycles = hold(checks.count("every", every, least=1)).repeat(times, decay=factor)
-    return cycles if times is None else cycles >> hold(0, factor**times)
+    return cycles if times is None else cycles >> hold(0, checks.power("factor", factor, times))
 
 
 def _milestones_with_n(arguments, n):
@@ -53,12 +55,12 @@ def multi_step(milestones, factor=0.1):
     >>> [round(multi_step([30, 80])(t), 6) for t in (0, 29, 30, 79, 80, 500)]
     [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
     """
-    factor = checks.factor("factor", factor, positive=True)
+    checks.factor("factor", factor, positive=True)
     if not isinstance(milestones, tuple):
         raise TypeError(f"milestones must be a list of steps; got {milestones!r}")
     if not milestones:
         raise ValueError("milestones must be one or more steps; got none")
-    return _stairs("milestones", [0, *milestones], [factor**k for k in range(len(milestones) + 1)])
+    return _stairs("milestones", [0, *milestones], [checks.power("factor", factor, k) for k in range(len(milestones) + 1)])
 
 
 def _table_with_n(arguments, n):
@@ -79,7 +81,7 @@ def piecewise(table, between="constant"):
     >>> [piecewise({0: 0, 10: 1, 30: 0}, between="linear")(t) for t in (5, 10, 20, 99)]
     [0.5, 1.0, 0.5, 0.0]
     """
-    if not table or any(not isinstance(row, tuple) or len(row) != 2 for row in table):
+    if not isinstance(table, tuple) or not table or any(not isinstance(row, tuple) or len(row) != 2 for row in table):
         raise ValueError(f"table must give at least one pair step, value; got {table!r}")
     steps, values = zip(*table, strict=True)
     if between != "constant" and between not in SHAPES:
