@@ -45,7 +45,7 @@ def initialize(model, kind, *, seed=None, generator=None, bias=0.0, **options):
 
     Raises:
         ValueError, TypeError: unknown kind or option, a number outside its range, both seed and generator, no such layer,
-            or data that do not fit the first layer; nothing is changed then.
+            one whose weight is computed (weight norm), or data that do not fit the first layer; nothing is changed then.
 
     Example:
         >>> model = initialize(nn.Sequential(nn.Linear(100, 400), nn.ReLU(), nn.Linear(400, 10)), "he", seed=0)
@@ -67,11 +67,16 @@ def initialize(model, kind, *, seed=None, generator=None, bias=0.0, **options):
 
 
 def _layers(model):
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
     layers = [m for m in model.modules() if isinstance(m, LAYERS)]
     if not layers:
         raise ValueError("model: it has no linear and no convolutional layer to initialise")
     if any(nn.parameter.is_lazy(m.weight) or not m.weight.numel() for m in layers):
         raise ValueError("model: a layer has no weights yet; run one batch through a lazy module first")
+    if any("weight" not in m._parameters for m in layers):
+        raise ValueError("model: the weight of a layer is computed from other parameters (weight or spectral norm, pruning), so "
+                         "a value given to it would be lost; initialise first, then parametrise")  # fmt: skip
     return layers
 
 
@@ -81,8 +86,18 @@ def _source(seed, generator):
     return generator if seed is None else torch.Generator().manual_seed(whole("seed", seed, least=0))
 
 
-def _fans(shape):
+def _shape(weight):
+    """The shape of a weight [out, in, …]; an error for anything else."""
+    if not isinstance(weight, torch.Tensor) or not weight.is_floating_point():
+        raise TypeError(f"weight must be a floating-point tensor; got {getattr(weight, 'dtype', type(weight).__name__)}")
+    if weight.ndim < 2 or not weight.numel():
+        raise ValueError(f"weight must be [out, in, …], not empty; got shape {tuple(weight.shape)}")
+    return weight.shape
+
+
+def _fans(weight):
     """(fan-in, fan-out) of a weight [out, in, …]: inputs of an output, outputs of an input."""
+    shape = _shape(weight)
     area = math.prod(shape[2:])
     return shape[1] * area, shape[0] * area
 
@@ -113,7 +128,7 @@ def xavier(weight, generator=None, *, gain=1.0, distribution="uniform"):
         distribution: "uniform" (default) or "normal".
 
     Raises:
-        TypeError, ValueError: gain not above 0, an unknown distribution.
+        TypeError, ValueError: gain not above 0, an unknown distribution, a weight that is no such tensor.
 
     Example:
         >>> w = xavier(torch.empty(300, 500), torch.Generator().manual_seed(0))
@@ -124,7 +139,7 @@ def xavier(weight, generator=None, *, gain=1.0, distribution="uniform"):
     """
     gain = number("gain", gain, above=0)
     _check_distribution(distribution)
-    return _draw(weight, gain * math.sqrt(2.0 / float(sum(_fans(weight.shape)))), distribution, generator)
+    return _draw(weight, gain * math.sqrt(2.0 / float(sum(_fans(weight)))), distribution, generator)
 
 
 def he(weight, generator=None, *, nonlinearity="relu", slope=0.01, mode="fan_in", distribution="normal"):
@@ -142,7 +157,8 @@ def he(weight, generator=None, *, nonlinearity="relu", slope=0.01, mode="fan_in"
         distribution: "normal" (default) or "uniform".
 
     Raises:
-        TypeError, ValueError: an unknown mode, distribution or nonlinearity, a slope that is no number.
+        TypeError, ValueError: an unknown mode, distribution or nonlinearity, a slope that is no number, a weight that
+            is no such tensor.
 
     Example:
         >>> w = he(torch.empty(500, 200), torch.Generator().manual_seed(0))
@@ -155,7 +171,7 @@ def he(weight, generator=None, *, nonlinearity="relu", slope=0.01, mode="fan_in"
         raise ValueError(f'mode must be "fan_in" or "fan_out"; got {mode!r}')
     _check_distribution(distribution)
     gain = nn.init.calculate_gain(nonlinearity, number("slope", slope, least=-math.inf))
-    return _draw(weight, gain / math.sqrt(_fans(weight.shape)[mode == "fan_out"]), distribution, generator)
+    return _draw(weight, gain / math.sqrt(_fans(weight)[mode == "fan_out"]), distribution, generator)
 
 
 def orthogonal(weight, generator=None, *, gain=1.0):
@@ -170,7 +186,7 @@ def orthogonal(weight, generator=None, *, gain=1.0):
         gain: factor above 0; default 1.
 
     Raises:
-        TypeError, ValueError: gain not above 0.
+        TypeError, ValueError: gain not above 0, a weight that is no such tensor.
 
     Example:
         >>> w = orthogonal(torch.empty(2, 5), torch.Generator().manual_seed(0), gain=3.0)
@@ -180,8 +196,8 @@ def orthogonal(weight, generator=None, *, gain=1.0):
     Source: Saxe, McClelland & Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear
     neural networks".
     """
-    gain = number("gain", gain, above=0)
-    rows, columns = len(weight), weight.numel() // len(weight)
+    gain, rows = number("gain", gain, above=0), _shape(weight)[0]
+    columns = weight.numel() // rows
     kind = weight.dtype if weight.dtype in (torch.float32, torch.float64) else torch.float32
     matrix = torch.empty(rows, columns, dtype=kind).normal_(0.0, 1.0, generator=generator)
     q, r = torch.linalg.qr(matrix if rows >= columns else matrix.T)
@@ -220,7 +236,8 @@ def mutual_information(x, y, bins=10):
 
     Source: Miller (1955), "Note on the bias of information estimates"; Battiti (1994) for selecting inputs by it.
     """
-    x, y, bins = np.asarray(torch.as_tensor(x).cpu(), dtype=float), np.asarray(torch.as_tensor(y).cpu()), whole("bins", bins, 2)
+    x, y = (torch.as_tensor(values).detach().cpu().double().numpy() for values in (x, y))
+    bins = whole("bins", bins, 2)
     if x.ndim != 2 or y.shape != (len(x),) or not len(x):
         raise ValueError(f"x and y must be [n, features] and [n], n at least 1; got {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):

@@ -174,3 +174,30 @@ def test_models_without_weights_are_refused():
 def test_a_seed_means_the_same_on_a_gpu():
     ours, theirs = initialize(network(), "he", seed=2), initialize(network().cuda(), "he", seed=2)
     assert theirs[3].weight.is_cuda and torch.equal(ours[3].weight, theirs[3].weight.cpu())
+
+
+def test_a_computed_weight_is_refused_instead_of_being_lost():
+    model = nn.Sequential(nn.Linear(3, 4), nn.utils.parametrizations.weight_norm(nn.Linear(4, 2)))
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match="computed from other parameters"):
+        initialize(model, "he", seed=0)
+    assert all(torch.equal(v, before[n]) for n, v in model.state_dict().items())
+    with pytest.raises(TypeError, match="model must be"):
+        initialize(5, "he")
+
+
+@pytest.mark.parametrize("draw", [xavier, he, orthogonal])
+def test_what_is_no_weight_is_named(draw):
+    for shape in ((5,), (0, 5), (5, 0)):
+        with pytest.raises(ValueError, match="weight must be"):
+            draw(torch.empty(shape))
+    for wrong in (5, torch.empty(3, 3, dtype=torch.int64)):
+        with pytest.raises(TypeError, match="weight must be"):
+            draw(wrong)
+
+
+def test_information_takes_tensors_of_any_kind():
+    x, y = np.arange(12.0).reshape(6, 2) % 5, np.array([0, 1, 1, 0, 1, 0])
+    expected = mutual_information(x, y, bins=3)
+    for tensor in (torch.tensor(x, requires_grad=True), torch.tensor(x).bfloat16(), torch.tensor(x).int()):
+        np.testing.assert_array_equal(mutual_information(tensor, torch.tensor(y), bins=3), expected)
