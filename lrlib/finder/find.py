@@ -9,7 +9,7 @@ from ..intervals import bootstrap
 from ..rules import Rule
 from ..schedules import ramp
 from . import suggestions as rules
-from .trial import RangeTest, Watch, check_ramp
+from .trial import RangeTest, Watch, check_ramp, largest_rate
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _one_by_one(task, optimizer, plan, seed, steps, settings):
 
     def scaled(parameters):
         own = optimizer(parameters)
-        largest = max(float(group["lr"]) for group in own.param_groups)
+        largest = largest_rate(own)
         for group in own.param_groups:
             group["lr"] = float(group["lr"]) / largest
         return own

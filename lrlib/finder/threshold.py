@@ -19,7 +19,10 @@ def reached(target, name="train_loss"):
         name: an evaluation of the record, or "loss" for the batch losses.
 
     Returns:
-        function `Record -> bool array [L]`.
+        function `Record -> bool array [L]`, which raises ``ValueError`` for a record without that evaluation.
+
+    Raises:
+        TypeError, ValueError: a target that is no finite number.
 
     Example:
         >>> from types import SimpleNamespace as Some
@@ -28,7 +31,11 @@ def reached(target, name="train_loss"):
         [True, False]
     """
 
+    target = number("target", target, least=-math.inf)
+
     def criterion(record):
+        if name != "loss" and name not in record.evaluations:
+            raise ValueError(f"name must be loss or one of {', '.join(record.evaluations)}; got {name!r}")
         values = record.loss if name == "loss" else record.evaluations[name]
         lowest = np.where(np.isfinite(values), values, np.inf).min(axis=1)
         return (lowest <= target) & (np.asarray(record.status) != "diverged")
@@ -187,6 +194,8 @@ class _Trials:
     def __init__(self, task, optimizer, criterion, budgets, seeds, settings):
         if callable(optimizer) and not isinstance(optimizer, Rule):
             raise TypeError(f"optimizer must be the name of a rule or a Rule; got {optimizer!r}")
+        if criterion is not None and not callable(criterion):
+            raise TypeError(f"criterion must be a function of the record, such as reached(…); got {criterion!r}")
         self.task, self.optimizer, self.criterion = task, optimizer, criterion or reached(1e-2, "loss")
         self.budgets, self.seeds, self.records = budgets, seed_list(seeds), {}
         self.evaluate = settings.get("evaluate")
@@ -236,6 +245,8 @@ def _search(trials, budget, start, factor, precision, limit):
     low, high = _bracket(converges, start, factor, limit)
     while math.isfinite(high) and math.log10(high / low) > precision:
         middle = math.sqrt(low * high)
+        if not low < middle < high:
+            break  # the two ends are neighbours among the floats
         low, high = (middle, high) if converges(middle) else (low, middle)
     return Threshold(low, high, tried, len(tried) * len(trials.seeds), precision)
 

@@ -114,7 +114,7 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
     Raises:
         ValueError: a number outside its range; every rate of the optimizer 0; a plan attached; too few batches;
             a loss that is not scalar.
-        TypeError: a batch that is not a pair.
+        TypeError: a model, optimizer or loss of another kind; a batch that is not a pair.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -132,9 +132,8 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
     those of fastai's `lr_find`.
     """
     check_ramp(low, high, steps, stop)
-    base = max(float(group["lr"]) for group in optimizer.param_groups)
-    if base <= 0:
-        raise ValueError("optimizer: every parameter group has rate 0, so their proportions are unknown; set one")
+    _check_user(model, optimizer, loss)
+    base = largest_rate(optimizer)
     with preserved(model, optimizer, batches):
         if not model.training:
             model.train()
@@ -154,6 +153,23 @@ def check_ramp(low, high, steps, stop):
     whole("steps", steps, least=2)
     if stop != math.inf:
         number("stop", stop, above=1)
+
+
+def largest_rate(optimizer):
+    """The largest rate among the groups; ``ValueError`` if it is 0."""
+    rate = max(float(group["lr"]) for group in optimizer.param_groups)
+    if rate <= 0:
+        raise ValueError("optimizer: every parameter group has rate 0, so their proportions are unknown; set one")
+    return rate
+
+
+def _check_user(model, optimizer, loss):
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
+    if not callable(loss):
+        raise TypeError(f"loss must be a function (output, y) -> scalar; got {loss!r}")
 
 
 def _climb(model, optimizer, batches, loss, steps, watch):

@@ -14,6 +14,7 @@ from lrlib import rules, tasks
 from lrlib.attach import attach
 from lrlib.finder import SUGGESTION_RULES, convergence_threshold, find, range_test, reached, smooth, threshold_curve
 from lrlib.finder.suggestions import longest_fall
+from lrlib.finder.threshold import _search
 from lrlib.finder.trial import Watch
 from lrlib.intervals import bootstrap
 from lrlib.schedules import hold
@@ -385,6 +386,17 @@ def test_find_names_wrong_arguments(wrong, named):
         find(tasks.quadratic(), **wrong)
 
 
+def test_an_optimizer_without_a_rate_and_other_kinds_are_named():
+    with pytest.raises(ValueError, match="every parameter group has rate 0"):
+        find(tasks.quadratic(), lambda parameters: torch.optim.SGD(parameters, lr=0.0), seeds=1)
+    model, batches = torch.nn.Linear(1, 1), [(torch.zeros(2, 1), torch.zeros(2, 1))]
+    optimizer, loss = torch.optim.SGD(model.parameters(), lr=0.1), torch.nn.functional.mse_loss
+    for named, wrong in {"model": (None, optimizer, batches, loss), "optimizer": (model, None, batches, loss),
+                         "loss": (model, optimizer, batches, None)}.items():
+        with pytest.raises(TypeError, match=f"^{named} must be"):
+            range_test(*wrong)
+
+
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=12), st.floats(0.5, 0.99))
 def test_bootstrap_stays_inside_the_data_and_grows_with_the_level(values, level):
     low, high = bootstrap(values, level, resamples=200)
@@ -448,6 +460,28 @@ def test_reached_wants_a_run_that_did_not_diverge():
     found = convergence_threshold(task, criterion=reached(1e-3, "train_loss"), start=0.2, seeds=1, limit=0.3, steps=40,
                                   evaluate=10)  # fmt: skip
     assert found.low == 0.2 and found.trainings == 1
+
+
+def test_targets_and_names_of_a_criterion_are_checked():
+    for wrong in ("a", True, math.nan):
+        with pytest.raises((TypeError, ValueError), match="target must be a finite number"):
+            reached(wrong)
+    record = dataclasses.make_dataclass("Some", ["evaluations"])({"train_loss": np.ones((1, 1))})
+    with pytest.raises(ValueError, match="name must be loss or one of train_loss; got 'nope'"):
+        reached(0.1, "nope")(record)
+    with pytest.raises(TypeError, match="criterion must be a function"):
+        convergence_threshold(tasks.quadratic(), start=0.1, criterion=5)
+
+
+def test_a_bracket_of_neighbouring_floats_ends_the_search():
+    class Trials:
+        seeds = [0]
+
+        def share(self, rate, budget):
+            return float(rate < 0.5)
+
+    found = _search(Trials(), 1, 0.3, 2.0, 1e-20, 10.0)
+    assert found.low < 0.5 <= found.high and found.high / found.low < 1 + 1e-14
 
 
 @pytest.mark.parametrize("name, evaluate", [("loss", None), ("train_loss", 7)])
