@@ -108,7 +108,7 @@ class Images:
     fill: float | None = None
 
     def __post_init__(self):
-        if len(tuple(self.shape)) != 2:
+        if not isinstance(self.shape, (tuple, list)) or len(self.shape) != 2:
             raise ValueError(f"shape must be (height, width); got {self.shape!r}")
         least = min(whole(name, size) for name, size in zip(("height", "width"), self.shape))
         if whole("shift", self.shift, least=0) >= least:
@@ -121,14 +121,14 @@ class Images:
         """Images x [n, …] → augmented, the same shape and dtype."""
         _check(x, None, "images")
         height, width = self.shape
-        if x.shape[1:] != (height * width,) and x.shape[-2:] != (height, width):
+        if x.shape[1:] != (height * width,) and (x.ndim not in (3, 4) or x.shape[-2:] != (height, width)):
             raise ValueError(f"x must hold images {height}×{width}, flat or not; got shape {tuple(x.shape)}")
         n = len(x)
-        images = x.reshape(n, -1, height, width)
+        images = x.reshape(n, x.shape[1] if x.ndim == 4 else 1, height, width)
         down, right = torch.randint(-self.shift, self.shift + 1, (2, n, 1), generator=generator)
         angles = torch.rand(n, generator=generator) * 2 - 1
         fill = images.amin((1, 2, 3), keepdim=True) if self.fill is None else x.new_tensor(self.fill)
-        if self.degrees:
+        if self.degrees and n:
             images = _rotated(images - fill, angles.to(x) * math.radians(self.degrees)) + fill
         return _shifted(images, down, right, fill).reshape(x.shape)
 

@@ -27,6 +27,9 @@ from .arguments import number, whole
 from .device import moved
 
 
+_STATE = {"kind", "count", "steps", "tensors", "dtypes"}
+
+
 class Average:
     """What `EMA`, `SWA` and `LAWA` share; use one of them.
 
@@ -83,6 +86,10 @@ class Average:
         (2, 9)
         """
         start, every = whole("start", start, least=0), whole("every", every)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
+        if model is not None:
+            _tensors(model, self.buffers)
 
         def after(optimizer, args, kwargs):
             skipped = getattr(optimizer, "found_inf", None)  # what GradScaler leaves on a fused optimizer
@@ -145,8 +152,9 @@ class Average:
 
     def load_state_dict(self, state):
         """Go on from a `state_dict`; raises ``ValueError`` for one of another kind of average, changing nothing."""
-        if state.get("kind") != type(self).__name__:
-            raise ValueError(f"state must be that of {type(self).__name__}; got {state.get('kind')!r}")
+        kind = state.get("kind") if isinstance(state, dict) else state
+        if kind != type(self).__name__ or not _STATE <= set(state):
+            raise ValueError(f"state must be that of {type(self).__name__}, with {', '.join(sorted(_STATE))}; got {kind!r}")
         self.count, self.steps, self._dtypes = state["count"], state["steps"], dict(state["dtypes"])
         self._hold(copy.deepcopy(state["tensors"]))
 
@@ -304,6 +312,8 @@ def _tensors(source, buffers):
     """{name: detached tensor} of a module, a record, a dict or a list, whose names are the places."""
     if isinstance(source, torch.nn.Module):
         named = dict(source.named_parameters()) | (dict(source.named_buffers()) if buffers else {})
+        if not named:
+            raise ValueError(f"source must have weights to average; got {type(source).__name__} without any")
         return {name: tensor.detach() for name, tensor in named.items()}
     source = getattr(source, "parameters", source)
     if isinstance(source, (list, tuple)):
@@ -348,7 +358,7 @@ def update_batch_norm(model, batches):
         batches: iterable of x, or of (x, …), whose first entry is the input.
 
     Raises:
-        ValueError: there is no batch.
+        ValueError, TypeError: there is no batch; something that is no module.
 
     Example:
         >>> model = torch.nn.Sequential(torch.nn.BatchNorm1d(1))
@@ -358,6 +368,8 @@ def update_batch_norm(model, batches):
 
     Source: Izmailov et al. (2018), section 3.2; PyTorch's `update_bn`, which keeps dropout on.
     """
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
     layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not layers:
         return

@@ -66,7 +66,7 @@ def frequency_error(task, parameters, bins=4):
     """
     weights = task.details["weights"].numpy().astype(float)
     gap = np.abs(np.asarray(parameters["weight"], dtype=float).reshape(-1, len(weights)) - weights)
-    edges = np.unique(np.round(np.geomspace(1, len(weights) + 1, bins + 1)).astype(int)) - 1
+    edges = np.unique(np.round(np.geomspace(1, len(weights) + 1, whole("bins", bins) + 1)).astype(int)) - 1
     lowest = np.array([1.0 / b for b in edges[1:]])
     return lowest, np.stack([gap[:, a:b].mean(1) for a, b in zip(edges, edges[1:])], axis=-1)
 

@@ -54,6 +54,7 @@ def conv_net(shape, classes=10, width=8, depth=3, dropout=0.0, batch_norm=True):
     if axes not in (1, 2):
         raise ValueError(f"shape must be (length,) or (height, width); got {shape!r}")
     width, depth, dropout = whole("width", width), whole("depth", depth), _checked(dropout, batch_norm)
+    classes = whole("classes", classes)
     shape = tuple(whole("shape", size) for size in shape)
     kind, norm = ((nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d))[axes - 1]
     layers, channels, left = [nn.Unflatten(1, (1, *shape))], 1, list(shape)

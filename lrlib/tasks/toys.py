@@ -35,7 +35,7 @@ def _norm(x, _):
 
 
 def quadratic(curvatures=(4.0,), start=None, noise=0.0, steps=50):
-    """f(x) = ½ Σ λᵢ xᵢ² with the given curvatures λ; gradient descent is stable at rates below 2/max λ.
+    """f(x) = ½ Σ λᵢ xᵢ² with the given curvatures λ, one or several; gradient descent is stable at rates below 2/max λ.
 
     ``start``: the first point, [d]; default all 1. ``noise``: standard deviation of the gradient noise. The metric
     is the distance ‖x‖ from the minimum; ``optimum`` = 0. Parameter: ``x``. Curvatures may be negative (a saddle).
@@ -44,8 +44,11 @@ def quadratic(curvatures=(4.0,), start=None, noise=0.0, steps=50):
     >>> task.loss(task.model()(None), task.train[1])
     tensor(4., grad_fn=<MulBackward0>)
     """
-    listed = curvatures.tolist() if hasattr(curvatures, "tolist") else list(curvatures)
+    listed = curvatures.tolist() if hasattr(curvatures, "tolist") else curvatures
+    listed = listed if np.iterable(listed) and not isinstance(listed, str) else [listed]
     curvatures = tuple(number("curvatures", c, least=-np.inf) for c in listed)
+    if not curvatures:
+        raise ValueError("quadratic: curvatures must be at least one number; got none")
     given = [1.0] * len(curvatures) if start is None else np.atleast_1d(start).tolist()
     start = tuple(number("start", x, least=-np.inf) for x in given)
     if len(start) != len(curvatures):

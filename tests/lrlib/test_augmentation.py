@@ -80,6 +80,11 @@ def test_layouts_agree_and_channels_move_together():
     assert torch.equal(Images((4, 5), 1, fill=0.0)(x, g())[:, 2], Images((4, 5), 1, fill=0.0)(x[:, 2], g()))
 
 
+def test_a_batch_without_examples_stays_empty():
+    for x in (torch.zeros(0, 64), torch.zeros(0, 2, 8, 8)):
+        assert Images((8, 8), degrees=10.0)(x, g()).shape == x.shape
+
+
 def test_a_rotation_turns_by_the_angle_that_was_drawn():
     image = np.zeros((33, 33))
     image[10:22, 8:14] = 1.0
@@ -99,6 +104,8 @@ def test_a_rotation_turns_by_the_angle_that_was_drawn():
     (lambda: Images((8, 8), degrees=float("nan")), "degrees must be"),
     (lambda: Signals()(torch.zeros(2, 1, 4), g()), r"x must be a batch, \[n, length\]"),
     (lambda: Signals()(torch.zeros(2, 4, dtype=torch.long), g()), "floating-point"),
+    (lambda: Images(8), "shape must be"), (lambda: Images((8, 8))(torch.zeros(8, 8), g()), "x must hold images 8×8"),
+    (lambda: Images((8, 8))(torch.zeros(2, 1, 1, 8, 8), g()), "x must hold images 8×8"),
     (lambda: Images((8, 8))(torch.zeros(2, 63), g()), "x must hold images 8×8")])  # fmt: skip
 def test_wrong_arguments_are_named(make, match):
     with pytest.raises((TypeError, ValueError), match=match):

@@ -259,6 +259,10 @@ def test_averaged_weights_with_measured_statistics_work_and_leave_no_trace():
     (lambda: SWA().over([]), "nothing was averaged yet"), (lambda: SWA().update([]), "source must be a module"),
     (lambda: SWA().update(3), "source must be a module"), (lambda: SWA().update({}), "source must be a module"),
     (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, every=0), "every must be"),
+    (lambda: SWA().follow(None), "optimizer must be"), (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), 5), "source must be"),
+    (lambda: SWA().update(nn.ReLU()), "without any"), (lambda: update_batch_norm(5, []), "model must be"),
+    (lambda: SWA().load_state_dict(None), "state must be that of SWA"),
+    (lambda: SWA().load_state_dict({"kind": "SWA"}), "state must be that of SWA, with count"),
     (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, start=1.7), "start must be")])  # fmt: skip
 def test_wrong_arguments_are_named(make, match):
     with pytest.raises((TypeError, ValueError), match=match):

@@ -277,6 +277,9 @@ def test_a_wrong_option_of_a_ready_made_task_is_named(wrong, match):
     (lambda: tasks.mlp([3]), "sizes must name"), (lambda: tasks.mlp([3, 1.7]), "sizes must be"), (lambda: tasks.mlp([3, True]), "sizes must be"),
     (lambda: tasks.conv_net((3, 4, 5)), "shape must be"), (lambda: tasks.conv_net((8, 8), depth=0), "depth must be"),
     (lambda: tasks.quadratic(curvatures=(1.0, True)), "curvatures must be"), (lambda: tasks.quadratic(start="a"), "start must be"),
+    (lambda: tasks.quadratic([]), "curvatures must be at least one"), (lambda: tasks.quadratic("a"), "curvatures must be"),
+    (lambda: tasks.conv_net((8,), classes=0), "classes must be"),
+    (lambda: tasks.frequency_error(tasks.sparse_logistic(4, 9, 9, 9), {"weight": np.zeros((1, 4))}, bins=0), "bins must be"),
     (lambda: tasks.double_well(start=True), "start must be"), (lambda: tasks.double_well(steps=1.5), "steps must be")])  # fmt: skip
 def test_wrong_numbers_of_the_other_tasks_are_named(make, match):
     with pytest.raises((TypeError, ValueError), match=match):
@@ -292,6 +295,11 @@ def test_regularised_tasks_train_alike_alone_and_in_a_sweep(options):
         alone = fit(task, "momentum", lr=together.lr0[lane], seed=together.seed[lane], **usual)
         assert np.allclose(alone.loss[0], together.loss[lane], rtol=1e-10)
         assert np.allclose(alone.final("test_loss"), together.final("test_loss")[lane], rtol=1e-10)
+
+
+def test_one_curvature_may_be_a_plain_number():
+    for one in (4, 4.0, torch.tensor(4.0), np.float64(4.0), [4.0]):
+        assert tasks.quadratic(one).details["curvatures"] == (4.0,)
 
 
 def test_conv_net_of_every_depth_fits_its_input():
