@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from .arguments import filled, whole
 from .curvature.lanes import stacked
 from .evaluation import CELLS, cells, evaluating
 from .landscape.points import batched
@@ -55,7 +56,8 @@ def activity(model, x, *, layers=None, parameters=None, buffers=None, axis=1):
         list of `Activity`, in the order of the forward pass.
 
     Raises:
-        ValueError: an unknown layer, or none; parameters that do not fit.
+        ValueError: an unknown layer, or none; a named layer that is not used; parameters that do not fit; no examples.
+        TypeError: a layer whose output is no tensor.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(1, 2, bias=False), nn.ReLU())
@@ -67,6 +69,9 @@ def activity(model, x, *, layers=None, parameters=None, buffers=None, axis=1):
 
     Source: Glorot, Bordes & Bengio (2011) for sparsity; Roy & Vetterli (2007) for the rank.
     """
+    filled("x", x)
+    whole("axis", axis)
+    layers = [layers] if isinstance(layers, str) else layers and list(layers)
     names, own = _layers(model, layers), dict(model.named_parameters())
     if parameters is None and buffers:
         raise ValueError("buffers belong to lanes: give parameters too")
@@ -83,6 +88,8 @@ def activity(model, x, *, layers=None, parameters=None, buffers=None, axis=1):
             for piece in x.split(size):
                 for name, out in _outputs(model, names, some, piece).items():
                     sums.setdefault(name, _Sums(axis)).add(out)
+            if unused := set(layers or ()) - {name.partition("#")[0] for name in sums}:
+                raise ValueError(f"layers: the model makes no use of {sorted(unused)}")
             parts.append(sums)
     return [_joined(name, [part[name] for part in parts], parameters is None) for name in parts[0]]
 
@@ -160,7 +167,6 @@ def _layers(model, layers):
     known = dict(model.named_modules())
     if layers is None:
         layers = [n for n, m in known.items() if isinstance(m, RECTIFIERS)]
-    layers = [layers] if isinstance(layers, str) else list(layers)
     if not layers:
         raise ValueError("layers: none is named, and the model has no ReLU module; name the layers to watch")
     if unknown := [n for n in layers if n not in known]:
@@ -186,6 +192,8 @@ def _outputs(model, layers, points, x):
 
 def _keep(found, name):
     def hook(_module, _inputs, output):
+        if not isinstance(output, torch.Tensor):
+            raise TypeError(f"layers: the output of {name!r} must be a tensor; got {type(output).__name__}")
         uses = sum(known.partition("#")[0] == name for known in found)
         found[f"{name}#{uses + 1}" if uses else name] = output.clone()  # a later layer may work in place
 

@@ -53,6 +53,19 @@ def number(name, value, least=0.0, below=math.inf, above=None):
     return float(value)
 
 
+def filled(name, data):
+    """``data``, a tensor or array or anything else; ``ValueError`` where its shape says that it holds no example.
+
+    >>> filled("x", np.zeros((0, 3)))
+    Traceback (most recent call last):
+    ...
+    ValueError: x must hold at least one example; got the shape (0, 3)
+    """
+    if 0 in getattr(data, "shape", ()):
+        raise ValueError(f"{name} must hold at least one example; got the shape {tuple(data.shape)}")
+    return data
+
+
 def seed_list(seeds):
     """``seeds`` as a list: a number n means 0 … n − 1.
 

@@ -67,11 +67,13 @@ def sharpness_lanes(model, loss, parameters, x, y=None, *, buffers=None, own_dat
 
     Source: as `sharpness`.
     """
-    check_search(products, tol, accuracy, basis)
+    check_search(products, tol, accuracy, basis, seed)
     x, y = pair(x, y)
     parameters = stacked("parameters", parameters, dict(model.named_parameters()))
     lanes = len(next(iter(parameters.values())))
     buffers = stacked("buffers", buffers or {}, dict(model.named_buffers()), lanes)
+    if own_data and not len(x) == len(y) == lanes:
+        raise ValueError(f"own_data: x and y must hold one data set for each of {lanes} lanes; got {len(x)}, {len(y)}")
     group = _group(model, parameters, x[0] if own_data else x, chunk, min(products, basis or 24))
     parts = []
     with random_states():
@@ -92,6 +94,8 @@ def stacked(what, given, expected, lanes=None):
         raise ValueError(f"{what}: must name at least one of {sorted(expected)}")
     result = {n: torch.as_tensor(t).to(expected[n]) for n, t in given.items()}
     lanes = len(next(iter(result.values()))) if lanes is None else lanes
+    if not lanes:
+        raise ValueError(f"{what}: must hold at least one lane")
     for name, tensor in result.items():
         if tensor.shape != (lanes, *expected[name].shape):
             raise ValueError(f"{what}: {name!r} must have shape {(lanes, *expected[name].shape)}; got "

@@ -2,6 +2,10 @@
 
 import torch
 
+RULES = ("adam", "adamw", "amsgrad", "adabelief", "rmsprop", "adagrad")
+CLASSES = (torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adagrad)
+SQUARES = ("max_exp_avg_sq", "v_max", "exp_avg_sq", "square_avg", "sum", "v", "s")
+
 
 def preconditioner(model, optimizer):
     r"""The diagonal P of an adaptive optimizer's update w ← w - η P⁻¹ m, as of its last step.
@@ -9,7 +13,8 @@ def preconditioner(model, optimizer):
     .. math:: P = (1-\beta_1^t)\left(\sqrt{v/(1-\beta_2^t)} + \varepsilon\right) \ \text{(Adam, AdamW, AMSGrad)},
               \qquad P = \sqrt{v} + \varepsilon \ \text{(RMSProp, AdaGrad)}
 
-    with m the moving average (1 - β₁)Σβ₁ᵏg without its correction, whose factor 1 - β₁ᵗ is therefore part of P.
+    with m the moving average (1 - β₁)Σβ₁ᵏg without its correction, whose factor 1 - β₁ᵗ is therefore part of P. AdaBelief's
+    s stands for v, and v less the square of its mean where `torch.optim.RMSprop` is centered.
 
     Args:
         model: gives the names.
@@ -19,7 +24,7 @@ def preconditioner(model, optimizer):
         dict from the name of each trainable parameter to a tensor of its shape.
 
     Raises:
-        TypeError: an optimizer that keeps no average of squared gradients.
+        TypeError: an optimizer that does not divide by such a root alone.
         ValueError: a trainable parameter that it does not hold or has not updated yet.
 
     Example:
@@ -32,6 +37,7 @@ def preconditioner(model, optimizer):
 
     Source: Cohen et al. (2022), "Adaptive gradient methods at the edge of stability".
     """
+    _check_kind(optimizer)
     held = {id(p): (group, optimizer.state.get(p, {})) for group in optimizer.param_groups for p in group["params"]}
     result = {}
     for name, p in model.named_parameters():
@@ -39,13 +45,14 @@ def preconditioner(model, optimizer):
             group, state = held.get(id(p), (None, {}))
             if not state:
                 raise ValueError(f"optimizer: has made no step yet with the parameter {name!r}")
-            result[name] = _diagonal(type(optimizer).__name__, group, state)
+            result[name] = _diagonal(group, state)
     return result
 
 
 def inverse_root(given, model):
     """P^(-1/2) of an optimizer or of a dict P, by name."""
-    diagonal = given if isinstance(given, dict) else preconditioner(model, given)
+    diagonal = ({n: torch.as_tensor(t) for n, t in given.items()} if isinstance(given, dict)
+                else preconditioner(model, given))
     for name, p in model.named_parameters():
         entries = diagonal.get(name) if p.requires_grad else p
         if entries is None or entries.shape != p.shape:
@@ -56,15 +63,20 @@ def inverse_root(given, model):
     return {name: entries.double().rsqrt() for name, entries in diagonal.items()}
 
 
+def _check_kind(optimizer):
+    rule = getattr(getattr(optimizer, "rule", None), "name", None)
+    if rule not in RULES and not isinstance(optimizer, CLASSES):
+        raise TypeError(f"optimizer: {type(optimizer).__name__} keeps no average of squared gradients that alone it "
+                        "divides by; Adam, AdamW, AMSGrad, AdaBelief, RMSProp and AdaGrad do")  # fmt: skip
+
+
 @torch.no_grad()
-def _diagonal(kind, group, state):
-    squares = [state[n] for n in ("max_exp_avg_sq", "v_max", "exp_avg_sq", "square_avg", "sum", "v", "s") if n in state]
-    if not squares or ("v" in state and "momentum" in group and "alpha" not in group):
-        raise TypeError(f"optimizer: {kind} keeps no average of squared gradients; Adam, AdamW, AMSGrad, RMSProp and "
-                        "AdaGrad do")  # fmt: skip
-    root, t = squares[0].double().sqrt(), float(state["step"])
+def _diagonal(group, state):
+    squares = next(state[n] for n in SQUARES if n in state)
+    mean = state["grad_avg"].double() if group.get("centered") else 0.0
+    root, t = (squares.double() - mean**2).sqrt(), float(state["step"])
     betas = group.get("betas", (group.get("beta1"), group.get("beta2")))
     if betas[0] is None:
-        return (root + group["eps"]).to(squares[0])
+        return (root + group["eps"]).to(squares)
     beta1, beta2 = map(float, betas)
-    return ((1 - beta1**t) * (root / (1 - beta2**t) ** 0.5 + group["eps"])).to(squares[0])
+    return ((1 - beta1**t) * (root / (1 - beta2**t) ** 0.5 + group["eps"])).to(squares)

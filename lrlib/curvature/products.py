@@ -3,7 +3,7 @@
 import torch
 from torch.func import functional_call, vmap
 
-from ..arguments import whole
+from ..arguments import filled, whole
 
 
 class Products:
@@ -82,8 +82,9 @@ class Products:
 
 
 def pair(x, y):
-    """`(inputs, targets)`, also where they came as one argument."""
-    return x if y is None and isinstance(x, (tuple, list)) and len(x) == 2 else (x, y)
+    """`(inputs, targets)`, also where they came as one argument; raises where there is no example."""
+    x, y = x if y is None and isinstance(x, (tuple, list)) and len(x) == 2 else (x, y)
+    return filled("x", x), y
 
 
 def of_model(model, loss, x, y=None, chunk=None, dtype=None, scale=None):
@@ -124,8 +125,15 @@ def pieces(x, y, chunk, axis=0):
     whole("chunk", chunk)
     if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor):
         raise TypeError(f"chunk={chunk}: x and y must be tensors to be taken in pieces; got {type(x)} and {type(y)}")
-    n = x.shape[axis]
+    n = alike(x, y, axis)
     return [(a.shape[axis] / n, a, b) for a, b in zip(x.split(chunk, axis), y.split(chunk, axis))]
+
+
+def alike(x, y, axis=0):
+    """The number of examples in the tensors x and y; raises where it is not the same in both."""
+    if x.shape[axis] != y.shape[axis]:
+        raise ValueError(f"x and y must hold the same number of examples; got {x.shape[axis]} and {y.shape[axis]}")
+    return x.shape[axis]
 
 
 def _parts(model, parameters, buffers, dtype):

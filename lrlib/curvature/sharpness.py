@@ -9,7 +9,7 @@ from ..arguments import number, whole
 from ..preserve import random_states
 from .lanczos import largest
 from .preconditioner import inverse_root
-from .products import of_model, pair
+from .products import alike, of_model, pair
 
 ROUGH = 0.05  # accuracy of the search on a subset
 FRESH = 0.1  # share of a random direction in a warm start, so that no eigenvector is out of reach
@@ -95,7 +95,7 @@ def sharpness(model, loss, x, y=None, *, products=100, tol=1e-6, accuracy=None, 
     Source: Lanczos (1950); Pearlmutter (1994) for the products; Wu & Simon (2000) for restarts; Cohen et al. (2021) for
     the use, Cohen et al. (2022) for the preconditioned one.
     """
-    check_search(products, tol, accuracy, basis)
+    check_search(products, tol, accuracy, basis, seed)
     x, y = pair(x, y)
     with random_states():
         scale = None if preconditioner is None else inverse_root(preconditioner, model)
@@ -111,9 +111,10 @@ def sharpness(model, loss, x, y=None, *, products=100, tol=1e-6, accuracy=None, 
     return TopEigenvalue(value, hessian.named(found.vector), residual, spent, hessian.named(found.start), converged)
 
 
-def check_search(products, tol, accuracy, basis):
+def check_search(products, tol, accuracy, basis, seed):
     """Raise for limits of a search outside their ranges, before anything is computed."""
     whole("products", products)
+    whole("seed", seed, least=0)
     number("tol", tol)
     if accuracy is not None:
         number("accuracy", accuracy, below=1, above=0)
@@ -141,7 +142,7 @@ def _sample(x, y, subset, axis):
     whole("subset", subset)
     if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor) or subset >= x.shape[axis]:
         raise ValueError(f"subset must be fewer than the examples of the tensors x and y; got {subset}")
-    rows = torch.randperm(x.shape[axis], generator=torch.Generator().manual_seed(0))[:subset].to(x.device)
+    rows = torch.randperm(alike(x, y, axis), generator=torch.Generator().manual_seed(0))[:subset].to(x.device)
     return x.index_select(axis, rows), y.index_select(axis, rows)
 
 

@@ -57,6 +57,7 @@ def trace(model, loss, x, y=None, *, products=60, rank=None, chunk=None, seed=0,
     Source: Hutchinson (1989); Meyer, Musco, Musco & Woodruff (2021), "Hutch++".
     """
     whole("products", products)
+    whole("seed", seed, least=0)
     rank = products // 3 if rank is None else whole("rank", rank, least=0)
     if 2 * rank >= products:
         raise ValueError(f"rank must be below half of products={products}; got {rank}")

@@ -2,6 +2,7 @@
 
 import torch
 
+from ..arguments import whole
 from .points import parameters_of
 
 
@@ -30,7 +31,7 @@ def filter_normalised(model, seed=0, *, vectors=False):
 
     Source: Li et al. (2018), "Visualizing the loss landscape of neural nets".
     """
-    generator, direction = torch.Generator().manual_seed(seed), {}
+    generator, direction = torch.Generator().manual_seed(whole("seed", seed, least=0)), {}
     for name, w in parameters_of(model).items():
         d = torch.randn(w.shape, generator=generator, dtype=torch.float64).to(w)
         if w.dim() < 2 and not vectors:

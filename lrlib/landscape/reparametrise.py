@@ -26,7 +26,8 @@ def rescaled(model, first, second, alpha):
         the new module.
 
     Raises:
-        ValueError: α outside its range, no such layer.
+        ValueError: α outside its range, no such layer, one layer twice, a weight that is shared, or computed from
+            others as by weight normalisation.
 
     Example:
         >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
@@ -40,12 +41,19 @@ def rescaled(model, first, second, alpha):
     result = copy.deepcopy(model)
     layers = dict(result.named_modules())
     for what, name in (("first", first), ("second", second)):
-        if not isinstance(getattr(layers.get(name), "weight", None), torch.Tensor):
-            known = [n for n, m in layers.items() if isinstance(getattr(m, "weight", None), torch.Tensor)]
+        if not _has_weight(layers.get(name)):
+            known = [n for n, m in layers.items() if _has_weight(m)]
             raise ValueError(f"{what} must name a layer with a weight, one of {known}; got {name!r}")
+    shared = [id(m.weight) for m in layers.values() if _has_weight(m)]
+    if first == second or any(shared.count(id(layers[n].weight)) > 1 for n in (first, second)):
+        raise ValueError(f"first and second must name two layers that share no weight; got {first!r} and {second!r}")
     with torch.no_grad():
         layers[first].weight.mul_(alpha)
-        if layers[first].bias is not None:
+        if getattr(layers[first], "bias", None) is not None:
             layers[first].bias.mul_(alpha)
         layers[second].weight.div_(alpha)
     return result
+
+
+def _has_weight(layer):
+    return "weight" in getattr(layer, "_parameters", {}) and layer.weight is not None

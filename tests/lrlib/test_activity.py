@@ -139,11 +139,28 @@ def test_hooks_modes_and_buffers_are_put_back():
 
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"layers": ["9"]}, "the model has no"), ({"layers": []}, "layers: none is named"), ({"buffers": {"a": 1}}, "give parameters too"),
-    ({"parameters": {"0.weight": torch.ones(2, 3)}}, "must have shape"),
+    ({"parameters": {"0.weight": torch.ones(2, 3)}}, "must have shape"), ({"axis": 0}, "axis must be a whole number"),
 ])  # fmt: skip
 def test_bad_input_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         activity(net_with_silent_units([]), torch.ones(2, 3), **arguments)
+
+
+def test_layers_that_say_nothing_are_refused():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell, self.spare = nn.LSTM(3, 2), nn.ReLU()
+
+        def forward(self, x):
+            return self.cell(x)[0]
+
+    with pytest.raises(ValueError, match=r"makes no use of \['spare'\]"):
+        activity(Net(), torch.ones(4, 3), layers="spare")
+    with pytest.raises(TypeError, match="the output of 'cell' must be a tensor; got tuple"):
+        activity(Net(), torch.ones(4, 3), layers=["cell"])
+    with pytest.raises(ValueError, match="x must hold at least one example"):
+        activity(Net(), torch.ones(0, 3), layers=["cell"])
 
 
 def test_a_net_without_rectifiers_needs_names():

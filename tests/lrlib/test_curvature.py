@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call, hessian
 
-from lrlib import tasks
+from lrlib import optimizers, tasks
 from lrlib.curvature import largest_stable_rate, preconditioner, sharpness, sharpness_lanes, trace
 from lrlib.curvature.lanczos import largest
 from lrlib.streams import initial_model
@@ -347,12 +347,29 @@ def test_lanes_refuse_parameters_that_do_not_fit(change, message):
 @pytest.mark.parametrize(("arguments", "error"), [
     ({"products": 1.5}, TypeError), ({"products": True}, TypeError), ({"tol": -1.0}, ValueError),
     ({"tol": math.nan}, ValueError), ({"accuracy": 0.0}, ValueError), ({"accuracy": 1.0}, ValueError),
-    ({"basis": 3}, ValueError), ({"chunk": 0}, ValueError), ({"subset": 100}, ValueError), ({"subset": True}, TypeError),
+    ({"basis": 3}, ValueError), ({"seed": 1.5}, TypeError), ({"seed": -1}, ValueError), ({"chunk": 0}, ValueError),
+    ({"subset": 100}, ValueError), ({"subset": True}, TypeError),
 ])  # fmt: skip
 def test_bad_arguments_are_refused(arguments, error):
     model, loss, x, y = wide_net()
     with pytest.raises(error, match=next(iter(arguments))):
         sharpness(model, loss, x, y, **arguments)
+
+
+def test_data_that_do_not_fit_are_refused():
+    model, loss, x, y = wide_net()
+    with pytest.raises(ValueError, match="x must hold at least one example"):
+        sharpness(model, loss, x[:0], y[:0])
+    for longer in ({"chunk": 7}, {"subset": 5}):
+        with pytest.raises(ValueError, match="the same number of examples"):
+            sharpness(model, lambda output, y: output.square().mean(), x, torch.cat([y, y]), **longer)
+    lanes = {n: torch.stack([p.detach()] * 3) for n, p in model.named_parameters()}
+    with pytest.raises(ValueError, match="for each of 3 lanes; got 4, 4"):
+        sharpness_lanes(model, loss, lanes, torch.stack([x] * 4), torch.stack([y] * 4), own_data=True)
+    with pytest.raises(ValueError, match="at least one lane"):
+        sharpness_lanes(model, loss, {n: p[:0] for n, p in lanes.items()}, x, y)
+    with pytest.raises(TypeError, match="seed must be a whole number"):
+        trace(model, loss, x, y, seed=True)
 
 
 def test_trace_of_few_large_eigenvalues_is_sharper_with_a_basis():
@@ -381,6 +398,34 @@ def test_gradient_descent_with_adam_is_unstable_beyond_the_preconditioned_limit(
         assert (abs(w) > 1e6) == leaves
     with pytest.raises(ValueError, match="averaged and nesterov exclude each other"):
         largest_stable_rate(4.0, momentum=0.9, averaged=True, nesterov=True)
+
+
+def stepped(net, optimizer):
+    for _ in range(3):
+        for k, p in enumerate(net.parameters()):
+            p.grad = torch.randn(p.shape, generator=torch.Generator().manual_seed(k)).to(p)
+        optimizer.step()
+    return optimizer
+
+
+@pytest.mark.parametrize("make", [torch.optim.RAdam, torch.optim.NAdam, torch.optim.Adadelta, optimizers.RAdam,
+                                  optimizers.HypergradientAdam, optimizers.LARS])  # fmt: skip
+def test_an_optimizer_that_divides_by_something_else_has_no_preconditioner(make):
+    net = wide_net()[0]
+    with pytest.raises(TypeError, match=f"{make.__name__} keeps no average of squared gradients"):
+        preconditioner(net, stepped(net, make(net.parameters())))
+
+
+def test_the_preconditioner_is_what_a_centered_rmsprop_divides_by():
+    net = wide_net()[0]
+    optimizer = stepped(net, torch.optim.RMSprop(net.parameters(), lr=1.0, centered=True))
+    found, before = preconditioner(net, optimizer), copy.deepcopy(dict(net.named_parameters()))
+    optimizer.param_groups[0]["alpha"] = 1.0                   # the averages stay; the next step divides by them
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    for name, p in net.named_parameters():
+        assert torch.allclose(before[name] - p, 1 / found[name], rtol=1e-9)
 
 
 def test_preconditioners_that_do_not_fit_are_refused():

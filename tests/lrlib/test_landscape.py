@@ -239,11 +239,34 @@ def test_ratios_of_every_step():
     (lambda m, x, y: landscape.barrier(m, m, ce, x, y, points=1), ValueError, "points must be a whole number"),
     (lambda m, x, y: landscape.angles(m, nn.Linear(1, 1)), ValueError, "these differ: 0.bias"),
     (lambda m, x, y: landscape.rescaled(m, "0", "1", 2.0), ValueError, "second must name a layer with a weight"),
+    (lambda m, x, y: landscape.rescaled(m, "0", "0", 2.0), ValueError, "share no weight; got '0' and '0'"),
+    (lambda m, x, y: landscape.loss_line(m, ce, x[:0], y[:0]), ValueError, "x must hold at least one example"),
+    (lambda m, x, y: landscape.filter_normalised(m, 1.5), TypeError, "seed must be a whole number"),
     (lambda m, x, y: landscape.rescaled(m, "0", "2", 0.0), ValueError, "alpha must be"),
 ])  # fmt: skip
 def test_bad_input_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(seeded_net(0), *data())
+
+
+def test_rescaling_refuses_weights_that_are_shared_or_computed_and_takes_layers_without_bias():
+    tied = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+    tied[2].weight = tied[0].weight
+    with pytest.raises(ValueError, match="share no weight"):
+        landscape.rescaled(tied, "0", "2", 2.0)
+    computed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)), nn.ReLU(), nn.Linear(3, 3))
+    with pytest.raises(ValueError, match="first must name a layer with a weight"):
+        landscape.rescaled(computed, "0", "2", 2.0)
+    words, table = torch.tensor([0, 4]), nn.Sequential(nn.Embedding(5, 3), nn.ReLU(), nn.Linear(3, 2))
+    torch.testing.assert_close(landscape.rescaled(table, "0", "2", 2.0)(words), table(words))
+
+
+def test_losses_without_targets_are_taken_in_pieces_too(monkeypatch):
+    net, (x, _) = seeded_net(0), data()
+    square = lambda output, _: output.square().mean()                                        # noqa: E731
+    whole = landscape.loss_line(net, square, x, at=[0.0, 1.0]).loss
+    monkeypatch.setattr("lrlib.landscape.points.CELLS", 64)
+    assert landscape.loss_line(net, square, x, at=[0.0, 1.0]).loss == pytest.approx(whole, rel=1e-5)
 
 
 def test_figures_of_slices_and_barriers():
