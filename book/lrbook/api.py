@@ -141,6 +141,8 @@ def _prose(block: list[str]) -> list[str]:
     """One paragraph, list or section with its symbols escaped; lines that only name things become a list."""
     indent = len(block[0]) - len(block[0].lstrip())
     section = SECTIONS.match(block[0].strip())
+    if section and section[1] == "Attributes" and len(block) > 1:        # a short list; napoleon makes a heading of each
+        return [" " * indent + _item(text) for text in _joined(block[1:], len(block[1]) - len(block[1].lstrip()))]
     hanging = any(len(line) - len(line.lstrip()) > indent for line in block[1:])
     starts = [line.strip() for line in block if len(line) - len(line.lstrip()) == indent]
     itemised = len(starts) > 1 and all(map(ITEM.match, starts))

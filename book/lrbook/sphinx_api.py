@@ -20,6 +20,7 @@ from .sphinx_ledger import paragraph, table
 WORDS = {"en": ("Name", "What it is", "Source: {}.", "Kind: {}; keeps {}.", "nothing"),
          "ja": ("名前", "内容", "Source: {}.", "Kind: {}; keeps {}.", "nothing")}
 DIRECTIVES = {"class": "autoclass", "function": "autofunction", "rule": "autofunction"}
+MEMBERS = ["   :members:", "   :exclude-members: rule"]      # an optimizer's rule has a docstring, and a place, of its own
 
 
 def link(short: str, docname: str, text: str = "") -> addnodes.pending_xref:
@@ -61,7 +62,7 @@ class Room(SphinxDirective):
         lines: list[str] = []
         for name in api.names(module):
             if name.kind != "member":
-                lines += [f".. {DIRECTIVES[name.kind]}:: lrlib.{name.short}", *["   :members:"] * (name.kind == "class"), ""]
+                lines += [f".. {DIRECTIVES[name.kind]}:: lrlib.{name.short}", *(MEMBERS if name.kind == "class" else []), ""]
         return self.parse_text_to_nodes(StringList(lines, source=f"lrlib.{module}"))
 
 

@@ -123,6 +123,7 @@ def test_a_lost_reference_is_seen():
     ("name: a word\n    and more", ["* ``name``: a word and more", ""]),
     ("* on data: x\n* toys: y", ["* on data: x", "* toys: y", ""]),
     ("Text.\n>>> f(2 * 3)\n6", ["Text.", "", ">>> f(2 * 3)", "6", ""]),
+    ("Attributes:\n    a, b: all\n        of it\n    c: none", ["* ``a, b``: all of it", "* ``c``: none", ""]),
     ("Args:\n    a, b: *all*", ["Args:", "    a, b: \\*all\\*", ""])])
 def test_docstrings_become_restructured_text(text, shown):
     assert api.restructured(text.split("\n")) == shown
