@@ -124,11 +124,13 @@ class Images:
         if x.shape[1:] != (height * width,) and (x.ndim not in (3, 4) or x.shape[-2:] != (height, width)):
             raise ValueError(f"x must hold images {height}×{width}, flat or not; got shape {tuple(x.shape)}")
         n = len(x)
+        if not n:
+            return x.clone()
         images = x.reshape(n, x.shape[1] if x.ndim == 4 else 1, height, width)
         down, right = torch.randint(-self.shift, self.shift + 1, (2, n, 1), generator=generator)
         angles = torch.rand(n, generator=generator) * 2 - 1
         fill = images.amin((1, 2, 3), keepdim=True) if self.fill is None else x.new_tensor(self.fill)
-        if self.degrees and n:
+        if self.degrees:
             images = _rotated(images - fill, angles.to(x) * math.radians(self.degrees)) + fill
         return _shifted(images, down, right, fill).reshape(x.shape)
 

@@ -20,6 +20,13 @@ class Finding:
         tests: one `RangeTest` a seed.
         seeds: [S] the seeds.
         record: the `Record` of the sweep, or the list of records where the runs were made one by one.
+
+    Example:
+        >>> rates = np.logspace(-3, 1, 60)
+        >>> tests = [RangeTest(rates, 1 + 2 * np.exp(-k * rates), "finished", steps=60) for k in (20, 30)]
+        >>> finding = Finding(tuple(tests), np.array([0, 1]), record=None)
+        >>> finding.per_seed("valley").round(3).tolist(), round(finding.suggest("valley"), 3)
+        ([0.092, 0.092], 0.092)
     """
 
     tests: tuple

@@ -52,6 +52,12 @@ class RangeTest:
             at `stopped_at`).
         steps: planned number of steps, K or more.
         stopped_at: the rate of the last step that was tried.
+
+    Example:
+        >>> rates = np.logspace(-3, 1, 60)
+        >>> test = RangeTest(rates, 1 + 2 * np.exp(-20 * rates), "finished", steps=60)
+        >>> round(test.suggest("valley"), 4), list(test.suggestions())
+        (0.0925, ['valley', 'steepest', 'minimum/10', 'linear-slope', 'index-slope'])
     """
 
     lr: np.ndarray

@@ -115,8 +115,9 @@ def one_cycle_momentum(n, low=0.85, high=0.95, rise=0.3, shape="cosine", three_p
 def slanted_triangular(n, rise=0.1, ratio=32):
     """Rise fast and fall slowly: from 1/ratio to 1 in a share ``rise`` of ``n`` steps, then back to 1/ratio at t = n.
 
-    Raises ``ValueError`` for ``n`` < 2, a ``rise`` outside 0 … 1 or too short for one step, and a ``ratio`` that is
-    not above 0. Source: ULMFiT, Howard & Ruder 2018.
+    The peak is at the whole step nearest to rise·n (the paper's is ⌊rise·n⌋). Raises ``ValueError`` for ``n`` < 2, a
+    ``rise`` outside 0 … 1 or too short for one step, and a ``ratio`` that is not above 0.
+    Source: ULMFiT, Howard & Ruder 2018.
 
     >>> [slanted_triangular(100, ratio=4)(t) for t in (0, 10, 55, 100)]
     [0.25, 1.0, 0.625, 0.25]
