@@ -83,7 +83,7 @@ def evaluate_model(task, model, sets):
     with evaluating(model):
         for part, (x, y) in sets.items():
             pair = _over_examples(lambda a, b: measure(task, model, parameters, buffers, a, b), model, x, y)
-            values |= {f"{part}_loss": pair[0].item(), f"{part}_metric": pair[1].item()}
+            values |= {f"{part}_loss": float(pair[0]), f"{part}_metric": float(pair[1])}
     return values
 
 

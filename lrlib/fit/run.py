@@ -14,7 +14,7 @@ from .. import optimizers
 from .. import record as records
 from ..arguments import LEAST_LOSS, check_diverged_at, factors_of, number, plans_of, seed_list, steps_of
 from ..attach import attach
-from ..evaluation import evaluate_model, evaluation_steps, names
+from ..evaluation import evaluate_model, evaluating, evaluation_steps, names
 from ..streams import Noise, Order, generator, initial_model, random_state, seeded
 from .setup import check_plans, check_watched, fresh, maker, named, needs_closure, stacked, watched
 
@@ -106,6 +106,8 @@ class Run:
         with seeded(0, self.device):
             before = random_state(self.device)
             self._objective(self.x[:2], self.y[:2])
+            with evaluating(self.model):
+                self.model(self.x[:2])
             drawn = not all(map(torch.equal, before, random_state(self.device)))
         with torch.no_grad():
             for name, buffer in self.model.named_buffers():

@@ -3,12 +3,13 @@
 import time
 
 import torch
-from torch.func import functional_call, vmap
-
+from torch.func import grad_and_value, vmap
 from torch.utils._pytree import tree_leaves, tree_map
 
+from ..evaluation import evaluating, measure
 from ..streams import initial_model, random_state, seeded
 from .dropout import recorded, replayed
+from .lanes import called
 from .paths import Eager
 
 PATHS = ("auto", "eager", "compiled", "loop")
@@ -21,8 +22,8 @@ OPERATION, FLOPS = 8e-6, 2e9    # rough costs of an eager step: seconds an opera
 def obstacle(task, rule, seed, device, dtype):
     """Return why ``vmap`` cannot run this task and rule as lanes, or None if it can.
 
-    A trial on two examples: but for dropout the forward pass must draw no random numbers, and loss and buffers must
-    become under ``vmap`` what they become alone.
+    A trial on two examples: but for dropout the forward pass must draw no random numbers, and loss, buffers and
+    evaluation must become under ``vmap`` what they become alone.
     """
     if rule.kind == "closure":
         return f"the rule {rule.name!r} is of kind 'closure', which computes losses of its own"
@@ -32,9 +33,9 @@ def obstacle(task, rule, seed, device, dtype):
     x, y = (d[:2].to(device, dtype if d.is_floating_point() else None) for d in task.train_for(seed))
 
     def loss(parameters, buffers, masks):
-        buffers = {n: b.clone() for n, b in buffers.items()}
         with replayed(masks):
-            return task.objective(functional_call(model, (parameters, buffers), (x,)), y, parameters), buffers
+            output, buffers = called(model, parameters, buffers, x)
+            return task.objective(output, y, parameters), buffers
 
     start = [{n: v.detach().clone() for n, v in named} for named in (model.named_parameters(), model.named_buffers())]
     with seeded(0, device), torch.no_grad(), recorded(device) as calls:
@@ -42,19 +43,40 @@ def obstacle(task, rule, seed, device, dtype):
         expected = loss(*start, ())
         if not all(map(torch.equal, before, random_state(device))):
             return "model or loss draw random numbers in other ways than by dropout"
-    return _trial(loss, [*start, [mask for _, mask in calls]], expected)
+    masks = [mask for _, mask in calls]
+    return (_trial(lambda *a: grad_and_value(loss, has_aux=True)(*a)[1], [*start, masks], expected)
+            or _evaluation_trial(task, model, start, x, y))
 
 
-def _trial(loss, arguments, expected):
+def first_line(error):
+    """Kind and first line of an error.
+
+    >>> first_line(ValueError("too large\\nby far")), first_line(AssertionError())
+    ('ValueError: too large', 'AssertionError')
+    """
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0].rstrip(": ")
+
+
+def _trial(function, arguments, expected, what="loss or other buffers"):
     stacked = tree_map(lambda v: torch.stack([v] * 2), arguments)
     try:
-        found = vmap(torch.func.grad_and_value(loss, has_aux=True))(*stacked)[1]
+        found = vmap(function)(*stacked)
     except Exception as error:                     # whatever a user's module raises here is the reason to report
-        return f"vmap cannot run this model: {type(error).__name__}: {str(error).splitlines()[0]}"
+        return f"vmap cannot run this model: {first_line(error)}"
     for one, two in zip(tree_leaves(expected), tree_leaves(found)):
         if not torch.allclose(two, one.expand_as(two), rtol=1e-3, equal_nan=True):
-            return "vmap gives another loss or other buffers than the model alone"
+            return f"vmap gives another {what} than the model alone"
     return None
+
+
+def _evaluation_trial(task, model, start, x, y):
+    """The same for loss and metric of an evaluation, in which nothing may be drawn."""
+    with evaluating(model), seeded(0, x.device):
+        try:
+            expected = measure(task, model, *start, x, y)
+        except Exception as error:                 # a metric may need more than two examples
+            return f"no evaluation of two examples: {first_line(error)}"
+        return _trial(lambda p, b: measure(task, model, p, b, x, y), start, expected, "evaluation")
 
 
 def eager_seconds(task, lanes_count, parameters, examples, steps):

@@ -153,9 +153,8 @@ class Lanes:
         return values.expand(rates, *values.shape).reshape(-1, *values.shape[1:])
 
     def _loss(self, parameters, buffers, x, y, masks):
-        buffers = {n: b.clone() for n, b in buffers.items()} if self.changing else buffers
         with replayed(masks):
-            output = functional_call(self.model, (parameters, buffers), (x,))
+            output, buffers = called(self.model, parameters, buffers, x, self.changing)
             return self.task.objective(output, y, parameters), buffers
 
     def step(self, carry, data, inputs):
@@ -203,6 +202,15 @@ class Lanes:
         pieces = noise.split([p[0].numel() for p in parameters.values()], dim=1)
         scale = self.task.noise if callable(self.task.noise) else lambda _: self.task.noise
         return {n: gradients[n] + scale(p) * z.view_as(p) for (n, p), z in zip(parameters.items(), pieces)}
+
+
+def called(model, parameters, buffers, x, changing=True):
+    """Return ``(output, buffers)`` of the model; new buffers where it changes them, in place or by assignment."""
+    if not changing:
+        return functional_call(model, (parameters, buffers), (x,)), buffers
+    tensors = {**parameters, **{n: b.clone() for n, b in buffers.items()}}
+    output = functional_call(model, tensors, (x,))         # leaves in `tensors` what the model has put in their place
+    return output, {n: tensors[n] for n in buffers}
 
 
 def _noisy(task):

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import record as records
 from ..evaluation import evaluate_lanes, evaluation_steps, names
-from .choose import decide
+from .choose import decide, first_line
 from .paths import Compiled, Eager
 
 
@@ -79,7 +79,7 @@ class BatchedRun:
                 return Compiled(self.lanes)
             except Exception as error:             # no compiler, or one that fails: the eager path gives the same
                 self.path = "eager"
-                self.reason = f"compiling failed: {type(error).__name__}: {str(error).strip().splitlines()[0]}"
+                self.reason = f"compiling failed: {first_line(error)}"
         return Eager(self.lanes)
 
     @property

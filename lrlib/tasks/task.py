@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, Subset, SubsetRandomSampler
 
 from ..arguments import number, whole
-from ..streams import generator
+from ..streams import generator, seeded
 
 PENALISED = ("weights", "all")
 
@@ -100,8 +100,11 @@ class Task:
         return callable(self.train)
 
     def train_for(self, seed):
-        """Return the training set ``(x, y)`` of a seed."""
-        return self.train(seed) if callable(self.train) else self.train
+        """Return the training set ``(x, y)`` of a seed; what its function draws from PyTorch comes from that seed too."""
+        if not callable(self.train):
+            return self.train
+        with seeded(seed):
+            return self.train(seed)
 
     def augmented(self, x, seed, t):
         """The batch inputs x [b, …] that step t (from 0) of this seed trains on: x itself without `augment`.
@@ -117,7 +120,9 @@ class Task:
         """
         if self.augment is None:
             return x
-        new = self.augment(x, generator(seed, "augment", t))
+        own = generator(seed, "augment", t)
+        with seeded(own.initial_seed(), x.device):         # for a function that leaves the generator aside
+            new = self.augment(x, own)
         if not isinstance(new, torch.Tensor) or new.shape != x.shape or new.dtype != x.dtype:
             got = f"{tuple(new.shape)} {new.dtype}" if isinstance(new, torch.Tensor) else type(new).__name__
             raise ValueError(f"task {self.name!r}: augment must keep shape {tuple(x.shape)} and {x.dtype}; gave {got}")

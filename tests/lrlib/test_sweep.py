@@ -350,3 +350,38 @@ def test_layers_with_chance_do_in_lanes_on_a_gpu_what_they_do_alone_there(model)
     for lane, (lr, seed) in enumerate([(0.02, 0), (0.02, 1), (0.05, 0), (0.05, 1)]):
         single = fit(binary(model), "momentum", lr=lr, seed=seed, steps=12, dtype=torch.float64, device="cuda")
         assert differences(swept, lane, single) < 1e-8
+
+
+class _Odd(nn.Module):
+    """A model with a habit that stacked lanes must notice, or take over."""
+
+    def __init__(self, habit):
+        super().__init__()
+        self.inner, self.habit = nn.Linear(5, 1), habit
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        if self.habit == "assigns" and self.training:
+            self.seen = 0.9 * self.seen + 0.1 * x.detach().abs().mean()
+        if self.habit == "always drops":
+            x = nn.functional.dropout(x, 0.5)
+        if self.habit == "draws in evaluation" and not self.training:
+            x = x + torch.randn_like(x)
+        assert self.habit != "silent" or not torch._C._functorch.is_batchedtensor(self.inner.weight)
+        return self.inner(x) * (1 + self.seen)
+
+
+@pytest.mark.parametrize("habit, path", [
+    ("assigns", "eager"), ("always drops", "loop"), ("draws in evaluation", "loop"), ("silent", "loop"),
+    ("metric as a number", "loop"),
+])
+def test_lanes_of_odd_models_are_single_runs(habit, path):
+    task = binary(lambda: _Odd(habit))
+    if habit == "metric as a number":
+        task.metric = lambda output, y: tasks.binary_accuracy(output, y).item()
+    swept = sweep(task, lr=[0.1, 0.3], seeds=2, steps=6, evaluate=3, dtype=torch.float64)
+    assert swept.path == path
+    for lane in range(4):
+        torch.rand(lane)                                   # the caller's generator has no say
+        single = fit(task, lr=swept.lr0[lane], seed=swept.seed[lane], steps=6, evaluate=3, dtype=torch.float64)
+        assert differences(swept, lane, single) < 1e-12

@@ -307,3 +307,16 @@ def test_conv_net_of_every_depth_fits_its_input():
         for depth in (1, 2, 4):
             net = tasks.conv_net(shape, classes=3, width=2, depth=depth)
             assert net(torch.zeros(2, int(np.prod(shape)))).shape == (2, 3)
+
+
+def test_functions_of_a_task_that_draw_without_a_generator_draw_from_the_seed():
+    task = tasks.Task("own", lambda: nn.Linear(2, 1), lambda seed: (torch.randn(8, 2), torch.zeros(8)), None, None,
+                      nn.MSELoss(), nn.MSELoss(), batch=2, steps=9, augment=lambda x, g: x + torch.randn(x.shape))
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    first, augmented = task.train_for(3)[0], task.augmented(torch.zeros(2, 2), 3, 1)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.rand(1)
+    assert torch.equal(first, task.train_for(3)[0]) and not torch.equal(first, task.train_for(4)[0])
+    assert torch.equal(augmented, task.augmented(torch.zeros(2, 2), 3, 1))
+    assert not torch.equal(augmented, task.augmented(torch.zeros(2, 2), 3, 2))
