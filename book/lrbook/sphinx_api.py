@@ -77,7 +77,7 @@ class Index(SphinxDirective):
             if name.kind != "member":
                 says = sentences.get(name.short, "") if lang == "ja" else plain(api.summary(name.doc))
                 rows.append(([[paragraph(link(name.short, self.env.docname))], [with_code(says)]], (), ()))
-        return [table(WORDS[lang][:2], (35, 65), rows, ["lr-api-index"])]
+        return [table(WORDS[lang][:2], (42, 58), rows, ["lr-api-index"])]
 
 
 class Sentence(SphinxDirective):
