@@ -3,8 +3,8 @@
 plan → run → record → view. A *plan* is a function of the step (`lrlib.schedules`), a *run* follows it (`lrlib.fit`,
 `lrlib.sweep`), a *record* says what really happened (`lrlib.record`), a *view* draws it (`lrlib.plot`).
 
-Every public name can be taken from here, and is loaded when it is first used. Where a function is called like its
-module (``attach``, ``fit``, ``sweep``), ``lrlib.fit`` is the module: write ``from lrlib.fit import fit``.
+What a script needs most can be taken from here, and is loaded when it is first used. Where a function is called like
+its module (``attach``, ``fit``, ``sweep``), ``lrlib.fit`` is the module: write ``from lrlib.fit import fit``.
 
 >>> import lrlib
 >>> lrlib.warmup(4)(0)
@@ -30,7 +30,7 @@ _HOME = {
     "fit": ["Event", "steps"],
     "sweep": ["SweepEvent", "sweep_steps"],
     "record": ["Record", "record_model"],
-    "finder": ["RangeTest", "Finding", "range_test", "find", "convergence_threshold", "threshold_curve"],
+    "finder": ["RangeTest", "Finding", "range_test", "find", "reached", "convergence_threshold", "threshold_curve"],
     "landscape": ["loss_line", "loss_plane", "filter_normalised", "barrier", "angles", "update_ratios", "UpdateRatios",
                   "rescaled"],
     "activity": ["effective_rank"],

@@ -3,6 +3,7 @@
 Plans are factors of each group's own rate, so the proportions stay under every schedule.
 """
 
+import math
 import re
 
 import torch
@@ -48,7 +49,8 @@ def layerwise(model, lr, decay=1.0, factors=None, layers=None):
     last = max(depth.values())
     merged = {}
     for name in sorted(named, key=depth.get):
-        merged.setdefault(lr * decay ** (last - depth[name]) * scale[name], []).append(named[name])
+        rate = lr * _power(decay, last - depth[name]) * scale[name]
+        merged.setdefault(arguments.number(f"the rate of {name!r}", rate), []).append(named[name])
     return [{"params": parameters, "lr": rate} for rate, parameters in merged.items()]
 
 
@@ -65,6 +67,13 @@ def ulmfit(model, lr, factor=2.6, layers=None):
     return layerwise(model, lr, decay=1 / arguments.number("factor", factor, above=0), layers=layers)
 
 
+def _power(decay, k):
+    try:
+        return decay**k
+    except OverflowError:
+        return math.inf
+
+
 def _depths(named):
     """The number of each parameter's module, among those with parameters of their own."""
     owners = {}
@@ -73,9 +82,8 @@ def _depths(named):
 
 def _matched(named, argument, patterns):
     """For each name the place of the first of ``patterns`` that fits it; each of them must be used."""
-    patterns = [] if isinstance(patterns, str) else list(patterns)
-    if not patterns:
-        raise ValueError(f"{argument} must hold at least one regular expression")
+    if isinstance(patterns, str) or not hasattr(patterns, "__iter__") or not (patterns := list(patterns)):
+        raise ValueError(f"{argument} must hold at least one regular expression, in a list; got {patterns!r}")
     try:
         compiled = [re.compile(pattern) for pattern in patterns]
     except (re.error, TypeError) as error:

@@ -118,6 +118,8 @@ def test_a_plan_keeps_the_proportions(options):
         (lambda: layerwise(Net(), 0.1, factors=["bias"]), TypeError, "factors must be a dict"),
         (lambda: layerwise(Net(), 0.1, factors={".": -1}), ValueError, "the factor of '.' must be"),
         (lambda: layerwise(Net(), 0.1, layers="head"), ValueError, "layers must hold at least one"),
+        (lambda: layerwise(Net(), 0.1, layers=5), ValueError, "layers must hold at least one.*in a list; got 5"),
+        (lambda: layerwise(Net(), 0.1, layers=LAYERS, decay=1e300), ValueError, "the rate of 'embed.weight' must be"),
         (lambda: layerwise(Net(), 0.1, layers=LAYERS[:-1]), ValueError, "layers: no expression fits 'head.weight'"),
         (lambda: layerwise(Net(), 0.1, layers=[*LAYERS, "tail"]), ValueError, "nothing is left for 'tail'"),
     ],
