@@ -4,7 +4,7 @@ import functools
 import json
 import os
 import platform
-import tempfile
+import uuid
 import zipfile
 import zlib
 from dataclasses import dataclass, field, fields
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .arguments import number
 from .streams import initial_model
 
 LIMIT = 4000
@@ -148,9 +149,9 @@ class Record:
             with np.load(path, allow_pickle=False) as stored:
                 parts = {name: stored[name] for name in stored.files}
             header = json.loads(str(parts.pop("header", "{}")))
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+        except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
             raise ValueError(f"{wanted}, which cannot be read: {error}") from error
-        if header.pop("schema", None) != SCHEMA:
+        if not isinstance(header, dict) or header.pop("schema", None) != SCHEMA:
             raise ValueError(wanted)
         groups = {group: {key.partition("/")[2]: value for key, value in parts.items()
                           if key.startswith(f"{group}/")} for group in GROUPS}
@@ -186,13 +187,13 @@ def write_atomically(path, write):
     """Call ``write(file)`` on a file beside ``path`` and rename it to ``path``: readers see the old or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")         # not of tempfile, whose files only the owner may read
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             write(file)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     return path
 
@@ -200,9 +201,12 @@ def write_atomically(path, write):
 def interval(values, confidence=0.95):
     """Return ``(mean, low, high, n)``, the t-interval of the mean; nan where there are too few values.
 
+    Raises ``ValueError`` unless ``confidence`` lies between 0 and 1.
+
     >>> [round(float(v), 3) for v in interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484, 3.0]
     """
+    number("confidence", confidence, above=0, below=1)
     values = np.asarray(values, dtype=float)
     n = len(values)
     if n == 0:

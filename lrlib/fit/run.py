@@ -16,7 +16,7 @@ from ..arguments import LEAST_LOSS, check_diverged_at, factors_of, number, plans
 from ..attach import attach
 from ..evaluation import evaluate_model, evaluating, evaluation_steps, names
 from ..streams import Noise, Order, generator, initial_model, random_state, seeded
-from .setup import check_plans, check_watched, fresh, maker, named, needs_closure, stacked, watched
+from .setup import check_plans, check_watched, described, fresh, maker, named, needs_closure, stacked, watched
 
 AHEAD = 128         # steps whose batch rows are looked up together
 
@@ -279,7 +279,7 @@ class Run:
     def signature(self):
         """What must be the same for a checkpoint to be continued; asked for before the first step."""
         return {"task": self.task.name, "optimizer": self.name, "options": self.options, "plan": self.plan_name,
-                "plans": self.plan_names, "plateau": repr(self.plateau), "stop": repr(self.stop),
+                "plans": self.plan_names, "plateau": described(self.plateau), "stop": described(self.stop),
                 "seed": self.seed, "steps": self.steps, "evaluate": repr(sorted(self.when)),
                 "dtype": str(self.dtype), "batch": repr(self.task.batch), "examples": len(self.x),
                 "penalty": repr((self.task.l1, self.task.l2, self.task.penalise)),

@@ -85,5 +85,12 @@ def named(plan, factors):
     return f"a function {checkpoints.digest([torch.from_numpy(factors)])}"
 
 
+def described(rule):
+    """A stopping rule or a plateau as text that is the same in another process."""
+    if type(rule).__repr__ is not object.__repr__:
+        return repr(rule)
+    return f"{type(rule).__qualname__} of {sorted(vars(rule).items())}"
+
+
 def stacked(named):
     return {name: tensor.detach().cpu().numpy()[None].copy() for name, tensor in named}

@@ -1,5 +1,7 @@
 """Parts of a sweep on disk, so that a sweep that was broken off goes on where it was."""
 
+import collections
+import copyreg
 import dataclasses
 import functools
 import hashlib
@@ -70,7 +72,8 @@ def _feed(put, thing, seen):
     if isinstance(thing, (torch.Tensor, np.ndarray)):
         array = thing.detach().cpu().numpy() if isinstance(thing, torch.Tensor) else thing
         put(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    elif isinstance(thing, (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, type)):
+    elif isinstance(thing, (type(None), bool, int, float, complex, str, bytes, np.generic, range, torch.dtype,
+                            torch.device, type)):
         put(repr(thing).encode())
     elif id(thing) not in seen:
         for part in _parts(thing):
@@ -80,7 +83,7 @@ def _feed(put, thing, seen):
 
 def _parts(thing):
     """What an object is made of."""
-    if isinstance(thing, (tuple, list)):
+    if isinstance(thing, (tuple, list, collections.deque)):
         return thing
     if isinstance(thing, dict):
         return sorted(thing.items(), key=lambda item: str(item[0]))
@@ -99,6 +102,17 @@ def _parts(thing):
         return (thing.__name__,)
     if dataclasses.is_dataclass(thing):
         return [(field.name, getattr(thing, field.name)) for field in dataclasses.fields(thing)]
+    if not hasattr(thing, "__dict__") and not any("__slots__" in vars(kind) for kind in type(thing).__mro__):
+        return _pickled(thing)
     slots = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()) if name != "__dict__"]
     return [*((name, getattr(thing, name, None)) for name in slots if name != "__weakref__"),
             *sorted(getattr(thing, "__dict__", {}).items())]
+
+
+def _pickled(thing):
+    """What pickling would keep of an object of a class written in C; where it keeps none, a text."""
+    try:
+        kept = copyreg.dispatch_table.get(type(thing), lambda it: it.__reduce_ex__(2))(thing)
+    except TypeError:
+        kept = repr(thing)
+    return kept if isinstance(kept, tuple) else (kept,)

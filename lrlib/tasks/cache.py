@@ -4,13 +4,14 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import warnings
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
+
+from ..record import write_atomically
 
 FORMAT = 1
 
@@ -56,19 +57,7 @@ def cached(name, arguments, make):
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
         arrays = make()
     try:
-        _write(path, arrays)
+        write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
     except OSError as error:
         warnings.warn(f"cannot keep {name} in {path.parent}: {error}; it is made again each time", stacklevel=2)
     return arrays
-
-
-def _write(path, arrays):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

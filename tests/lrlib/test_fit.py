@@ -333,3 +333,23 @@ def test_frozen_parameters_stay_and_vanishing_rates_are_no_fault():
     assert swept.path == "loop" and "frozen" in swept.path_reason
     assert all(np.array_equal(swept.parameters[n], single.parameters[n]) for n in single.parameters)
     assert sweep(tasks.quadratic(), "sgd", lr=[0.1], plan=exponential(1000, rate=0.9), steps=1000).status[0] == "finished"
+
+
+class _Third:
+    """A stopping rule of one's own, without a text of its own: stops at the third value."""
+
+    def __init__(self):
+        self.count = 0
+
+    def update(self, value):
+        self.count += 1
+        return self.count == 3
+
+
+def test_a_stopping_rule_of_ones_own_goes_on_from_a_checkpoint(tmp_path):
+    task = small()
+    task.valid = task.test
+    arguments = dict(lr=0.1, evaluate=5, stop=_Third(), checkpoint=tmp_path / "run.pt")
+    fit(task, **arguments, on_event=lambda event: event.step < 7)
+    record = fit(task, **arguments | {"stop": _Third()})
+    assert record.status.tolist() == ["stopped"] and len(record.step) == 15

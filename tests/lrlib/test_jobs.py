@@ -1,8 +1,13 @@
 """A sweep in parts equals the sweep in one piece, on processes of this machine and on a cluster that loses a worker."""
 
+import collections
+import copy
 import dataclasses
+import fractions
+import operator
 import os
 import pathlib
+import re
 import signal
 import sys
 import threading
@@ -16,6 +21,7 @@ from lrlib import rules, tasks
 from lrlib.record import Record
 from lrlib.schedules import cosine, linear
 from lrlib.sweep import jobs, sweep
+from lrlib.sweep.keep import digest
 
 GRID = {"lr": [0.05, 0.2, 1e6], "seeds": [5, 2], "dtype": torch.float64, "evaluate": [0, 10, 40], "plan": cosine(40),
         "momentum": [0.9, 0.5, 0.8], "plans": {"momentum": linear(40, final=0.5)}}
@@ -198,3 +204,12 @@ def test_a_folder_gives_back_only_what_the_same_sweep_has_made(tmp_path):
     assert "1 of them taken" in sweep(task(), lr=[0.2, 0.1], folder=tmp_path).path_reason
     with pytest.raises(ValueError, match="folder must be a folder"):
         sweep(task(), folder=next(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("one, other", [
+    (np.int64(10), np.int64(20)), (np.float32(0.5), np.float32(0.25)), (range(0, 9, 2), range(0, 9, 4)),
+    (collections.deque([1]), collections.deque([2])), (operator.itemgetter(1), operator.itemgetter(2)),
+    (re.compile("a"), re.compile("b")), (np.sin, np.cos), (fractions.Fraction(1, 2), fractions.Fraction(1, 3)),
+])
+def test_the_digest_tells_values_of_every_kind_apart(one, other):
+    assert digest(one) == digest(copy.copy(one)) != digest(other)

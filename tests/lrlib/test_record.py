@@ -8,7 +8,7 @@ from torch import nn
 from lrlib import record as records
 from lrlib import tasks
 from lrlib.fit import fit
-from lrlib.record import Record
+from lrlib.record import Record, example
 from lrlib.schedules import cosine
 from lrlib.sweep import sweep
 
@@ -107,3 +107,21 @@ def test_rates_of_several_groups_are_kept():
     assert record.lr.shape == (1, 6, 2)
     assert np.allclose(record.lr[0], cosine(6)(np.arange(6))[:, None] * [0.1, 0.01])
     assert isinstance(task.model()[0], nn.Linear) and record.optimizer == "sgd"
+
+
+def test_files_are_as_readable_as_any_other_of_the_user(tmp_path):
+    (tmp_path / "other").touch()
+    assert (example().save(tmp_path / "r.npz").stat().st_mode) == (tmp_path / "other").stat().st_mode
+
+
+def test_arrays_and_strange_headers_are_no_records(tmp_path):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    np.savez(tmp_path / "list.npz", header=np.array("[1]"))
+    for name in ("array.npy", "list.npz"):
+        with pytest.raises(ValueError, match=f"must be a record written by lrlib .*{name}"):
+            Record.load(tmp_path / name)
+
+
+def test_a_confidence_is_a_share():
+    with pytest.raises(ValueError, match="confidence must be a number above 0 and below 1; got 95"):
+        example().summary("train_loss", 95)
