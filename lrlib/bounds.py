@@ -45,9 +45,9 @@ class LastIterateBound:
         """The bound at a base rate above 0, or at an array of them (the same shape back).
 
         Raises:
-            ValueError: a rate that is not above 0.
+            ValueError, TypeError: a rate that is not above 0, or no number.
         """
-        rates = np.asarray(lr, dtype=float)
+        rates = _array("lr", lr)
         if not (rates > 0).all():
             raise ValueError(f"lr must be above 0; got {lr!r}")
         value = self.t1 / rates + rates * (self.t2 + self.t3)
@@ -77,7 +77,8 @@ def last_iterate_bound(plan, steps=None, distance=1.0, gradient=1.0):
         `LastIterateBound`: ``.best_rate``, ``.best``, ``.at(lr)``.
 
     Raises:
-        ValueError, TypeError: no finite length, a negative or infinite rate, no rate above 0, D or G not above 0.
+        ValueError, TypeError: no finite length, a negative or infinite rate, no rate above 0, rates whose squares leave
+            a float's range, D or G not above 0.
 
     Example:
         >>> bound = last_iterate_bound([1.0, 0.5, 0.0])
@@ -91,8 +92,11 @@ def last_iterate_bound(plan, steps=None, distance=1.0, gradient=1.0):
     lengths = _lengths(gradient, len(eta))
     distance = number("distance", distance, above=0)
     kept = eta > NEGLIGIBLE * eta.max()
-    eta, square = eta[kept], (eta[kept] * lengths[kept]) ** 2
-    tail, tail_square = np.cumsum(eta[::-1])[::-1], np.cumsum(square[::-1])[::-1]
+    with np.errstate(over="ignore", under="ignore"):
+        eta, square = eta[kept], (eta[kept] * lengths[kept]) ** 2
+        tail, tail_square = np.cumsum(eta[::-1])[::-1], np.cumsum(square[::-1])[::-1]
+    if not np.isfinite(tail[0]) or not 0 < tail_square[-1] <= tail_square[0] < np.inf:
+        raise ValueError(f"plan times gradient: rates from {eta.min():g} to {eta.max():g} have squares beyond a float's range")
     last = 0.5 * np.sum(eta[:-1] / tail[1:] * tail_square[:-1] / tail[:-1])
     return LastIterateBound(float(0.5 * distance**2 / tail[0]), float(0.5 * tail_square[0] / tail[0]), float(last))
 
@@ -100,7 +104,7 @@ def last_iterate_bound(plan, steps=None, distance=1.0, gradient=1.0):
 def _rates(plan, steps):
     """The rates as a float64 array [T], at least one of them above 0."""
     if not callable(plan):
-        eta = np.asarray(plan, dtype=float)
+        eta = _array("plan", plan)
         if eta.ndim != 1 or not np.isfinite(eta).all() or (eta < 0).any():
             raise ValueError(f"plan must be a plan or one finite rate of at least 0 a step, [T]; got {plan!r}")
         if steps is not None and whole("steps", steps) != len(eta):
@@ -116,7 +120,14 @@ def _rates(plan, steps):
 
 
 def _lengths(gradient, steps):
-    lengths = np.asarray(gradient, dtype=float)
+    lengths = _array("gradient", gradient)
     if lengths.shape not in ((), (steps,)) or not (np.isfinite(lengths) & (lengths > 0)).all():
         raise ValueError(f"gradient must be a finite number above 0 or {steps} of them, one a step; got {gradient!r}")
     return np.broadcast_to(lengths, (steps,))
+
+
+def _array(name, values):
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers; got {values!r}") from None

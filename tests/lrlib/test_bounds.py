@@ -99,6 +99,9 @@ def test_at_takes_arrays():
     (lambda: last_iterate_bound([1.0], 2), "steps must be the number of rates"),
     (lambda: last_iterate_bound([1.0], distance=0), "distance must be"), (lambda: last_iterate_bound([1.0], gradient=-1), "gradient must"),
     (lambda: last_iterate_bound([1.0], gradient=[1.0, 2.0]), "gradient must"),
+    (lambda: last_iterate_bound([1e300] * 4), "beyond a float's range"), (lambda: last_iterate_bound([1e-300]), "beyond a float's"),
+    (lambda: last_iterate_bound("fast"), "plan must be numbers; got 'fast'"),
+    (lambda: last_iterate_bound([1.0], gradient="a"), "gradient must be numbers"), (lambda: last_iterate_bound([1.0]).at("a"), "lr must be n"),
     (lambda: last_iterate_bound([1.0]).at(0.0), "lr must be above 0")])  # fmt: skip
 def test_wrong_arguments_are_named(call, match):
     with pytest.raises((TypeError, ValueError), match=match):
