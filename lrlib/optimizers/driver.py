@@ -1,6 +1,7 @@
 """The driver: one `torch.optim.Optimizer` that applies any rule, whatever its kind."""
 
 import contextlib
+import numbers
 
 import torch
 
@@ -46,7 +47,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
         if lr is not None:
             options["lr"] = lr
-        self.rule.check(**options)
+        self._check(options)
         self.path = path
         if path == "fused" and self.rule.kind != "element":
             self._fall_back(f"a rule of kind {self.rule.kind!r} is not compiled")
@@ -55,11 +56,20 @@ class RuleOptimizer(torch.optim.Optimizer):
     def add_param_group(self, param_group):
         """Add a group of parameters with options of its own; other options take this optimizer's defaults."""
         if isinstance(param_group, dict):
-            self.rule.check(**{k: v for k, v in param_group.items() if k in self.rule.defaults})
+            self._check({k: v for k, v in param_group.items() if k in self.rule.defaults})
         super().add_param_group(param_group)
 
+    def _check(self, options):
+        self.rule.check(**options)
+        for name, value in options.items():
+            if not isinstance(self.rule.defaults[name], tuple) and not isinstance(value, (numbers.Real, torch.Tensor)):
+                raise TypeError(f"{type(self).__name__}: {name} must be one number or a 0-D tensor; got {value!r}")
+
     def load_state_dict(self, state_dict):
-        """Take over a saved state, of either path; numbers that a rule keeps for all tensors keep their precision."""
+        """Take over a saved state, of either path; numbers that a rule keeps for all tensors keep their precision.
+
+        Raises ``ValueError`` for the state of another rule that lacks what this one keeps; nothing has changed then.
+        """
         super().load_state_dict(state_dict)
         saved = [i for group in state_dict["param_groups"] for i in group["params"]]
         held = [p for group in self.param_groups for p in group["params"]]
@@ -89,6 +99,15 @@ class RuleOptimizer(torch.optim.Optimizer):
         else:
             self._step_each(active)
         return loss
+
+    def __setstate__(self, state):
+        options = {*self.rule.defaults, "maximize"}
+        kept = {*self.rule.state_names, "step"} if self.rule.kind in ("element", "tensor") else set()
+        lacking = [options - set(group) for group in state["param_groups"]]
+        lacking += [kept - set(values) for values in state["state"].values() if values]
+        if missing := sorted(set().union(*lacking)):
+            raise ValueError(f"state_dict: not one of {type(self).__name__}; it lacks {', '.join(missing)}")
+        super().__setstate__(state)
 
     def __getstate__(self):
         return {**super().__getstate__(), "path": self.path, "path_reason": self.path_reason}
@@ -132,12 +151,12 @@ class RuleOptimizer(torch.optim.Optimizer):
             common.setdefault(name, fresh[name])
         for i, p in enumerate(missing):
             self.state[p].update({name: fresh[name][i] for name in self._listed})
-        common["step"] = common.get("step", 0) + 1
+        t = common.get("step", 0) + 1
         kept = {name: [self.state[p][name] for p in tensors] for name in self._listed}
         kept.update({name: common[name] for name in self.rule.single})
         g = [-g for g in gradients] if group["maximize"] else gradients
-        new, kept = self.rule(tensors, g, kept, common["step"], **self.options_of(group), **more)
-        common.update({name: kept[name] for name in self.rule.single})
+        new, kept = self.rule(tensors, g, kept, t, **self.options_of(group), **more)
+        common.update({name: kept[name] for name in self.rule.single}, step=t)
         for i, p in enumerate(tensors):
             self.state[p].update({name: kept[name][i] for name in self._listed})
             p.copy_(new[i])
@@ -155,7 +174,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         if not tensors:
             return
         sign = -1 if groups[0]["maximize"] else 1
-        loss = torch.as_tensor(loss).detach() * sign
+        loss = _number(loss) * sign
         self._update_together(tensors, gradients, groups[0], groups[0]["params"][0], loss=loss,
                               loss_at=lambda values: sign * _loss_at(closure, tensors, values))
 
@@ -196,7 +215,14 @@ def _loss_at(closure, tensors, values):
             p.copy_(value)
         with torch.enable_grad():
             loss = closure()
-    return torch.as_tensor(loss).detach()
+    return _number(loss)
+
+
+def _number(loss):
+    """The closure's loss as a 0-D tensor."""
+    if not isinstance(loss, (numbers.Real, torch.Tensor)) or torch.as_tensor(loss).numel() != 1:
+        raise TypeError(f"closure: must return the loss, one number; got {loss!r}")
+    return torch.as_tensor(loss).detach().reshape(())
 
 
 @contextlib.contextmanager

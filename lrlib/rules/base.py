@@ -4,6 +4,7 @@ import functools
 import importlib
 import inspect
 
+import numpy as np
 import torch
 
 from .ranges import check_option
@@ -72,6 +73,8 @@ class Rule:
                 allowed = ", ".join(self.defaults)
                 raise TypeError(f"{self.name}: unknown option {name!r}; its options are {allowed}")
             check_option(self.name, name, value, self.ranges)
+            if isinstance(self.defaults[name], tuple) and not np.ndim(value):
+                raise TypeError(f"{self.name}: {name} must be a sequence of numbers; got {value!r}")
 
     def __repr__(self):
         return f"rules.get({self.name!r})"
@@ -119,7 +122,7 @@ def rule(name, kind, state=(), source="", single=(), ranges=None):
             unlisted option must be finite and at least 0.
 
     Raises:
-        ValueError: the name is taken, the kind or a range is unknown.
+        ValueError: the name is taken, the kind or a range is unknown, an option is not keyword-only.
 
     >>> @rule("sign_descent", "element", source="Bernstein 2018")
     ... def sign_descent(x, g, state, t, *, lr=1e-3):
@@ -133,7 +136,10 @@ def rule(name, kind, state=(), source="", single=(), ranges=None):
         taken = RULES.get(name)
         if taken is not None and taken.update.__module__ != update.__module__:
             raise ValueError(f"name: there is a rule {name!r} already, from {taken.update.__module__}")
-        parameters = inspect.signature(update).parameters.values()
+        parameters = list(inspect.signature(update).parameters.values())
+        loose = [p.name for p in parameters[4:] if p.kind is p.POSITIONAL_OR_KEYWORD]
+        if loose:
+            raise ValueError(f"rule {name!r}: its options must be keyword-only, after a *; got {', '.join(loose)}")
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
         RULES[name] = Rule(name, kind, update, state, defaults, source, single, ranges)
         return RULES[name]

@@ -1,8 +1,10 @@
 """Each optimizer equals torch.optim's in float64, through groups, decay, closures, saving and loading."""
 
 import copy
+import math
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -214,12 +216,41 @@ def test_sparse_and_complex_are_refused_before_anything_changes():
         (lambda p: optimizers.Adam(p, betas=(0.9, 0.99)), TypeError, "adam: unknown option 'betas'.*beta1, beta2"),
         (lambda p: optimizers.Adam(p, beta2=1.0), ValueError, "beta2 must be in"),
         (lambda p: optimizers.SGD([{"params": p, "lr": float("nan")}]), ValueError, "lr must be finite"),
+        (lambda p: optimizers.SGD(p, lr=[0.1, 0.2]), TypeError, "SGD: lr must be one number or a 0-D tensor"),
+        (lambda p: optimizers.Adam([{"params": p, "beta1": np.array(0.5)}]), TypeError, "Adam: beta1 must be one number"),
+        (lambda p: optimizers.AnnealedSGD(p, rates=0.1), TypeError, "annealed_sgd: rates must be a sequence of numbers"),
         (lambda p: optimizers.make("sgdm", p), ValueError, "unknown rule 'sgdm'; known rules: sgd"),
     ],
 )
 def test_wrong_options_are_named(build, error, words):
     with pytest.raises(error, match=words):
         build([torch.nn.Parameter(torch.ones(1))])
+
+
+def test_the_state_of_another_method_is_refused_before_anything_changes():
+    x = torch.nn.Parameter(torch.ones(2))
+    x.grad = torch.ones(2)
+    for other, lacking in ((optimizers.Momentum([x]), "beta1, beta2, eps, m"), (torch.optim.Adam([x]), "beta1, beta2, m, v")):
+        other.step()
+        optimizer = optimizers.Adam([x], lr=0.5)
+        with pytest.raises(ValueError, match=f"not one of Adam; it lacks {lacking}"):
+            optimizer.load_state_dict(other.state_dict())
+        assert optimizer.param_groups[0]["lr"] == 0.5 and not optimizer.state
+        optimizer.step()
+
+
+def test_a_closure_that_fails_or_gives_no_loss_changes_nothing():
+    x = torch.nn.Parameter(torch.ones(2))
+    x.grad = torch.ones(2)
+    optimizer, left = optimizers.AnnealedSGD([x], temperature=math.inf), iter([1.0])
+    for nothing in (None, "0.5", torch.ones(2)):
+        with pytest.raises(TypeError, match="closure: must return the loss, one number"):
+            optimizer.step(lambda: nothing)
+    with pytest.raises(StopIteration):
+        optimizer.step(lambda: next(left))                     # its second call, for the loss at the new point
+    assert torch.equal(x, torch.ones(2)) and torch.equal(x.grad, torch.ones(2))
+    optimizer.step(lambda: 1.0)
+    assert optimizer.state[x]["step"] == 1 and x[0] < 1
 
 
 def test_every_rule_has_its_optimizer():

@@ -342,6 +342,9 @@ def test_a_rule_that_cannot_be_is_refused():
         rules.Rule("x", "element", len, (), {}, "", single=("c",))
     with pytest.raises(ValueError, match="there is a rule 'adam' already, from lrlib.rules.moments"):
         rules.rule("adam", "element")(test_allowed_options_pass)
+    with pytest.raises(ValueError, match="rule 'loose': its options must be keyword-only, after a \\*; got lr"):
+        rules.rule("loose", "element")(lambda x, g, state, t, lr=0.1: (x - lr * g, {}))
+    assert "loose" not in rules.RULES
 
 
 @pytest.fixture
