@@ -23,13 +23,28 @@ def random_states(batches=None):
         >>> torch.equal(state, torch.random.get_rng_state())
         True
     """
+    restore = remembered(batches)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def remembered(batches=None):
+    """A function that puts back the random states of now, as `random_states` does on leaving, as often as it is called.
+
+    >>> restore = remembered()
+    >>> first = torch.rand(3)
+    >>> restore()
+    >>> torch.equal(first, torch.rand(3))
+    True
+    """
     python, numpy, cpu = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     own = [(generator, generator.get_state()) for generator in _generators(batches)]
-    try:
-        yield
-    finally:
+
+    def restore():
         random.setstate(python)
         np.random.set_state(numpy)
         torch.random.set_rng_state(cpu)
@@ -39,6 +54,8 @@ def random_states(batches=None):
             torch.mps.set_rng_state(mps)
         for generator, state in own:
             generator.set_state(state)
+
+    return restore
 
 
 def _generators(batches):

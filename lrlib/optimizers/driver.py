@@ -5,6 +5,7 @@ import numbers
 
 import torch
 
+from ..preserve import random_states, remembered
 from .flat import Flat
 from .program import Unfusable
 from .tape import Untraceable
@@ -18,8 +19,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     ``params`` is an iterable of tensors or of group dicts; ``lr`` a number or a 0-D tensor; ``maximize`` climbs
     instead of descending; ``options`` are those of the rule, and default to the rule's. A rule of kind ``element`` or
     ``tensor`` sees one tensor at a time, one of kind ``global`` the tensors of a group, and one of kind ``closure``
-    all tensors together: it needs ``step(closure)``, calls the closure again for each loss that it asks for, and its
-    groups share their options.
+    all tensors together: it needs ``step(closure)``, calls the closure again for each loss that it asks for, with the
+    random numbers of the first call, and its groups share their options.
 
     ``path="fused"`` updates each tensor by one compiled loop, where the rule is of kind ``element`` and there is a
     compiler, and otherwise falls back to plain PyTorch operations, ``"eager"``; ``optimizer.path`` says which one runs
@@ -83,14 +84,14 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Apply one update; with ``closure`` (which recomputes the loss and the gradients), return its loss."""
         if closure is None and self.rule.kind == "closure":
             raise TypeError(f"{type(self).__name__}.step needs a closure that recomputes the loss and the gradients")
-        loss = None
+        loss, rewind = None, remembered() if self.rule.kind == "closure" else None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         active = [(group, *self._with_gradient(group["params"])) for group in self.param_groups]
         active = [part for part in active if part[1]]
         if self.rule.kind == "closure":
-            self._step_closure(active, loss, closure)
+            self._step_closure(active, loss, closure, rewind)
         elif self.rule.kind == "global":
             for group, tensors, gradients in active:
                 self._update_together(tensors, gradients, group, group["params"][0])
@@ -161,7 +162,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             self.state[p].update({name: kept[name][i] for name in self._listed})
             p.copy_(new[i])
 
-    def _step_closure(self, active, loss, closure):
+    def _step_closure(self, active, loss, closure, rewind):
         groups = self.param_groups
         for group in groups[1:]:
             differing = [n for n in (*self.rule.defaults, "maximize") if group[n] is not groups[0][n]
@@ -176,7 +177,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         sign = -1 if groups[0]["maximize"] else 1
         loss = _number(loss) * sign
         self._update_together(tensors, gradients, groups[0], groups[0]["params"][0], loss=loss,
-                              loss_at=lambda values: sign * _loss_at(closure, tensors, values))
+                              loss_at=lambda values: sign * _loss_at(closure, tensors, values, rewind))
 
     def state_of(self, x):
         """The state of a parameter, a dict with ``step``, begun if there is none."""
@@ -208,9 +209,13 @@ class RuleOptimizer(torch.optim.Optimizer):
         return tensors, gradients
 
 
-def _loss_at(closure, tensors, values):
-    """The closure's loss with ``values`` in the parameters, which get their own values and gradients back."""
-    with _put_back(tensors):
+def _loss_at(closure, tensors, values, rewind):
+    """The closure's loss with ``values`` in the parameters, which get their own values and gradients back.
+
+    It draws the random numbers of the step's first call again, so that both losses have the same dropout mask.
+    """
+    with _put_back(tensors), random_states():
+        rewind()
         for p, value in zip(tensors, values, strict=True):
             p.copy_(value)
         with torch.enable_grad():

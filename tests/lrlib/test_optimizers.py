@@ -253,6 +253,28 @@ def test_a_closure_that_fails_or_gives_no_loss_changes_nothing():
     assert optimizer.state[x]["step"] == 1 and x[0] < 1
 
 
+def test_both_losses_of_a_closure_rule_see_the_same_dropout_mask():
+    x, seen = torch.nn.Parameter(torch.ones(64)), []
+    optimizer = optimizers.AnnealedSGD([x])
+
+    def closure():
+        optimizer.zero_grad()
+        kept = torch.nn.functional.dropout(torch.ones(64), 0.5)
+        seen.append(kept)
+        loss = (kept * x).square().mean()
+        loss.backward()
+        return loss
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        optimizer.step(closure)
+        after = torch.rand(1)
+        torch.manual_seed(0)
+        torch.nn.functional.dropout(torch.ones(64), 0.5)
+        assert torch.equal(after, torch.rand(1))               # and the second call uses up no random numbers
+    assert len(seen) == 2 and torch.equal(*seen)
+
+
 def test_every_rule_has_its_optimizer():
     assert set(optimizers.CLASSES) == set(rules.RULES)
 
