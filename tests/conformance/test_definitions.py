@@ -147,6 +147,24 @@ def test_a_worsening_move_is_accepted_as_often_as_metropolis_says(rise):
     assert abs(taken / n - p) < 4 * math.sqrt(p * (1 - p) / n)
 
 
+def one_move(rise, x=0.0, t=1, **options):
+    """Whether a move along a gradient of 0 that raises the loss by ``rise`` is accepted."""
+    x, loss = [torch.tensor([x], dtype=torch.float64)], torch.tensor(1.0, dtype=torch.float64)
+    _, state = rules.annealed_sgd(x, [torch.zeros_like(x[0])], rules.annealed_sgd.init(x), t, loss=loss,
+                                  loss_at=lambda _: loss + rise, **options)
+    return bool(state["accepted"])
+
+
+def test_the_first_step_has_the_full_temperature_and_the_next_a_cooled_one():
+    hot, cold = (sum(one_move(0.1, t=t, cooling=1e-6, seed=seed) for seed in range(50)) for t in (1, 2))
+    assert hot > 35 and cold == 0                              # exp(−0.1) of 50 is 45
+
+
+def test_a_weight_decay_counts_in_the_acceptance_with_half_the_square():
+    shrunk = {"x": 1.0, "rates": (0.5,), "temperature": 0.0, "weight_decay": 1.0}     # (1² − 0.5²) / 2 = 0.375
+    assert one_move(0.37, **shrunk) and not one_move(0.38, **shrunk)
+
+
 def test_every_rate_of_the_set_is_drawn_as_often():
     x, n, chosen = [torch.zeros(1)], 1500, (0.1, 0.2, 0.4)
     state, loss = rules.annealed_sgd.init(x), torch.tensor(1.0)
