@@ -125,6 +125,7 @@ class Record:
     def save(self, path):
         """Write everything to one ``.npz`` file with a JSON header; the file appears in one piece.
 
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = example().save(Path(folder) / "record.npz")
         ...     Record.load(path) == example()

@@ -2,6 +2,7 @@
 
 import math
 
+from .. import arguments
 from . import output, source
 from .values import add_training, training
 
@@ -23,6 +24,7 @@ def add(command):
 def run(options):
     """Carry out ``find``."""
     output.checked(options)
+    _check(options)
     from .. import finder
 
     task, progress = source.task(options.task), output.Progress(options.quiet)
@@ -44,6 +46,16 @@ def run(options):
         "threshold": threshold, "record": options.record, "figure": options.figure})
     fine = any(math.isfinite(entry["rate"]) for entry in rules.values()) and "failed" not in (threshold or {})
     return 0 if fine else 1
+
+
+def _check(options):
+    """Raise for a search that could not begin, before the range test is made."""
+    if options.threshold is not None:
+        arguments.number("--threshold", options.threshold, least=-math.inf)
+    if options.start is not None:
+        arguments.number("--start", options.start, above=0)
+    if options.budget is not None:
+        arguments.whole("--budget", options.budget)
 
 
 def _threshold(options, task, found, progress):

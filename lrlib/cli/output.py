@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -90,8 +91,11 @@ def checked(options):
             continue
         if Path(name).suffix.lower() not in endings:
             raise ValueError(f"{flag} {name}: the name must end in {', '.join(endings)}")
-        if not Path(name).resolve().parent.is_dir():
+        folder = Path(name).resolve().parent
+        if not folder.is_dir():
             raise ValueError(f"{flag} {name}: there is no folder {Path(name).parent}")
+        if Path(name).is_dir() or not os.access(folder, os.W_OK):
+            raise ValueError(f"{flag} {name}: {'it is a folder' if Path(name).is_dir() else 'its folder is read-only'}")
     if options.figure:
         try:
             import matplotlib  # noqa: F401

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from ..sweep.jobs import send_along
@@ -24,6 +25,9 @@ def task(text):
     from .. import tasks
 
     place, colon, name = text.rpartition(":")
+    if not colon and "(" not in text and text not in READY:
+        raise ValueError(f"{text!r} is no ready-made task ({', '.join(READY)}); write one of your own as "
+                         "module:function or path/to/file.py:function")
     if not colon or "(" in place:
         call = text if "(" in text else f"{text}()"
         return evaluated(call, {ready: getattr(tasks, ready) for ready in READY})
@@ -65,11 +69,11 @@ def _look_in(folder):
 
 
 def _guarded(call, where):
-    """``call()``; what the user's code raises becomes one line that says where."""
+    """``call()``; what the user's code raises, an exit included, becomes one line that says where."""
     try:
         return call()
-    except Exception as error:
-        trace, line = error.__traceback__, ""
-        while trace:
-            line, trace = f", line {trace.tb_lineno} of {Path(trace.tb_frame.f_code.co_filename).name}", trace.tb_next
+    except (Exception, SystemExit) as error:
+        frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+        frames = [(name, line) for name, line in frames if name != __file__ and not name.startswith("<frozen")]
+        line = f", line {frames[-1][1]} of {Path(frames[-1][0]).name}" if frames else ""
         raise ValueError(f"{where!r} failed: {type(error).__name__}: {error}{line}") from error

@@ -17,7 +17,7 @@ def add_training(command, seeds):
     add("task", metavar="TASK", help="digits, mnist1d, breast_cancer, …; module:function; or path/to/file.py:function")
     add("--rule", default="sgd", help="update rule (default sgd)")
     add("--set", metavar="OPTION=VALUE", action="append", default=[], type=setting,
-        help="option of the rule, as momentum=0.95; may be repeated")
+        help="option of the rule, as momentum=0.95, or its plan; may be repeated")
     add("--seeds", type=seeds_of, default=seeds, metavar="N|A,B,…", help=f"number of seeds, or the seeds ({seeds})")
     add("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default cpu)")
     add("--dtype", choices=DTYPES, default="float32")
@@ -29,11 +29,12 @@ def add_training(command, seeds):
 
 
 def training(options):
-    """Keyword arguments of ``sweep`` from what `add_training` has added."""
-    given = dict(options.set)
-    plans = {name: value for name, value in given.items() if isinstance(value, Plan)}
-    made = {"device": options.device, "dtype": DTYPES[options.dtype], "path": options.path}
-    made |= {name: value for name, value in given.items() if name not in plans}
+    """Keyword arguments of ``sweep`` from what `add_training` has added; ``ValueError`` for an option set twice."""
+    plans = {name: value for name, value in options.set if isinstance(value, Plan)}
+    numbers = {name: value for name, value in options.set if not isinstance(value, Plan)}
+    if len(plans) + len(numbers) < len(options.set):
+        raise ValueError(f"--set gives an option twice: {', '.join(name for name, _ in options.set)}")
+    made = {"device": options.device, "dtype": DTYPES[options.dtype], "path": options.path, **numbers}
     if plans:
         made["plans"] = plans
     if options.jobs is not None or options.cluster is not None:
@@ -92,7 +93,7 @@ def steps_of(text):
 
 
 def setting(text):
-    """An option of the rule: a number, one number a rate, or a plan that multiplies its default.
+    """An option of the rule: a number, one number a rate, or a plan that multiplies the number, if given, or its default.
 
     >>> setting("momentum=0.95"), setting("momentum=0.8,0.9")
     (('momentum', 0.95), ('momentum', [0.8, 0.9]))

@@ -39,6 +39,12 @@ class Silly(torch.nn.Module):
     def forward(self, x):
         return x @ self.w
 
+def leaves():
+    raise SystemExit(3)
+
+def wants(width):
+    return READY
+
 def cannot_train():
     task = make_task()
     task.model = Silly
@@ -52,6 +58,7 @@ def own(tmp_path, monkeypatch):
     number = len(sys.modules)                      # a name of its own for each test: modules are imported once
     (tmp_path / f"helper_{number}.py").write_text("WIDTH = 8\n", encoding="utf-8")
     (tmp_path / f"mine_{number}.py").write_text(MODULE.format(helper=f"helper_{number}"), encoding="utf-8")
+    (tmp_path / "folder.npz").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     return f"mine_{number}"
@@ -119,7 +126,7 @@ def test_sweep_of_a_module_of_ones_own(capsys, own, tmp_path):
         assert f"{mean:.4g} [" in rows[f"{lr:.4g}"]
     best = summary["lr"][summary["mean"].argmin()]
     assert f"best by valid_loss: rate {best:.4g}" in answer.out and "<- best" in rows[f"{best:.4g}"]
-    data = json.loads(out(capsys, *words, "--json", "--by", "test_metric", "--set", "momentum=0.5").out)
+    data = json.loads(out(capsys, *words, "--json", "--by", "test_metric", "--set", "momentum=constant()").out)
     assert np.allclose([r["valid_loss"]["mean"] for r in data["rates"]], summary["mean"])
     assert data["by"] == "test_metric"
 
@@ -151,7 +158,16 @@ def test_find_suggests_with_intervals_and_a_threshold(capsys, own, tmp_path):
     (["sweep", "OWN:nothing", "--lr", "1"], "has no 'nothing'; functions in it: make_task"),
     (["sweep", "OWN:broken", "--lr", "1"], "ZeroDivisionError: division by zero, line 16 of mine"),
     (["sweep", "OWN:number", "--lr", "1"], "gives int; a lrlib.tasks.Task is needed"),
-    (["sweep", "pixels", "--lr", "1"], "'pixels' is not known; known: breast_cancer"),
+    (["sweep", "pixels", "--lr", "1"], "'pixels' is no ready-made task (breast_cancer"),
+    (["sweep", "OWN", "--lr", "1"], "write one of your own as module:function"),
+    (["sweep", "OWN:leaves", "--lr", "1"], "failed: SystemExit: 3, line"),
+    (["sweep", "OWN:wants", "--lr", "1"], "missing 1 required positional argument: 'width'\n"),
+    (["sweep", "quadratic", "--lr", "1", "--record", "folder.npz"], "--record folder.npz: it is a folder"),
+    (["sweep", "quadratic", "--lr", "1", "--rule", "momentum", "--set", "momentum=0.5", "--set", "momentum=0.9"],
+     "--set gives an option twice"),
+    (["find", "quadratic", "--threshold", "nan"], "--threshold must be"),
+    (["find", "quadratic", "--threshold", "1", "--start", "-3"], "--start must be"),
+    (["find", "quadratic", "--threshold", "1", "--budget", "0"], "--budget must be"),
     (["sweep", "digits(colour=1)", "--lr", "1"], "unexpected keyword"),
     (["sweep", "quadratic", "--lr", "1", "--rule", "adum"], "unknown rule 'adum'"),
     (["sweep", "quadratic", "--lr", "1", "--set", "speed=1"], "unknown option 'speed'"),
