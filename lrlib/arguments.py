@@ -119,7 +119,17 @@ def steps_of(task, steps):
     return whole("steps", task.steps if steps is None else steps)
 
 
+def check_task(task, on_event=None):
+    """Raise ``TypeError`` unless the task has what a run asks for and ``on_event``, if given, can be called."""
+    if not all(hasattr(task, name) for name in ("model", "train_for", "objective")):
+        raise TypeError(f"task must be a lrlib.tasks.Task; got {task!r}")
+    if on_event is not None and not callable(on_event):
+        raise TypeError(f"on_event must be a function of the event, or None; got {on_event!r}")
+
+
 def check_diverged_at(value):
-    """Raise ``ValueError`` unless the multiple of the first loss is above 1."""
-    if isinstance(value, bool) or not value > 1:
+    """Raise ``TypeError`` or ``ValueError`` unless the multiple of the first loss is above 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"diverged_at must be a number above 1; got {value!r}")
+    if not value > 1:
         raise ValueError(f"diverged_at must be above 1, a multiple of the first loss (inf: never); got {value!r}")

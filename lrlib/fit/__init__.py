@@ -3,7 +3,7 @@
 import torch
 
 from .. import checkpoint as checkpoints
-from ..arguments import whole
+from ..arguments import check_task, whole
 from .run import Event, Run
 
 __all__ = ["Event", "fit", "steps"]
@@ -73,6 +73,7 @@ def fit(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="c
         >>> record.loss.tolist(), record.status.tolist(), record.parameters["x"].tolist()
         ([[2.0, 0.0, 0.0]], ['finished'], [[0.0]])
     """
+    check_task(task, on_event)
     checkpoint_every = whole("checkpoint_every", checkpoint_every)
     run = Run(task, optimizer, lr, plan, seed, steps, device, dtype, evaluate, diverged_at, hyper, plans, plateau, stop)
     signature = None if checkpoint is None else run.signature()

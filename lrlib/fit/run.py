@@ -12,7 +12,7 @@ from .. import checkpoint as checkpoints
 from .. import device as devices
 from .. import optimizers
 from .. import record as records
-from ..arguments import LEAST_LOSS, check_diverged_at, factors_of, number, plans_of, seed_list, steps_of
+from ..arguments import LEAST_LOSS, check_diverged_at, check_task, factors_of, number, plans_of, seed_list, steps_of
 from ..attach import attach
 from ..evaluation import evaluate_model, evaluating, evaluation_steps, names
 from ..streams import Noise, Order, generator, initial_model, random_state, seeded
@@ -51,10 +51,11 @@ class Run:
 
     def __init__(self, task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu",
                  dtype=torch.float32, evaluate=None, diverged_at=1e3, hyper=(), plans=None, plateau=None, stop=None):
+        check_task(task)
+        check_diverged_at(diverged_at)
         self.task, self.plan, self.seed = task, plan, seed_list([seed])[0]
         self.steps, self.diverged_at = steps_of(task, steps), float(diverged_at)
         self.when = set(evaluation_steps(evaluate, self.steps))
-        check_diverged_at(diverged_at)
         self.device, self.dtype = devices.choose(device, dtype), dtype
         self.make = maker(optimizer, lr, dict(hyper), self.seed)
         factors, options = factors_of(plan, self.steps), plans_of(plans, self.steps)
@@ -84,6 +85,8 @@ class Run:
 
     def _follow(self, optimizer):
         """Take the optimizer and attach the plans to it."""
+        if not hasattr(optimizer, "param_groups"):
+            raise TypeError(f"optimizer must give a torch.optim.Optimizer; got {optimizer!r}")
         groups, self.optimizer, self.name = optimizer.param_groups, optimizer, type(optimizer).__name__.lower()
         if isinstance(optimizer, optimizers.RuleOptimizer):
             self.name = optimizer.rule.name

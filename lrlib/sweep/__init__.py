@@ -7,6 +7,7 @@ cannot be stacked), `run` (events and Record), `jobs` (parts on many processes).
 
 import torch
 
+from ..arguments import check_task
 from .choose import obstacle
 from .loop import LoopRun
 from .run import BatchedRun, SweepEvent
@@ -60,6 +61,7 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         >>> record.final("train_loss").round(4)
         array([0.    , 0.1727,    nan])
     """
+    check_task(task, on_event)
     if jobs is not None or folder is not None:
         from . import jobs as parts
 

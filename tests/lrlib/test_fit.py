@@ -116,11 +116,13 @@ def test_dropout_and_batch_norm_come_from_the_seed():
     ({"plans": {"trust": PLAN}}, "unknown option 'trust'"),
     ({"optimizer": "adam", "plans": {"beta1": lambda t: 1 + t}}, "beta1 must be"), ({"stop": 3, "evaluate": 2}, "stop must be an object with a method update"),
     ({"stop": Worsening()}, "stop needs evaluate=n"), ({"stop": Worsening(), "evaluate": 2}, "which task 'small' lacks"),
-    ({"plateau": Plateau()}, "plateau needs evaluate=n"),
+    ({"plateau": Plateau()}, "plateau needs evaluate=n"), ({"diverged_at": "far"}, "diverged_at must be a number above 1"),
+    ({"on_event": 3}, "on_event must be a function"), ({"lr": None, "optimizer": lambda p: 3}, "must give a torch.optim"),
+    ({"task": 3}, "task must be a lrlib.tasks.Task; got 3"),
 ])
 def test_mistakes_are_named_before_anything_runs(change, match):
     with pytest.raises((ValueError, TypeError), match=match):
-        fit(small(), **{"optimizer": "sgd", "lr": 0.1} | change)
+        fit(**{"task": small(), "optimizer": "sgd", "lr": 0.1} | change)
 
 
 @settings(max_examples=12)
