@@ -74,6 +74,22 @@ def test_the_optimizer_uses_what_the_peer_would_have_set(case, data):
             note("schedule", name, f"{case.oracle} {case.name}", float(np.abs(mine - peers).max()))
 
 
+def test_the_defaults_are_those_of_torch_and_of_the_papers():
+    optimizer = optimizer_with([1.0], 0.95)
+    scheduler = torch_lr.OneCycleLR(optimizer, max_lr=1.0, total_steps=100)
+    seen = []
+    for _ in range(99):
+        seen.append((optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["momentum"]))
+        optimizer.step()
+        scheduler.step()
+    rates, momenta = np.array(seen).T
+    t = np.arange(99)
+    np.testing.assert_allclose(s.one_cycle(100)(t), rates, rtol=1e-9)
+    np.testing.assert_allclose(0.95 * s.one_cycle_momentum(100)(t), momenta, rtol=1e-9)
+    assert s.exp_range(10)(30) == pytest.approx(0.25 + 0.75 * 0.99994**30, rel=1e-12)
+    assert s.logarithmic_cooling(3)(7) == pytest.approx(math.log(2) / math.log(2 + 7 / 3), rel=1e-12)
+
+
 def test_no_scheduler_of_torch_is_left_out():
     compared = {case.name for case in CASES if case.oracle == "torch"}
     assert set(torch_lr.__all__) - compared == {"LRScheduler", "ReduceLROnPlateau"}  # the base, and the test below
