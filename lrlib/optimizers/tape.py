@@ -14,7 +14,7 @@ from torch import fx
 
 from .program import is_number
 
-BLOCK = 1 << 16
+BLOCK = 1 << 18
 TAPES = {}
 COMMUTING = (operator.mul, operator.add)
 # How an operation is written: {0}, {1} … are its operands, in the order of the node's arguments.

@@ -107,10 +107,10 @@ def row(name, size, rounds, device, speed):
     count = sum(p.numel() for p in parameters())
     times["bytes"] *= moved / 7
     others = [_ratio(times[key], times["fused"]) for key in found if "-" in key]
-    share = 4 * moved * count / np.median(times["fused"]) / speed
+    share = f"{4 * moved * count / np.median(times['fused']) / speed:.0%}" if device == "cuda" else "–"
     return [name, size, _ms(times["eager"]), _ms(times.get("loop")), _ratio(times["eager"], times.get("loop")),
             _ms(times["fused"]), _ms(times["bytes"]), _ratio(times["fused"], times["bytes"]),
-            " ".join(others) or "–", f"{share:.0%}", f"{first:.1f}"]
+            " ".join(others) or "–", share, f"{first:.1f}"]
 
 
 def _ms(column):
@@ -133,7 +133,7 @@ def main():
         part = [row(name, size, options.rounds, device, speed) for size in SIZES for name in names]
         rows += part if device == "cpu" else [[f"{line[0]} (GPU)", *line[1:]] for line in part]
         where = torch.cuda.get_device_name() if device == "cuda" else f"{options.threads} threads"
-        notes.append(f"{where}: a copy moves {speed / 1e9:.0f} GB/s")
+        notes.append(f"{where}, where a copy moves {speed / 1e9:.0f} GB/s" if device == "cuda" else where)
     report("optimizers", COLUMNS, rows, options.json, f"float32, medians of {options.rounds} interleaved rounds; "
            f"{'; '.join(notes)}. The first row's first step imports the compiler too. Goals: fused / torch at most 1.1, "
            "eager / loop at most 1.2, peers / fused at least 4, first step at most 5 s.")
