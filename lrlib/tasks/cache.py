@@ -42,6 +42,7 @@ def cached(name, arguments, make):
     The file appears in one piece (written beside, then renamed); one that cannot be read is made again. Where the
     folder cannot be written the data are made each time, with a warning.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     os.environ["LRLIB_CACHE"] = folder
     ...     first = cached("squares", {"n": 3}, lambda: {"y": np.arange(3) ** 2})
