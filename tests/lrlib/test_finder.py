@@ -213,14 +213,18 @@ class TestBatches:
 
 
 @pytest.mark.parametrize(
-    "wrong, named",
-    [({"low": 0.0}, "low must be .* above 0; got 0.0"), ({"low": 2.0, "high": 1.0}, "high=1.0"),
-     ({"high": math.inf}, "high must be .* got inf"), ({"low": True}, "low must be .* got True"),
-     ({"steps": 1}, "steps must be .* got 1"), ({"steps": 2.5}, "steps must be .* got 2.5"),
-     ({"steps": True}, "steps must be .* got True"), ({"stop": 1.0}, "stop must be .* above 1; got 1.0")],
+    "wrong, error, named",
+    [({"low": 0.0}, ValueError, "low must be .* above 0; got 0.0"),
+     ({"low": 2.0, "high": 1.0}, ValueError, "high=1.0"),
+     ({"high": math.inf}, ValueError, "high must be .* got inf"),
+     ({"low": True}, TypeError, "low must be .* got True"),
+     ({"steps": 1}, ValueError, "steps must be .* got 1"),
+     ({"steps": 2.5}, TypeError, "steps must be .* got 2.5"),
+     ({"steps": True}, TypeError, "steps must be .* got True"),
+     ({"stop": 1.0}, ValueError, "stop must be .* above 1; got 1.0")],
 )  # fmt: skip
-def test_wrong_numbers_are_named(wrong, named):
-    with pytest.raises((TypeError, ValueError), match=named):
+def test_wrong_numbers_are_named(wrong, error, named):
+    with pytest.raises(error, match=named):
         range_test(*problem(), mse, **wrong)
 
 
