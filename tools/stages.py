@@ -43,7 +43,7 @@ STAGES = (
     Stage("unit", 240, ((*PYTEST, *TWO, *UNIT, "--doctest-modules", *PACKAGES),), (*UNIT, *PACKAGES),
           wants=("a C++ compiler", "Node", "a browser (Chromium)")),
     Stage("conformance", 120, ((*PYTEST, *TWO, "tests/conformance"),), ("tests/conformance",)),
-    Stage("notebooks", 420, ((*PYTEST, *TWO, *NBVAL, "book/en", "book/ja"),),
+    Stage("notebooks", 300, ((*PYTEST, *TWO, *NBVAL, "book/en", "book/ja"),),
           ("book/en", "book/ja", "tests/nbval_sanitize.cfg")),
     Stage("experiments", 240, ((*PYTEST, *TWO, "tests/experiments"),), ("tests/experiments",)),
     Stage("book", 60, (("-m", "lrbook.build", "en"), ("-m", "lrbook.build", "ja")), ("book/lrbook/build.py",)),
