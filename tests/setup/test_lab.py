@@ -20,6 +20,19 @@ from .conftest import ROOT
 SOON = 300          # a later start takes under 5 s on a quiet machine; this one may share its cores
 
 
+def answered(address, seconds=60):
+    """The page at `address`: JupyterLab prints its address a moment before it listens there."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return urllib.request.urlopen(address, timeout=30).read().decode("utf-8")
+        except urllib.error.URLError as error:
+            refused = isinstance(error.reason, ConnectionRefusedError)
+            if not refused or time.monotonic() > end:
+                raise
+        time.sleep(0.1)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -53,7 +66,7 @@ def test_the_lab_starts_prints_its_address_and_ends(started):
     address = re.search(r"http://127\.0\.0\.1:\d+/\S+", text)[0]
     assert seconds < SOON and "No display here" in text
     assert "/lab/tree/" in address and "index.ipynb" in address
-    page = urllib.request.urlopen(address, timeout=30).read().decode("utf-8")
+    page = answered(address)
     assert re.search(r'"news":\s*\{"disabled":\s*true\}', page)
     assert '"@jupyterlab/apputils-extension:announcements"' in page.split('"disabledExtensions"')[1].split("]")[0]
     assert (ROOT / "my-notebooks" / "ja" / "index.ipynb").exists()
