@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 
-VIEWS = ("plot.py",)  # a view never changes a number
+VIEWS = "plot"  # the folder of views, which never change a number
 
 
 def code_hash(file):
@@ -23,7 +23,7 @@ def code_hash(file):
     digest = hashlib.sha256()
     for path in sources(Path(file).resolve()):
         digest.update(path.name.encode("utf-8"))
-        digest.update(_dump(_tree(path, path.stat().st_mtime_ns)).encode("utf-8"))
+        digest.update(_dumped(path, path.stat().st_mtime_ns))
     return digest.hexdigest()[:16]
 
 
@@ -41,6 +41,11 @@ def skeleton(source):
 @lru_cache(maxsize=256)
 def _tree(path, _stamp):
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=256)
+def _dumped(path, stamp):
+    return _dump(_tree(path, stamp)).encode("utf-8")
 
 
 def _dump(node):
@@ -67,45 +72,72 @@ def sources(script):
     found, waiting = set(), [script]
     while waiting:
         path = waiting.pop()
-        if path not in found and path.name not in VIEWS:
+        if path not in found and path.parent.name != VIEWS:
             found.add(path)
-            waiting += _imports(path, script.parent, library)
+            waiting += _imports(path, path.stat().st_mtime_ns, script.parent, library)
     return [script, *sorted(found - {script})]
 
 
-def _imports(path, folder, library):
+@lru_cache(maxsize=512)
+def _imports(path, _stamp, folder, library):
     files = []
-    for node in ast.walk(_tree(path, path.stat().st_mtime_ns)):
-        for name in _names(node, path, library):
-            head, _, rest = name.partition(".")
-            root = library if head == "lrlib" else folder / head
-            files += _files(root, rest) if head == "lrlib" else _files(root, "")
+    for name in _names(path, library):
+        head, *rest = name.split(".")
+        neighbour = folder / f"{head}.py"
+        files += _files(library, rest) if head == "lrlib" else [neighbour] if neighbour.is_file() else []
     return files
 
 
-def _names(node, path, library):
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if not isinstance(node, ast.ImportFrom):
+def _names(path, library):
+    """Dotted names that a file imports; of a module that it only takes names from, those: `tasks.digits`."""
+    tree = _tree(path, path.stat().st_mtime_ns)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (module := _module(node, path, library)) is not None:
+            for alias in node.names:
+                taken = _taken(tree, alias.asname or alias.name)
+                yield from (".".join(filter(None, (module, alias.name, name))) for name in taken or [""])
+
+
+def _module(node, path, library):
+    """The absolute name of the module of an import; None for one outside `lrlib` that is relative."""
+    if not node.level:
+        return node.module or ""
+    if library not in path.parents:
+        return None
+    inside = path.relative_to(library).parts[: -node.level]
+    return ".".join(("lrlib", *inside, *([node.module] if node.module else [])))
+
+
+def _taken(tree, name):
+    """The names that a file takes from a name, as in `tasks.digits`; None where it uses the name in another way."""
+    owners = {id(node.value): node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    uses = [owners.get(id(node)) for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
+    return None if not uses or None in uses else sorted(set(uses))
+
+
+def _files(package, parts):
+    """The files of `lrlib` that hold what a dotted name means.
+
+    A name that an `__init__` only hands on is looked up in the module that it comes from, so that a new
+    module beside it changes no hash.
+    """
+    if not parts:
         return []
-    module = node.module or ""
-    if node.level:
-        if library not in path.parents:
-            return []
-        inside = path.relative_to(library).parts[: -node.level]
-        module = ".".join(("lrlib", *inside, *([module] if module else [])))
-    return [f"{module}.{alias.name}" for alias in node.names]
+    inner, file = package / parts[0], package / f"{parts[0]}.py"
+    if file.is_file():
+        return [file]
+    if inner.is_dir():
+        return _files(inner, parts[1:]) or [inner / "__init__.py"]
+    init = package / "__init__.py"
+    home = _homes(init, init.stat().st_mtime_ns).get(parts[0])
+    return [init] if home is None else _files(package, home.split("."))
 
 
-def _files(root, rest):
-    """The module files that a dotted name under `root` reaches: a file, or a folder's all."""
-    if root.with_suffix(".py").is_file() and not rest:
-        return [root.with_suffix(".py")]
-    for part in rest.split(".") if rest else []:
-        if (root / f"{part}.py").is_file():
-            return [root / f"{part}.py"]
-        if not (root / part).is_dir():
-            break
-        root = root / part
-    inner = root.name != "lrlib" and (root / "__init__.py").is_file()
-    return sorted(root.glob("*.py")) if inner else []
+@lru_cache(maxsize=256)
+def _homes(init, stamp):
+    """Of an `__init__`: the name of the module, and the name in it, behind every name that it hands on."""
+    nodes = [node for node in _tree(init, stamp).body if isinstance(node, ast.ImportFrom) and node.level == 1]
+    return {alias.asname or alias.name: ".".join(filter(None, (node.module, alias.name)))
+            for node in nodes for alias in node.names}

@@ -10,7 +10,8 @@ A script defines `ID`, `QUESTION`, `run(mode) -> {name: Quantity}` and
 
 `python e03_rate_sweep.py` runs the quick mode, asserts `expect`, and compares
 with the stored quick values; `--full` runs both modes and writes
-`book/results/e03_rate_sweep.json`; `--store-quick` rewrites only the quick part.
+`book/results/e03_rate_sweep.json`; `--store-quick` rewrites only the quick part;
+`--confirm` notes the code as it is now where the quick run gives the stored digits.
 """
 
 import argparse
@@ -225,15 +226,29 @@ class Experiment:
         document["quick"] = {"quantities": _entries(quantities), "code": self.code}
         save(self.path, document)
 
+    def confirm(self, quantities):
+        """Note in the result file that the code as it is now gives the stored quick digits, every one of them.
+
+        So a change that moves no number does not ask for the full run again. `code` stays the hash of the code
+        that measured. Raises `ValueError` naming the quantities that came out otherwise.
+        """
+        document = json.loads(self.path.read_text(encoding="utf-8"))
+        old, new = document["quick"]["quantities"], json.loads(json.dumps(_entries(quantities)))
+        moved = sorted(name for name in {*old, *new} if _numbers(old.get(name)) != _numbers(new.get(name)))
+        if moved:
+            raise ValueError(f"{self.id}: the quick run gives other digits for {', '.join(moved)}; run --full")
+        save(self.path, document | {"confirmed": self.code})
+
     def differences(self, quantities):
         """Sentences about each quick mean outside the band around the stored one."""
         return compare(results.parse(self.path.read_text(encoding="utf-8")).quick, quantities)
 
     def main(self, argv=None):
-        """The command line: quick by default, `--full`, `--store-quick`. Returns the exit status."""
+        """The command line: quick by default, `--full`, `--store-quick`, `--confirm`. Returns the exit status."""
         parser = argparse.ArgumentParser(description=self.question)
         parser.add_argument("--full", action="store_true", help="run both modes and write the result file")
         parser.add_argument("--store-quick", action="store_true", help="rewrite the quick part of the result file")
+        parser.add_argument("--confirm", action="store_true", help="note that the code of now gives the stored quick digits")
         options = parser.parse_args(argv)
         start = time.perf_counter()
         quantities = self.full() if options.full else self.quick()
@@ -241,6 +256,8 @@ class Experiment:
         print(f"{self.id}: {time.perf_counter() - start:.1f} s")
         if options.store_quick:
             self.store_quick(quantities)
+        if options.confirm:
+            self.confirm(quantities)
         problems = [] if options.full or not self.path.exists() else self.differences(quantities)
         print("\n".join(problems), end="\n" if problems else "")
         status = 1 if problems else 0
@@ -249,6 +266,10 @@ class Experiment:
 
 def _entries(quantities):
     return {name: quantity.entry() for name, quantity in quantities.items()}
+
+
+def _numbers(entry):
+    return None if entry is None else {key: entry.get(key) for key in ("axes", "values", "mean", "low", "high")}
 
 
 def compare(stored, fresh):

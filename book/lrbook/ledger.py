@@ -157,12 +157,13 @@ def measured_tests(judged):
 def stale_results():
     """Ids of the results whose script, or whose part of `lrlib`, has changed since.
 
-    A result without a script counts as stale. Stale is a warning, never an error.
+    A result without a script counts as stale; one that was confirmed with the code as it is now does not.
+    Stale is a warning, never an error.
     """
     from .codehash import code_hash
 
     def changed(name):
-        script = Path(SCRIPTS / f"{name}.py")
-        return not script.exists() or code_hash(script) != results.result(name).about["code"]
+        script, about = Path(SCRIPTS / f"{name}.py"), results.result(name).about
+        return not script.exists() or code_hash(script) not in (about["code"], about.get("confirmed"))
 
     return [name for name in results.names() if changed(name)]

@@ -1,6 +1,7 @@
 """The helper of the experiments: intervals, code hashes, result files, and the comparison with them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +100,22 @@ def test_quick_mode_writes_nothing_and_compares(helper, capsys):
     assert helper.main(["--store-quick"]) == 0 and helper.main([]) == 0
 
 
+def test_confirming_needs_the_same_digits(helper):
+    helper.full()
+    measured_with = helper.code
+    script = Path(helper.file)
+    script.write_text("from lrlib import rules\nRATE = 1\n", encoding="utf-8")
+    assert helper.main(["--confirm"]) == 0
+    about = results.result("e98_helper").about
+    assert about["code"] == measured_with != about["confirmed"] == helper.code
+    other = {**helper.run("quick"), "limit": exact(0.5001)}
+    moved = Experiment(helper.id, helper.question, lambda mode: other, expect, helper.file)
+    before = helper.path.read_bytes()
+    with pytest.raises(ValueError, match="limit; run --full"):
+        moved.main(["--confirm"])
+    assert helper.path.read_bytes() == before
+
+
 def test_expectations_are_asserted_before_anything_is_written(helper):
     bad = Experiment(helper.id, helper.question, lambda mode: {"gain": exact(-1.0)}, expect, helper.file)
     with pytest.raises(AssertionError):
@@ -140,7 +157,20 @@ def test_hash_follows_lrlib_and_neighbours(tmp_path):
     script.write_text("import numpy\nimport helper_of_two\nfrom lrlib import rules\n", encoding="utf-8")
     names = [path.name for path in sources(script)]
     assert names[0] == "e98_helper.py" and "helper_of_two.py" in names and "descent.py" in names
-    assert "plot.py" not in names
+    assert not any("plot" in path.parts for path in sources(script))
     before = code_hash(script)
     neighbour.write_text("N = 2\n", encoding="utf-8")
     assert code_hash(script) != before and len(before) == 16
+
+
+def test_hash_follows_only_the_names_that_are_used(tmp_path):
+    script = tmp_path / "e98_helper.py"
+
+    def files(text):
+        script.write_text(text, encoding="utf-8")
+        return {path.name for path in sources(script)}
+
+    some = files("from lrlib import tasks\nTASK = tasks.quadratic()\n")
+    assert "toys.py" in some and "logistic.py" not in some and "__init__.py" not in some
+    assert files("from lrlib.tasks import quadratic\nTASK = quadratic()\n") == some
+    assert "logistic.py" in files("from lrlib import tasks\nTASK = getattr(tasks, NAME)()\n")
