@@ -36,7 +36,7 @@ def limit(task, seed):
 
 def losses(task, seed, rate, steps):
     """Training loss before each step, [multiple, steps]; infinite from where a run has diverged."""
-    record = sweep(task, "sgd", lr=MULTIPLES * rate, seeds=[seed], steps=steps)
+    record = sweep(task, "sgd", lr=MULTIPLES * rate, seeds=[seed], steps=steps, path="eager")
     return np.nan_to_num(np.asarray(record.loss, dtype=float), nan=np.inf)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from quantities import fixed, per_seed
 from scipy.stats import spearmanr
-from tuning import grid, tuned
+from tuning import grid, path_of, tuned
 
 from lrbook.experiment import Experiment
 from lrlib import rules, tasks
@@ -57,7 +57,8 @@ def sparse(size):
         found[rule] = tuned(task, rule, grid(low, high), range(size["seeds"]), name="valid_loss", steps=size["steps"], evaluate=[size["steps"]])
         best = found[rule].lr[found[rule].best("valid_loss")]
         fresh = range(size["seeds"], 2 * size["seeds"])
-        record = sweep(task, rule, lr=[best], seeds=fresh, steps=size["steps"], evaluate=[size["steps"]])
+        record = sweep(task, rule, lr=[best], seeds=fresh, steps=size["steps"], evaluate=[size["steps"]],
+                       path=path_of(task, [best], fresh, size["steps"]))
         lowest, error[rule] = frequency_error(task, record.parameters)
         loss[rule] = record.final("test_loss")
         stride[rule] = binned(strides(task, rule, float(best), fresh, size["steps"]))

@@ -8,7 +8,7 @@ own and judged on fresh ones.
 
 import numpy as np
 from quantities import fixed, per_seed
-from tuning import Arm, bakeoff, grid
+from tuning import Arm, bakeoff, grid, path_of
 
 from lrbook.experiment import Experiment
 from lrlib import tasks
@@ -36,7 +36,8 @@ def convex(size):
     task, found = tasks.convex_logistic(), {}
     for way, (rule, plan) in WAYS.items():
         lr = grid(*CONVEX[rule])
-        record = sweep(task, rule, lr=lr, seeds=size["draws"], steps=size["convex"], plan=plan(size["convex"]) if plan else None)
+        record = sweep(task, rule, lr=lr, seeds=size["draws"], steps=size["convex"], plan=plan(size["convex"]) if plan else None,
+                       path=path_of(task, lr, size["draws"], size["convex"]))
         distance = tasks.distance(task, record.parameters).reshape(len(lr), -1)
         found[way] = lr, np.where((record.status == "diverged").reshape(distance.shape), np.inf, distance)
     return found

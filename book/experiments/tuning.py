@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lrlib.arguments import seed_list
 from lrlib.sweep import sweep
+from lrlib.sweep.choose import eager_seconds
 
 QUARTER = 0.25
+LONG = 30.0         # rough seconds of eager steps that are worth a compilation
 
 
 def grid(low, high):
@@ -42,9 +45,20 @@ class Curve:
         return int(np.abs(np.log(self.lr / rate)).argmin())
 
 
+def path_of(task, lr, seeds, steps):
+    """How a sweep of that size is computed: by a rough count of its work, never by a timing.
+
+    Chaotic runs differ in their last digits from path to path, so a result must not hang on which was quicker.
+    """
+    parameters, lanes = list(task.model().parameters()), len(lr) * len(seed_list(seeds))
+    examples = task.batch or len(task.train_for(0)[0])
+    return "compiled" if eager_seconds(task, lanes, parameters, examples, steps) > LONG else "eager"
+
+
 def curve(task, rule, lr, seeds, plan=None, steps=None, evaluate=None, **options):
     """Train every rate × seed and return the `Curve`."""
     lr = np.asarray(lr, dtype=float)
+    options.setdefault("path", path_of(task, lr, seeds, steps or task.steps))
     record = sweep(task, rule, lr=lr, seeds=seeds, plan=plan, steps=steps, evaluate=evaluate, **options)
     shape = (len(lr), len(record.lr0) // len(lr), -1)
     found = {name: np.asarray(v).reshape(shape) for name, v in record.evaluations.items() if name != "step"}
