@@ -38,6 +38,7 @@ _HOME = {
     "augmentation": ["Signals", "Images"],
     "initialization": ["initialize", "xavier", "he", "orthogonal", "mutual_information", "relevance"],
     "averaging": ["Average", "EMA", "SWA", "LAWA", "update_batch_norm"],
+    "regimes": ["borders", "Borders", "run_losses"],
     "bounds": ["LastIterateBound", "last_iterate_bound"],
     "stopping": ["EarlyStopping", "Worsening", "Stalling"],
     "plot": [],
