@@ -98,6 +98,10 @@ def contrasts(found, best):
         "rises_when_too_large": per_seed(
             up[best + LARGE] - up[best], "share of evaluations", {}, "evaluations at which the training loss had risen, at 5.6 times the best rate minus at the best"),
         "loss_at_a_hundredth": per_seed(test[best] - test[tiny], "accuracy", {}, "test accuracy at the best rate minus at a hundredth of it, equal steps"),
+        "gain_up_to_the_best": per_seed(
+            test[best] - test[best - TENTH], "accuracy", {}, "test accuracy at the best rate minus at a tenth of it, equal steps"),
+        "loss_beyond_the_best": per_seed(
+            test[best] - test[best + LARGE], "accuracy", {}, "test accuracy at the best rate minus at 5.6 times it, equal steps"),
     }
 
 
