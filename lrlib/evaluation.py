@@ -7,6 +7,8 @@ import torch
 from torch.func import functional_call, vmap
 
 from .arguments import whole
+from .start import given
+from .streams import initial_model
 
 CELLS = 2**24               # numbers that one piece of an evaluation may hold in its layers' outputs
 
@@ -106,6 +108,71 @@ def evaluate_lanes(task, model, parameters, buffers, sets):
                     values[f"{part}_loss"][at] = loss.double().cpu().numpy()
                     values[f"{part}_metric"][at] = metric.double().cpu().numpy()
     return values
+
+
+def evaluate_weights(task, parameters, buffers=None, sets=None, seeds=0, device="cpu"):
+    r"""Loss and metric of many sets of weights over full sets: → {"train_loss": [L], "train_metric": [L], …}, float64.
+
+    .. math:: \frac{1}{n}\sum_{i=1}^{n} \ell\big(f(x_i; \theta_l), y_i\big), \quad l = 1 \dots L
+
+    The network is in evaluation mode. Lanes and examples are taken in pieces, so that memory stays bounded.
+
+    Args:
+        task: a `lrlib.tasks.Task`.
+        parameters: {name: array or tensor [L, …]}, all parameters of the task's network (buffers may be among them);
+            or a `lrlib.record.Record`, as a run or `lrlib.record.Record.average` gives it, which brings its buffers.
+        buffers: {name: [L, …]}; a buffer that is named nowhere is that of the seed.
+        sets: names among "train", "valid", "test" (default: all that the task has), or {name: (x, y)} for other sets.
+        seeds: one number, or one a lane [L]: whose training set and whose buffers. A Record brings its own.
+        device: "cpu", "cuda", "mps".
+
+    Raises:
+        ValueError, TypeError: a parameter is missing or has another shape, a set is unknown, before anything runs.
+
+    Example:
+        >>> from lrlib.tasks import quadratic
+        >>> evaluate_weights(quadratic(curvatures=(4.0,)), {"x": np.array([[1.0], [0.5]])})["train_loss"]
+        array([2. , 0.5])
+    """
+    seeds = getattr(parameters, "seed", seeds)
+    arrays, seeds = _weights(task, parameters, buffers, seeds)
+    dtype = torch.float64 if any(v.dtype == np.float64 for v in arrays.values()) else torch.float32
+    models = {s: initial_model(task, s, dtype, device) for s in dict.fromkeys(seeds)}
+    model = models[seeds[0]]
+    stacked = [{n: torch.stack([dict(named(models[s]))[n].detach() for s in seeds]) if n not in arrays
+                else torch.as_tensor(arrays[n]).to(v) for n, v in named(model)}
+               for named in (torch.nn.Module.named_parameters, torch.nn.Module.named_buffers)]
+    return evaluate_lanes(task, model, *stacked, _groups(task, sets, seeds, dtype, device))
+
+
+def _weights(task, parameters, buffers, seeds):
+    """Given weights as checked arrays [L, …], and the seed of each lane."""
+    first = dict(parameters.parameters if hasattr(parameters, "parameters") else parameters)
+    count = len(next(iter(first.values()), ()))
+    seeds = [whole("seeds", s, 0) for s in (np.full(count, seeds) if np.ndim(seeds) == 0 else np.asarray(seeds)).tolist()]
+    if not count or len(seeds) != count:
+        raise ValueError(f"parameters and seeds must have the same lanes, at least one; got {count} and {len(seeds)}")
+    both = parameters if hasattr(parameters, "parameters") else {**(buffers or {}), **first}
+    return given(both, task, seeds[0], count, "parameters"), seeds
+
+
+def _groups(task, sets, seeds, dtype, device):
+    """The sets of `evaluate_weights` as `evaluate_lanes` takes them."""
+    own = [part for part in ("train", "valid", "test") if getattr(task, part) is not None]
+    if not isinstance(sets, dict):
+        sets = {part: part for part in (own if sets is None else [sets] if isinstance(sets, str) else sets)}
+    unknown = [part for part, data in sets.items() if isinstance(data, str) and data not in own]
+    if unknown:
+        raise ValueError(f"sets must be among {', '.join(own)}, which task {task.name!r} has; got {', '.join(unknown)}")
+    lanes, groups = torch.arange(len(seeds), device=device), {}
+    for part, data in sets.items():
+        several = isinstance(data, str) and data == "train" and task.fresh
+        groups[part] = []
+        for seed in dict.fromkeys(seeds if several else seeds[:1]):
+            x, y = (task.train_for(seed) if data == "train" else getattr(task, data)) if isinstance(data, str) else data
+            x, y = (d.to(device, dtype if d.is_floating_point() else d.dtype) for d in (x, y))
+            groups[part].append((lanes[torch.tensor(seeds, device=device) == seed] if several else lanes, x, y))
+    return groups
 
 
 def _chunk(task, model, parameters, buffers, x, y):

@@ -1,5 +1,6 @@
 """What really happened in a run or a sweep: losses, applied rates, evaluations, parameters."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -37,6 +38,7 @@ class Record:
     parameters: name → final values [L, …] (of a diverged lane: where it was frozen).
     buffers: name → final values [L, …] of what the model keeps beside them, such as running means.
     options: name → values of each option that followed a plan of its own, shaped as ``lr`` and checked like it.
+    snapshots: number of updates → ``{"parameters": {name: [L, …]}, "buffers": {name: [L, …]}}``, the weights then.
     path, path_reason: how it was computed and why. versions, seconds, device: of the machine.
     task, optimizer, plan, dtype, metric_name: what was run, as text.
 
@@ -69,6 +71,7 @@ class Record:
     metric_name: str = ""
     buffers: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
+    snapshots: dict = field(default_factory=dict)
 
     @property
     def rates(self):
@@ -122,6 +125,45 @@ class Record:
         diverged = (self.grid("status") == "diverged").sum(1)
         return {"lr": self.rates, "mean": mean, "low": low, "high": high, "n": n, "diverged": diverged}
 
+    def average(self, steps=None):
+        r"""Mean of the weights of several snapshots, as a Record to start from, to evaluate or to take a model from.
+
+        .. math:: \bar\theta = \frac{1}{K}\sum_k \theta_{t_k}
+
+        Args:
+            steps: which snapshots; all of them by default. The mean is taken in float64.
+
+        Returns:
+            A Record of the same lanes with the mean as ``parameters`` and the buffers of the last snapshot. It has no
+            losses and no evaluations of its own. Running statistics of batch normalisation belong to other weights:
+            recompute them (`lrlib.averaging.update_batch_norm`). A mean may lie outside the set of ``Task.project``.
+
+        Raises:
+            ValueError: a step without a snapshot, or none at all.
+
+        Example:
+            >>> from lrlib.sweep import sweep
+            >>> from lrlib.tasks import quadratic
+            >>> record = sweep(quadratic(curvatures=(4.0,)), lr=[0.125], steps=2, snapshots=[0, 1, 2])
+            >>> [record.snapshots[t]["parameters"]["x"].item() for t in (0, 1, 2)]
+            [1.0, 0.5, 0.25]
+            >>> record.average([0, 1]).parameters["x"]
+            array([[0.75]], dtype=float32)
+
+        Source: Izmailov et al. 2018 (stochastic weight averaging).
+        """
+        steps = sorted(self.snapshots if steps is None else steps)
+        missing = [k for k in steps if k not in self.snapshots]
+        if missing or not steps:
+            raise ValueError(f"steps must name snapshots of this record, which has {list(self.snapshots) or 'none'}; "
+                             f"got {steps}")
+        kept = [self.snapshots[k]["parameters"] for k in steps]
+        mean = {n: np.mean([k[n] for k in kept], axis=0, dtype=np.float64).astype(v.dtype) for n, v in kept[0].items()}
+        none = {name: getattr(self, name)[:, :0] for name in ("loss", "lr")}
+        return dataclasses.replace(self, **none, step=self.step[:0], parameters=mean, evaluations={}, options={},
+                                   buffers=self.snapshots[steps[-1]]["buffers"], snapshots={},
+                                   path_reason=f"mean of the weights after {', '.join(map(str, steps))} updates")
+
     def save(self, path):
         """Write everything to one ``.npz`` file with a JSON header; the file appears in one piece.
 
@@ -131,11 +173,13 @@ class Record:
         ...     Record.load(path) == example()
         True
         """
-        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ARRAYS + GROUPS}
+        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in (*ARRAYS, *GROUPS, "snapshots")}
         header = json.dumps({"schema": SCHEMA, **rest}, ensure_ascii=False)
         arrays = {"header": np.array(header)} | {name: getattr(self, name) for name in ARRAYS}
         for group in GROUPS:
             arrays |= {f"{group}/{key}": value for key, value in getattr(self, group).items()}
+        for step, kept in self.snapshots.items():
+            arrays |= {f"snapshots/{step}/{kind}/{key}": v for kind, part in kept.items() for key, v in part.items()}
         return write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod
@@ -160,7 +204,7 @@ class Record:
         unknown = set(header) - {f.name for f in fields(cls)}
         if missing or unknown:
             raise ValueError(f"{wanted}, in which {', '.join([*missing, *sorted(unknown)])} is missing or unknown")
-        return cls(**{name: parts[name] for name in ARRAYS}, **groups, **header)
+        return cls(**{name: parts[name] for name in ARRAYS}, **groups, **header, snapshots=_snapshots(parts))
 
     def __eq__(self, other):
         if not isinstance(other, Record):
@@ -174,6 +218,15 @@ class Record:
         last = int(self.step[-1]) + 1 if len(self.step) else 0
         return (f"<record of {self.task}, {self.optimizer}: {self._runs} rates × {len(self.seeds)} seeds, "
                 f"{last} steps; {', '.join(counts)}; {self.path}>")
+
+
+def _snapshots(parts):
+    """The snapshots among the entries of a file."""
+    found = {}
+    for key in [key for key in parts if key.startswith("snapshots/")]:
+        _, step, kind, name = key.split("/", 3)
+        found.setdefault(int(step), {"parameters": {}, "buffers": {}})[kind][name] = parts[key]
+    return dict(sorted(found.items()))
 
 
 def _same(a, b):

@@ -10,7 +10,7 @@ __all__ = ["Event", "fit", "steps"]
 
 
 def steps(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu", dtype=torch.float32,
-          evaluate=None, diverged_at=1e3, plans=None, plateau=None, stop=None, **hyper):
+          evaluate=None, diverged_at=1e3, plans=None, plateau=None, stop=None, start=None, snapshots=None, **hyper):
     """Train step by step: a generator of `Event`; ``close()`` stops between two steps.
 
     The arguments are those of `fit`. ``generator.send({"lr": 0.01})`` changes the base rate (or an option of the
@@ -24,7 +24,8 @@ def steps(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device=
     >>> run.send({"lr": 0.1}).lr
     [0.1]
     """
-    run = Run(task, optimizer, lr, plan, seed, steps, device, dtype, evaluate, diverged_at, hyper, plans, plateau, stop)
+    run = Run(task, optimizer, lr, plan, seed, steps, device, dtype, evaluate, diverged_at, hyper, plans, plateau, stop,
+              start, snapshots)
     return _finish(run)
 
 
@@ -35,7 +36,7 @@ def _finish(run):
 
 def fit(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu", dtype=torch.float32,
         evaluate=None, on_event=None, checkpoint=None, checkpoint_every=100, diverged_at=1e3, plans=None, plateau=None,
-        stop=None, **hyper):
+        stop=None, start=None, snapshots=None, **hyper):
     r"""Train once and return the `lrlib.record.Record`, with one lane.
 
     Step t uses the rate :math:`\eta\cdot\text{plan}(t)`, through `lrlib.attach.attach`. The seed alone fixes initial
@@ -62,6 +63,9 @@ def fit(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="c
         plateau: a `lrlib.plateau.Plateau`, a further factor of the rate, told the validation loss (validation metric
             for ``mode="max"``) of each evaluation; needs ``evaluate`` and a validation set.
         stop: a rule of `lrlib.stopping`, told the same; when its ``update(value)`` is true the run is "stopped".
+        start: weights to begin from instead of those of the seed: {name: array} of all parameters (and of buffers, where
+            they are named), or a `lrlib.record.Record` of one lane.
+        snapshots: numbers of updates after which the weights are kept, in ``record.snapshots``.
         hyper: further options of the rule, as ``momentum=0.9``.
 
     Raises:
@@ -75,7 +79,8 @@ def fit(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="c
     """
     check_task(task, on_event)
     checkpoint_every = whole("checkpoint_every", checkpoint_every)
-    run = Run(task, optimizer, lr, plan, seed, steps, device, dtype, evaluate, diverged_at, hyper, plans, plateau, stop)
+    run = Run(task, optimizer, lr, plan, seed, steps, device, dtype, evaluate, diverged_at, hyper, plans, plateau, stop,
+              start, snapshots)
     signature = None if checkpoint is None else run.signature()
     stored = None if checkpoint is None else checkpoints.load(checkpoint, signature)
     if stored is not None:

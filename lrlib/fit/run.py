@@ -15,8 +15,9 @@ from .. import record as records
 from ..arguments import LEAST_LOSS, check_diverged_at, check_task, factors_of, number, plans_of, seed_list, steps_of
 from ..attach import attach
 from ..evaluation import evaluate_model, evaluating, evaluation_steps, names
+from ..start import begin, given, project_, snapshot_steps
 from ..streams import Noise, Order, generator, initial_model, random_state, seeded
-from .setup import check_plans, check_watched, described, fresh, maker, named, needs_closure, stacked, watched
+from .setup import check_plans, check_watched, described, fresh, maker, named, needs_closure, watched, weights
 
 AHEAD = 128         # steps whose batch rows are looked up together
 
@@ -50,7 +51,8 @@ class Run:
     """The state of one run, advanced by `step`; `steps` and `fit` are the functions to call."""
 
     def __init__(self, task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu",
-                 dtype=torch.float32, evaluate=None, diverged_at=1e3, hyper=(), plans=None, plateau=None, stop=None):
+                 dtype=torch.float32, evaluate=None, diverged_at=1e3, hyper=(), plans=None, plateau=None, stop=None, start=None,
+                 snapshots=None):
         check_task(task)
         check_diverged_at(diverged_at)
         self.task, self.plan, self.seed = task, plan, seed_list([seed])[0]
@@ -64,16 +66,17 @@ class Run:
         check_watched(task, evaluate, stop=self.stop, plateau=self.plateau)
         self.plan_name = named(plan, factors)
         self.plan_names = repr({name: named(self.plans[name], options[name]) for name in sorted(self.plans)})
-        self._begin()
+        self.snapshot_steps, self.snapshots = snapshot_steps(snapshots, self.steps), {}
+        self._begin(given(start, task, self.seed))
         self.t, self.status, self.losses, self.evaluations, self.seconds = 0, "running", [], [], 0.0
 
-    def _begin(self):
+    def _begin(self, start):
         """Data, model, optimizer with its plans, random streams."""
         task = self.task
         self.x, self.y = self._move(task.train_for(self.seed))
         self.order = None if task.batch is None else Order(self.seed, len(self.x), task.batch)
         self.rows, self.first_row = (), 0
-        self.model = initial_model(task, self.seed, self.dtype, self.device)
+        self.model = begin(initial_model(task, self.seed, self.dtype, self.device), task, start)
         self.parameters = list(self.model.parameters())
         self._follow(self.make(self.parameters))
         self.noise = None
@@ -175,6 +178,7 @@ class Run:
                 self.status = "diverged"
             else:
                 self.optimizer.step()
+                project_(self.task, self.model)
             return loss
         seen = []
 
@@ -187,6 +191,7 @@ class Run:
 
         try:
             self.optimizer.step(closure)
+            project_(self.task, self.model)
         except _Diverged:
             self.status = "diverged"
         return seen[0]
@@ -201,12 +206,18 @@ class Run:
         self.t += 1
         if not gone and self.t == self.steps:
             self.status = "finished"
+        self._keep()
         if self.t in self.when:
             event.evaluation = self.evaluation()
             self._watch(event.evaluation)
         event.status = self.status
         self.seconds += time.perf_counter() - began
         return event
+
+    def _keep(self):
+        """Keep the weights, if that was asked for after this many updates."""
+        if self.t in self.snapshot_steps:
+            self.snapshots[self.t] = weights(self.model)
 
     def evaluation(self):
         """Evaluate on the full sets now; keep and return the values."""
@@ -230,6 +241,8 @@ class Run:
 
     def events(self):
         """Generator of the remaining events; what is sent to it changes the run, as `steps` says."""
+        if self.t == 0:
+            self._keep()
         if self.t == 0 and 0 in self.when and not self.evaluations:
             self._watch(self.evaluation())
         while self.status == "running":
@@ -265,7 +278,7 @@ class Run:
             loss=np.array([self.losses], dtype=kind)[:, shown], lr=applied["lr"][:, shown],
             options={name: applied[name][:, shown] for name in self.plans},
             evaluations=records.gathered(self.evaluations, self.evaluation_names(), 1),
-            parameters=stacked(self.model.named_parameters()), buffers=stacked(self.model.named_buffers()),
+            **weights(self.model), snapshots=dict(self.snapshots),
             path="eager", path_reason="a single run", versions=records.versions(), seconds=self.seconds,
             device=str(self.device), task=self.task.name, optimizer=self.name,
             plan="" if self.plan is None else repr(self.plan), dtype=kind, metric_name=self.task.metric_name)
@@ -281,7 +294,10 @@ class Run:
 
     def signature(self):
         """What must be the same for a checkpoint to be continued; asked for before the first step."""
-        return {"task": self.task.name, "optimizer": self.name, "options": self.options, "plan": self.plan_name,
+        project = getattr(self.task, "project", None)
+        more = {} if project is None else {"project": getattr(project, "__qualname__", repr(project))}
+        more |= {"snapshots": repr(self.snapshot_steps)} if self.snapshot_steps else {}
+        return {**more, "task": self.task.name, "optimizer": self.name, "options": self.options, "plan": self.plan_name,
                 "plans": self.plan_names, "plateau": described(self.plateau), "stop": described(self.stop),
                 "seed": self.seed, "steps": self.steps, "evaluate": repr(sorted(self.when)),
                 "dtype": str(self.dtype), "batch": repr(self.task.batch), "examples": len(self.x),
@@ -293,7 +309,10 @@ class Run:
         """Everything that `restore` needs, as plain values and tensors."""
         applied = {name: torch.from_numpy(np.concatenate([rows, self.attachment.applied_of(name)]))
                    for name, rows in self.earlier.items()}
+        kept = {step: {kind: {n: torch.from_numpy(v) for n, v in part.items()} for kind, part in both.items()}
+                for step, both in self.snapshots.items()}
         return {"t": self.t, "status": self.status, "losses": list(self.losses), "evaluations": self.evaluations,
+                "snapshots": kept,
                 "seconds": self.seconds, "model": dict(self.model.named_parameters()),
                 "buffers": dict(self.model.named_buffers()), "optimizer": self.optimizer.state_dict(),
                 "applied": applied}
@@ -303,6 +322,8 @@ class Run:
         """Go back to a `state`."""
         self.t, self.status, self.seconds = state["t"], state["status"], state["seconds"]
         self.losses, self.evaluations = list(state["losses"]), list(state["evaluations"])
+        self.snapshots = {step: {kind: {n: v.numpy() for n, v in part.items()} for kind, part in both.items()}
+                          for step, both in state.get("snapshots", {}).items()}
         for part, tensors in (("model", self.model.named_parameters()), ("buffers", self.model.named_buffers())):
             for name, tensor in tensors:
                 tensor.copy_(state[part][name])

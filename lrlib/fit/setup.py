@@ -92,5 +92,8 @@ def described(rule):
     return f"{type(rule).__qualname__} of {sorted(vars(rule).items())}"
 
 
-def stacked(named):
-    return {name: tensor.detach().cpu().numpy()[None].copy() for name, tensor in named}
+def weights(model):
+    """{"parameters": {name: array [1, …]}, "buffers": the same} of now."""
+    named = {"parameters": model.named_parameters(), "buffers": model.named_buffers()}
+    return {kind: {name: tensor.detach().cpu().numpy()[None].copy() for name, tensor in tensors}
+            for kind, tensors in named.items()}

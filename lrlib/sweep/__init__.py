@@ -17,7 +17,8 @@ __all__ = ["SweepEvent", "sweep", "sweep_steps"]
 
 
 def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
-          evaluate=None, path="auto", on_event=None, diverged_at=1e3, plans=None, jobs=None, folder=None, **hyper):
+          evaluate=None, path="auto", on_event=None, diverged_at=1e3, plans=None, jobs=None, folder=None,
+          start=None, snapshots=None, **hyper):
     r"""Train every base rate with every seed and return one `lrlib.record.Record`.
 
     Lane (i, s) applies the rate :math:`\eta_i \cdot \text{plan}(t)` at step t and is the run that
@@ -48,6 +49,11 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
             the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep.
         folder: keep every rate's runs there as they finish, and take them from there when the same sweep is asked for
             again, after it was broken off for example. One rate after another unless ``jobs`` says more.
+        start: weights to begin from instead of those of the seeds: a `lrlib.record.Record` of as many lanes, or
+            {name: array [L, …]} in the order of the lanes, of all parameters (and of buffers, where they are named).
+            A lane then is ``fit(…, start=…)`` from its own. To fine-tune every lane at several rates, repeat the
+            lanes of the arrays and give one rate a lane, with one seed.
+        snapshots: numbers of updates after which the weights of all lanes are kept, in ``record.snapshots``.
         hyper: further options of the rule, each a number or one value a rate, as ``momentum=[0.8, 0.9]``.
 
     Raises:
@@ -66,9 +72,11 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         from . import jobs as parts
 
         jobs = 1 if jobs is None else jobs
+        more = {n: v for n, v in (("start", start), ("snapshots", snapshots)) if v is not None}
         return parts.run(jobs, task, rule, lr, seeds, on_event, folder, plan=plan, steps=steps, device=device,
-                         dtype=dtype, evaluate=evaluate, path=path, diverged_at=diverged_at, plans=plans, **hyper)
-    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans)
+                         dtype=dtype, evaluate=evaluate, path=path, diverged_at=diverged_at, plans=plans, **more, **hyper)
+    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
+               snapshots)
     if on_event is None:
         run.drain()
     else:
@@ -79,7 +87,7 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
 
 
 def sweep_steps(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
-                evaluate=None, path="auto", diverged_at=1e3, plans=None, **hyper):
+                evaluate=None, path="auto", diverged_at=1e3, plans=None, start=None, snapshots=None, **hyper):
     """Generator behind `sweep`: yields a `SweepEvent` after each step, returns the Record; ``close()`` stops it.
 
     >>> from lrlib.tasks import quadratic
@@ -88,7 +96,8 @@ def sweep_steps(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, devic
     0 [2. 2.] [0.25 0.5 ]
     1 [0. 2.] [0.25 0.5 ]
     """
-    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans)
+    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
+               snapshots)
     return _events(run)
 
 
@@ -97,8 +106,10 @@ def _events(run):
     return run.record()
 
 
-def _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans):
-    setup = Setup(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans)
+def _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
+         snapshots):
+    setup = Setup(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
+                  snapshots)
     if path == "loop":
         return LoopRun(setup, "asked for")
     reason = obstacle(task, setup.rule, setup.seeds[0], setup.device, dtype)

@@ -7,6 +7,7 @@ from torch.func import grad_and_value, vmap
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ..evaluation import evaluating, measure
+from ..start import projected
 from ..streams import initial_model, random_state, seeded
 from .dropout import recorded, replayed
 from .lanes import called
@@ -45,7 +46,8 @@ def obstacle(task, rule, seed, device, dtype):
             return "model or loss draw random numbers in other ways than by dropout"
     masks = [mask for _, mask in calls]
     return (_trial(lambda *a: grad_and_value(loss, has_aux=True)(*a)[1], [*start, masks], expected)
-            or _evaluation_trial(task, model, start, x, y))
+            or _evaluation_trial(task, model, start, x, y)
+            or _trial(lambda p: projected(task, p), start[:1], projected(task, start[0]), "projection"))
 
 
 def first_line(error):

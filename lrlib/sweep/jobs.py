@@ -70,8 +70,10 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, **
     usual = setup.rule.defaults
     lane_wise = {n: _array(v) for n, v in settings.items() if n in usual and np.ndim(v) > np.ndim(usual[n])}
     common = {n: v for n, v in settings.items() if n not in lane_wise}
+    common.pop("start", None)
     load = packed(task=task, rule=_portable(setup.rule), **common)
-    pieces = [(rates[p.rates], seeds[p.seeds].tolist(), {n: v[p.rates] for n, v in lane_wise.items()}) for p in parts]
+    pieces = [(rates[p.rates], seeds[p.seeds].tolist(), {n: v[p.rates] for n, v in lane_wise.items()} | _start(setup, p))
+              for p in parts]
     calls = [(k, load, *piece, _title(*piece, parts[k])) for k, piece in enumerate(pieces)]
     shelf = None if folder is None else Shelf(folder, setup, common)
     records = _Arrivals(parts, pieces, shelf, on_event)
@@ -79,6 +81,11 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, **
     text = f"{len(parts)} part{'s' * (len(parts) > 1)} by joblib ({backend})"
     text += f", {shelf.taken} of them taken from {folder}" if shelf and shelf.taken else ""
     return joined([records.found[k] for k in range(len(parts))], parts, text, time.perf_counter() - began)
+
+
+def _start(setup, part):
+    """The weights that the lanes of a part start from, where they are given."""
+    return {} if setup.start is None else {"start": {n: v[part.lanes] for n, v in setup.start.items()}}
 
 
 class _Arrivals:

@@ -12,6 +12,7 @@ from torch.func import functional_call, grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
 from ..arguments import LEAST_LOSS
+from ..start import begin, projected
 from ..streams import Noise, Order, initial_model
 from .carry import Carry, Inputs
 from .dropout import Dropouts, recorded, replayed
@@ -24,29 +25,42 @@ class Lanes:
     """The stacked runs of one sweep: starting values, data, inputs and the step.
 
     ``lr0`` [L] and ``seed`` [L] are lane by lane, rate first; ``planned`` [steps, 1 + P, L] holds the rate and the
-    options called ``options``, which follow plans; ``hyper`` maps the others to a number or an array [L].
+    options called ``options``, which follow plans; ``hyper`` maps the others to a number or an array [L]. ``start``:
+    None for the weights of the seeds, or {name: array [L, …]}.
     """
 
-    def __init__(self, task, rule, lr0, seed, planned, options, hyper, device, dtype, diverged_at):
+    def __init__(self, task, rule, lr0, seed, planned, options, hyper, device, dtype, diverged_at,
+                 start=None):
         self.task, self.rule, self.lr0, self.seed, self.planned, self.options = task, rule, lr0, seed, planned, options
         self.device, self.dtype, self.diverged_at = device, dtype, float(diverged_at)
         self.seeds = list(dict.fromkeys(seed.tolist()))
         self.which = torch.tensor([self.seeds.index(s) for s in seed.tolist()])       # [L] place of the lane's seed
         self.hyper = {k: self._tensor(v) if isinstance(v, np.ndarray) else v for k, v in hyper.items()}
         self._load()
-        models = [initial_model(task, s, dtype, device) for s in self.seeds]
+        models = [begin(initial_model(task, s, dtype, device), task) for s in self.seeds]
         self.model = models[0]
-        where = self.which.to(device)
         self.shapes = {n: p.shape for n, p in self.model.named_parameters()}
-        self.start = self._packed({n: torch.stack([dict(m.named_parameters())[n].detach() for m in models])[where]
-                                   for n in self.shapes})
-        self.buffers = {n: torch.stack([dict(m.named_buffers())[n] for m in models])[where]
-                        for n, _ in self.model.named_buffers()}
+        self._begin(models, start)
         size = sum(p.numel() for p in self.model.parameters())
         self.noises = [Noise(s, size) for s in self.seeds] if _noisy(task) else None
         self.dropouts, self.changing = self._probe()
         lane_wise = 0 if task.augment is not None else self._data_dim()
         self.gradient = vmap(grad_and_value(self._loss, has_aux=True), in_dims=(0, 0, lane_wise, self._data_dim(), 0))
+
+    def _begin(self, models, given):
+        """Starting weights and buffers of all lanes: those of the seeds' models, or the given ones."""
+        where = self.which.to(self.device)
+        start = {n: torch.stack([dict(m.named_parameters())[n].detach() for m in models])[where] for n in self.shapes}
+        self.buffers = {n: torch.stack([dict(m.named_buffers())[n] for m in models])[where]
+                        for n, _ in self.model.named_buffers()}
+        for name, value in (given or {}).items():
+            tensors = start if name in start else self.buffers
+            tensors[name] = torch.as_tensor(value).to(tensors[name])
+        self.start = self._packed(start if given is None else self._projected(start))
+
+    def _projected(self, tensors):
+        """Parameters {name: [L, …]}, each lane put where the task allows it to be."""
+        return tensors if self.task.project is None else vmap(lambda p: projected(self.task, p))(tensors)
 
     def _probe(self):
         """What a forward pass calls dropout on, and whether it changes the buffers."""
@@ -65,9 +79,13 @@ class Lanes:
 
     def parameters(self, carry):
         """The parameters of a carry, {name: [L, …]}."""
+        return self._unpacked(carry.parameters)
+
+    def _unpacked(self, tensors):
+        """The inverse of `_packed`."""
         if self.rule.kind != "element":
-            return carry.parameters
-        pieces = carry.parameters["all"].split([shape.numel() for shape in self.shapes.values()], dim=1)
+            return tensors
+        pieces = tensors["all"].split([shape.numel() for shape in self.shapes.values()], dim=1)
         return {n: piece.view(-1, *shape) for (n, shape), piece in zip(self.shapes.items(), pieces)}
 
     def _tensor(self, values):
@@ -186,6 +204,8 @@ class Lanes:
             rule = self._element if self.rule.kind == "element" else self._batched
             pairs = {n: rule(carry.parameters[n], gradients[n], carry.state[n], t, rate, hyper) for n in names}
             new, state = ({n: pair[i] for n, pair in pairs.items()} for i in range(2))
+        if self.task.project is not None:
+            new = self._packed(self._projected(self._unpacked(new)))
         return _where(moving, new, carry.parameters), _where(moving, state, carry.state)
 
     def _element(self, x, g, state, t, rate, hyper):

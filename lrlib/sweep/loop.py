@@ -16,7 +16,8 @@ class LoopRun:
         self.log = Log(setup, setup.dtype)
         self.when = evaluation_steps(setup.evaluate, setup.steps)
         self.runs = [Run(setup.task, setup.rule, float(lr), setup.plan, int(seed), setup.steps, setup.device,
-                         setup.dtype, setup.evaluate, setup.diverged_at, setup.hyper_of(lane), setup.plans)
+                         setup.dtype, setup.evaluate, setup.diverged_at, setup.hyper_of(lane), setup.plans,
+                         start=setup.start_of(lane))
                      for lane, (lr, seed) in enumerate(zip(setup.lr0, setup.seed))]
 
     @property
@@ -28,14 +29,26 @@ class LoopRun:
         """Run; yield one `SweepEvent` a step."""
         if self.when[0] == 0:
             self._evaluated([run.evaluation() for run in self.runs])
+        self._keep()
         for t in range(self.setup.steps):
             before = self.diverged
             made = [None if gone else run.step() for run, gone in zip(self.runs, before)]
             loss = np.array([np.nan if e is None else e.loss for e in made], dtype=self.log.loss.dtype)
             lr = np.array([np.nan if e is None else e.lr[0] for e in made])
             self.log.add(loss[None], np.stack([lr, *self._options(made, lr)])[None])
+            self._keep()
             evaluation = self._evaluated([e and e.evaluation for e in made]) if t + 1 in self.when else None
             yield SweepEvent(t, loss, lr, self.diverged, evaluation)
+
+    def _keep(self):
+        """Keep the weights, if that was asked for after this many updates."""
+        if self.log.done in self.setup.snapshots:
+            self.log.snapshots[self.log.done] = self._weights()
+
+    def _weights(self):
+        """{"parameters": {name: array [L, …]}, "buffers": the same} of now."""
+        named = {"parameters": torch.nn.Module.named_parameters, "buffers": torch.nn.Module.named_buffers}
+        return {kind: _stacked([dict(of(run.model)) for run in self.runs]) for kind, of in named.items()}
 
     def _options(self, made, lr):
         """What was applied of each option that follows a plan: [L]."""
@@ -56,9 +69,8 @@ class LoopRun:
 
     def record(self):
         """The Record of the run up to now."""
-        parameters, buffers = (_stacked([dict(named(run.model)) for run in self.runs])
-                               for named in (torch.nn.Module.named_parameters, torch.nn.Module.named_buffers))
-        return self.log.record(self.diverged, parameters, buffers, self.path, self.reason, self.runs[0].sets)
+        return self.log.record(self.diverged, **self._weights(), path=self.path, reason=self.reason,
+                               parts=self.runs[0].sets)
 
 
 def _stacked(each):

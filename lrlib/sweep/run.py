@@ -34,7 +34,7 @@ class Log:
         self.setup, self.dtype, self.done = setup, dtype, 0
         self.loss = np.full((lanes, steps), np.nan, dtype=np.dtype(str(dtype).removeprefix("torch.")))
         self.applied = np.full((1 + len(setup.plans), lanes, steps), np.nan)        # the rate, and options with plans
-        self.evaluations = []
+        self.evaluations, self.snapshots = [], {}
         self.began = time.perf_counter()
 
     def add(self, loss, applied):
@@ -55,7 +55,7 @@ class Log:
             loss=self.loss[:, shown], lr=self.applied[0][:, shown],
             options={name: self.applied[i + 1][:, shown] for i, name in enumerate(setup.plans)},
             evaluations=records.gathered(self.evaluations, names(parts), len(diverged)),
-            parameters=parameters, buffers=buffers, path=path, path_reason=reason, versions=records.versions(),
+            parameters=parameters, buffers=buffers, snapshots=dict(self.snapshots), path=path, path_reason=reason, versions=records.versions(),
             seconds=time.perf_counter() - self.began, device=str(setup.device), task=setup.task.name,
             optimizer=setup.rule.name, plan="" if setup.plan is None else repr(setup.plan),
             dtype=str(self.dtype).removeprefix("torch."), metric_name=setup.task.metric_name)
@@ -99,11 +99,22 @@ class BatchedRun:
         self.log.evaluations.append({"step": self.log.done, **values})
         return self.log.evaluations[-1]
 
+    def _reached(self):
+        """Keep the weights and evaluate, as it was asked for after this many updates; → evaluation or None."""
+        if self.log.done in self.setup.snapshots:
+            self.log.snapshots[self.log.done] = self._weights()
+        return self.evaluation() if self.log.done in self.when else None
+
+    def _weights(self):
+        """{"parameters": {name: array [L, …]}, "buffers": the same} of now."""
+        tensors = {"parameters": self.lanes.parameters(self.carry), "buffers": self.carry.buffers}
+        return {kind: {n: v.cpu().numpy().copy() for n, v in part.items()} for kind, part in tensors.items()}
+
     def blocks(self):
         """Run; yield ``(first step, loss [k, L], rate [k, L], evaluation or None)`` after every few steps."""
-        if self.when[0] == 0:
-            self.evaluation()
-        for stop in [k for k in self.when if k > 0]:
+        stops = sorted({0, *self.when, *self.setup.snapshots})
+        self._reached()
+        for stop in stops[1:]:
             while self.log.done < stop:
                 ahead = min(stop, self.log.done + self.lanes.ahead(self.engine.size))
                 yield from self._skipped(ahead, stop) if self.diverged.all() else self._ahead(ahead, stop)
@@ -124,7 +135,7 @@ class BatchedRun:
     def _logged(self, loss, applied, end):
         first = self.log.done
         self.log.add(loss, applied)
-        return first, loss, applied[:, 0], self.evaluation() if self.log.done == end else None
+        return first, loss, applied[:, 0], self._reached() if self.log.done == end else None
 
     def events(self):
         """Run; yield one `SweepEvent` a step."""
@@ -142,6 +153,4 @@ class BatchedRun:
 
     def record(self):
         """The Record of the run up to now."""
-        parameters, buffers = ({n: v.cpu().numpy().copy() for n, v in tensors.items()}
-                               for tensors in (self.lanes.parameters(self.carry), self.carry.buffers))
-        return self.log.record(self.diverged, parameters, buffers, self.path, self.reason, self.sets)
+        return self.log.record(self.diverged, **self._weights(), path=self.path, reason=self.reason, parts=self.sets)

@@ -7,6 +7,7 @@ from .. import device as devices
 from .. import rules
 from ..arguments import check_diverged_at, factors_of, plans_of, seed_list, steps_of
 from ..evaluation import evaluation_steps
+from ..start import check_project, given, snapshot_steps
 from .choose import PATHS
 from .lanes import Lanes
 
@@ -15,7 +16,7 @@ class Setup:
     """Checked arguments of one sweep; lanes are ordered rate first, ``lane = rate · seeds + seed``."""
 
     def __init__(self, task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper,
-                 plans=None):
+                 plans=None, start=None, snapshots=None):
         self.task, self.rule, self.plan = task, rules.get(rule), plan
         if path not in PATHS:
             raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
@@ -36,6 +37,9 @@ class Setup:
         check_diverged_at(diverged_at)
         self.diverged_at, self.path, self.evaluate = diverged_at, path, evaluate
         evaluation_steps(evaluate, self.steps)
+        self.snapshots = snapshot_steps(snapshots, self.steps)
+        check_project(task, self.seeds[0])
+        self.start = given(start, task, self.seeds[0], len(self.lr0))
 
     def _planned(self, options):
         """Rate and options that follow plans, as they are to be applied: [steps, 1 + P, L]."""
@@ -63,7 +67,11 @@ class Setup:
     def lanes(self):
         """The stacked runs."""
         return Lanes(self.task, self.rule, self.lr0, self.seed, self.planned, list(self.plans), self.hyper, self.device,
-                     self.dtype, self.diverged_at)
+                     self.dtype, self.diverged_at, self.start)
+
+    def start_of(self, lane):
+        """The weights that one lane starts from, or None for those of its seed."""
+        return None if self.start is None else {name: value[lane] for name, value in self.start.items()}
 
     def hyper_of(self, lane):
         """The options of one lane."""

@@ -36,6 +36,8 @@ class Task:
     l1, l2: strength of the penalties l1·Σ|w| + ½·l2·Σw² added to the loss that is trained (`objective`); for plain
         gradient descent ``l2`` is the same as ``weight_decay``.
     penalise: "weights", the parameters with at least two axes (no biases, no batch-norm scales), or "all".
+    project: None, or a pure function ``{name: tensor} -> {name: tensor}`` of the parameters of one run, applied
+        without gradient to the weights that a run starts from and after every update: a set that they may not leave.
 
     Raises ``TypeError``/``ValueError`` naming the field at fault.
 
@@ -63,6 +65,7 @@ class Task:
     l1: float = 0.0
     l2: float = 0.0
     penalise: str = "weights"
+    project: Callable | None = None
 
     def __post_init__(self):
         for name in ("name", "metric_name"):
@@ -78,8 +81,8 @@ class Task:
             raise TypeError(f"task {self.name!r}: details must be a dict; got {self.details!r}")
 
     def _check_functions(self):
-        for name in ("model", "loss", "metric", "augment"):
-            if not callable(getattr(self, name)) and not (name == "augment" and self.augment is None):
+        for name in ("model", "loss", "metric", "augment", "project"):
+            if not callable(getattr(self, name)) and not (name in ("augment", "project") and getattr(self, name) is None):
                 raise TypeError(f"task {self.name!r}: {name} must be callable; got {getattr(self, name)!r}")
 
     def _check_numbers(self):
