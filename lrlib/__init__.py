@@ -30,6 +30,7 @@ _HOME = {
     "fit": ["Event", "steps"],
     "sweep": ["SweepEvent", "sweep_steps"],
     "record": ["Record", "record_model"],
+    "evaluation": ["evaluate_weights"],
     "finder": ["RangeTest", "Finding", "range_test", "find", "reached", "convergence_threshold", "threshold_curve"],
     "landscape": ["loss_line", "loss_plane", "filter_normalised", "barrier", "angles", "update_ratios", "UpdateRatios",
                   "rescaled"],
