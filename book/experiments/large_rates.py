@@ -93,8 +93,10 @@ def trained(mode):
     size = SIZES[mode]
     task = problem(size)
     make = lambda: arrays(task, size)
-    key = {"code": code_hash(__file__), "size": json.dumps(size)}
-    found = make() if mode == "quick" else cached("large_rates", key, make)
+    if mode == "quick":
+        found = make()
+    else:
+        found = cached("large_rates", {"code": code_hash(__file__), "size": json.dumps(size)}, make)
     weights, scores = {}, {}
     for name, value in found.items():
         what, way, entry = name.split("/")
