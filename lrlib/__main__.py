@@ -1,4 +1,4 @@
-"""``python -m lrlib find|sweep|plan``: see `lrlib.cli`."""
+"""``python -m lrlib find|sweep|large-rate|plan``: see `lrlib.cli`."""
 
 import sys
 

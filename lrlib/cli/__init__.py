@@ -1,9 +1,9 @@
-"""The command line: ``python -m lrlib find|sweep|plan``, for ready-made tasks and for a user's own module.
+"""The command line: ``python -m lrlib find|sweep|large-rate|plan``, for ready-made tasks and for a user's own module.
 
-``find`` makes a range test, ``sweep`` trains a grid of rates, ``plan`` explains a schedule. A task is the name of a
-ready-made one (``digits``, ``"mnist1d(width=32)"``), ``module:function`` or ``path/to/file.py:function``, where the
-function returns a `lrlib.tasks.Task`. Tables go to the standard output (JSON with ``--json``), progress and errors to
-the standard error.
+``find`` makes a range test, ``sweep`` trains a grid of rates, ``large-rate`` measures whether a rate above the convergence
+threshold pays off, ``plan`` explains a schedule. A task is the name of a ready-made one (``digits``,
+``"mnist1d(width=32)"``), ``module:function`` or ``path/to/file.py:function``, where the function returns a
+`lrlib.tasks.Task`. Tables go to the standard output (JSON with ``--json``), progress and errors to the standard error.
 
 Exit codes: 0 fine; 1 the run failed, or no run reached its end; 2 bad input; 130 interrupted.
 """
@@ -12,9 +12,9 @@ import argparse
 import sys
 import traceback
 
-from . import find, plan, sweep
+from . import find, large_rate, plan, sweep
 
-COMMANDS = {"find": find, "sweep": sweep, "plan": plan}
+COMMANDS = {"find": find, "sweep": sweep, "large-rate": large_rate, "plan": plan}
 _INPUT = (ValueError, TypeError, ImportError, OSError)
 
 
@@ -56,12 +56,13 @@ def parser():
     """The ``argparse`` parser of all commands."""
     top = argparse.ArgumentParser(prog="python -m lrlib", description="Learning rates: find one, compare many, plan.",
                                   allow_abbrev=False)
-    commands = top.add_subparsers(dest="command", required=True, metavar="find|sweep|plan")
+    commands = top.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
     for name, module in COMMANDS.items():
         words = module.__doc__.strip().splitlines()[0]
         command = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
         module.add(command)
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
-        command.add_argument("--figure", metavar="FILE", help="draw into this .png, .svg or .pdf (needs matplotlib)")
+        if getattr(module, "FIGURE", True):
+            command.add_argument("--figure", metavar="FILE", help="draw into this .png, .svg or .pdf (needs matplotlib)")
         command.add_argument("--traceback", action="store_true", help="show where in your own code an error arose")
     return top

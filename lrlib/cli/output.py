@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 from ..record import write_atomically
@@ -40,26 +41,36 @@ def table(rows):
        0   0.1
       10  0.05
     """
-    widths = [max(map(len, column)) for column in zip(*rows)]
+    widths = [max(map(_cells, column)) for column in zip(*rows)]
     words = not rows[-1][0][:1].isdigit()
-    lines = ([text.rjust(width) for text, width in zip(row, widths)] for row in rows)
-    return "\n".join("  ".join([row[0].ljust(widths[0]), *line[1:]] if words else line).rstrip()
+    lines = ([" " * (width - _cells(text)) + text for text, width in zip(row, widths)] for row in rows)
+    return "\n".join("  ".join([row[0] + " " * (widths[0] - _cells(row[0])), *line[1:]] if words else line).rstrip()
                      for row, line in zip(rows, lines))
+
+
+def _cells(text):
+    """Width on a terminal, where a Japanese character takes two places."""
+    return len(text) + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
 
 
 def say(options, text, data):
     """Print the text, or with ``--json`` the data, in which nan becomes null."""
-    print(json.dumps(_plain(data), ensure_ascii=False, allow_nan=False) if options.json else text, flush=True)
+    print(json.dumps(plain(data), ensure_ascii=False, allow_nan=False) if options.json else text, flush=True)
 
 
-def _plain(value):
+def plain(value):
+    """A value as JSON knows it: arrays as lists, nan and infinite numbers as None.
+
+    >>> plain({"loss": float("nan"), "seeds": (1, 2)})
+    {'loss': None, 'seeds': [1, 2]}
+    """
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, list):
-        return _plain(value)
+        return plain(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -85,8 +96,8 @@ class Progress:
 
 def checked(options):
     """Raise before anything runs if a file that is asked for could not be written at the end."""
-    wanted = {"--figure": (options.figure, FIGURES), "--record": (getattr(options, "record", None), (".npz",))}
-    for flag, (name, endings) in wanted.items():
+    for flag, endings in {"--figure": FIGURES, "--record": (".npz",), "--html": (".html",)}.items():
+        name = getattr(options, flag.removeprefix("--"), None)
         if name is None:
             continue
         if Path(name).suffix.lower() not in endings:
@@ -96,7 +107,7 @@ def checked(options):
             raise ValueError(f"{flag} {name}: there is no folder {Path(name).parent}")
         if Path(name).is_dir() or not os.access(folder, os.W_OK):
             raise ValueError(f"{flag} {name}: {'it is a folder' if Path(name).is_dir() else 'its folder is read-only'}")
-    if options.figure:
+    if getattr(options, "figure", None):
         try:
             import matplotlib  # noqa: F401
         except ImportError:

@@ -11,8 +11,8 @@ from .expression import plan
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def add_training(command, seeds):
-    """Add what ``find`` and ``sweep`` share."""
+def add_training(command, seeds, record=True):
+    """Add what the training commands share; ``record``: whether there is one record of all runs."""
     add = command.add_argument
     add("task", metavar="TASK", help="digits, mnist1d, breast_cancer, …; module:function; or path/to/file.py:function")
     add("--rule", default="sgd", help="update rule (default sgd)")
@@ -24,7 +24,8 @@ def add_training(command, seeds):
     add("--path", default="auto", choices=("auto", "eager", "compiled", "loop"), help="how lanes are computed (auto)")
     add("--jobs", type=int, metavar="N", help="divide the lanes into N parts on processes; -1: one a processor")
     add("--cluster", metavar="ADDRESS", help="divide them over the Dask cluster of this scheduler, as tcp://host:8786")
-    add("--record", metavar="FILE.npz", help="store the record of all runs")
+    if record:
+        add("--record", metavar="FILE.npz", help="store the record of all runs")
     add("--quiet", action="store_true", help="no progress; there is none either where it would not be seen")
 
 

@@ -1,0 +1,57 @@
+"""Does a rate above the convergence threshold pay off? Search it, fine-tune and average above it, compare, report."""
+
+import argparse
+
+from . import output, source
+from .values import add_training, rates, training
+
+FIGURE = False          # the page has its own
+
+
+def add(command):
+    """Add the arguments of ``large-rate``."""
+    add_training(command, seeds=5, record=False)
+    add = command.add_argument
+    add("--steps", type=int, help="updates before fine-tuning (default: the task's)")
+    add("--finetune-steps", type=int, metavar="STEPS", help="updates of fine-tuning (default: half of --steps)")
+    add("--finetune-rates", type=rates, metavar="A,B,…", help="small rates (0.1, 0.3 and 1 times the threshold)")
+    add("--averages", type=_wholes, default=(2, 5, 10, 20), metavar="A,B,…", help="snapshots to average (2,5,10,20)")
+    add("--converged", type=float, default=1e-2, metavar="LOSS", help="training loss that counts as converged (0.01)")
+    add("--start", type=float, metavar="RATE", help="a rate that converges (default: what a range test suggests)")
+    add("--by", choices=("metric", "loss"), default="metric", help="score of the comparison (metric)")
+    add("--lowest", action="store_true", default=None, help="the metric is best low")
+    add("--folder", help="keep what is finished there; the same call goes on from it; the chosen weights go there")
+    add("--html", metavar="FILE", help="write the report as a page that needs nothing else")
+    add("--language", choices=("en", "ja"), default="en", help="of the table and the page (en)")
+
+
+def run(options):
+    """Carry out ``large-rate``."""
+    output.checked(options)
+    from ..recipe import large_rate
+
+    task, progress = source.task(options.task), output.Progress(options.quiet)
+    settings = training(options)
+    with output.cluster(options.cluster):
+        report = large_rate(
+            task, options.rule, seeds=options.seeds, steps=options.steps, finetune_steps=options.finetune_steps,
+            finetune_rates=options.finetune_rates, averages=options.averages, converged=options.converged,
+            start=options.start, by=options.by, lowest=options.lowest, jobs=settings.pop("jobs", 1),
+            folder=options.folder, progress=lambda text: progress(f"{task.name}: {text}", always=True), **settings)  # fmt: skip
+    progress.end()
+    if options.html:
+        report.to_html(options.html, language=options.language)
+    output.say(options, report.table(options.language), report.to_dict())
+    return 0 if report.recommended is not None else 1
+
+
+def _wholes(text):
+    """Numbers of snapshots, for ``argparse``.
+
+    >>> _wholes("2,10")
+    [2, 10]
+    """
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: whole numbers with commas, as 2,5,10") from None
