@@ -6,6 +6,9 @@ import { WORDS } from "../../widgets/js/core/i18n.js";
 import { decimate, logTicks, range, round, smooth, text, ticks } from "../../widgets/js/core/numbers.js";
 import { choices, nearest, unpack, value } from "../../widgets/js/core/recorded.js";
 import { Series, floats } from "../../widgets/js/core/series.js";
+import { Net, sharpness, top, uniform } from "../../widgets/js/core/net.js";
+import { stand } from "../../widgets/js/edge.js";
+import { descent } from "../../widgets/js/edge_task.js";
 import { outcome } from "../../widgets/js/sweep_lab.js";
 
 test("ticks are round, inside and evenly spaced", () => {
@@ -119,6 +122,30 @@ test("each well has the limit 2/f″ at its bottom, where the slope is zero", ()
     c.minima.forEach((x, i) => { assert.ok(Math.abs(c.g(x)) < 1e-9); assert.ok(c.h(x) > 0); assert.ok(Math.abs(c.limits[i] * c.h(x) - 2) < 1e-9); });
     assert.ok(Math.min(...c.minima.map(c.f)) === 0);
   }
+});
+
+test("gradient and Hessian-vector product are the differences of loss and gradient", () => {
+  const net = new Net([1, 4, 3, 1], [-0.5, 0.2, 0.9], [1, -1, 0.5]), w = net.start(2), next = uniform(9), v = w.map(() => next() - 0.5);
+  const at = (e) => { const g = new Float64Array(net.size); return [net.measure(w.map((x, i) => x + e * v[i]), g), g]; };
+  const g = new Float64Array(net.size), hv = new Float64Array(net.size), e = 1e-5, [up, gUp] = at(e), [down, gDown] = at(-e);
+  net.measure(w, g, v, hv);
+  assert.ok(Math.abs(g.reduce((s, x, i) => s + x * v[i], 0) - (up - down) / (2 * e)) < 1e-8);
+  hv.forEach((x, i) => assert.ok(Math.abs(x - (gUp[i] - gDown[i]) / (2 * e)) < 1e-7));
+  const { value, vector } = sharpness(net, w, v, { accuracy: 1e-12 }), u = new Float64Array(net.size);
+  net.measure(w, new Float64Array(net.size), vector, u);
+  u.forEach((x, i) => assert.ok(Math.abs(x - value * vector[i]) < 1e-4 * Math.abs(value) * Math.hypot(...vector)));
+});
+
+test("the largest eigenvalue of a tridiagonal matrix is found, also a negative one", () => {
+  assert.ok(Math.abs(top([2, 2, 2], [1, 1]) - (2 + Math.SQRT2)) < 1e-12);
+  assert.ok(Math.abs(top([-3, -1], [0]) + 1) < 1e-12);
+  assert.equal(top([5], []), 5);
+});
+
+test("a rate that is far too large ends the run, and the edge has a width", () => {
+  const rows = [...descent({ width: 5, seed: 0, steps: 200, every: 20 }, () => 5)], end = rows.at(-1);
+  assert.ok(rows.length < 200 && Number.isNaN(end[2]) && !(end[1] <= 1000 * rows[0][1]));
+  assert.deepEqual([10, 19, 20, 21, 25].map((s) => stand(s, 0.1)), ["below", "on", "on", "on", "above"]);
 });
 
 test("both languages have the same labels and sentences, and Japanese is Japanese", () => {

@@ -23,10 +23,10 @@ def test_pure_functions(need):
     done = subprocess.run(["node", "--test", str(HERE / "kit.test.mjs")], cwd=ROOT, capture_output=True, text=True,
                           encoding="utf-8")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert int(re.search(r"# pass (\d+)", done.stdout).group(1)) >= 14
+    assert int(re.search(r"# pass (\d+)", done.stdout).group(1)) >= 17
 
 
-@pytest.mark.parametrize("name, limit", [("kit.js", 44_000), ("page.js", 46_000), ("kit.css", 6_000)])
+@pytest.mark.parametrize("name, limit", [("kit.js", 72_000), ("page.js", 74_000), ("kit.css", 6_000)])
 def test_the_kit_stays_small(name, limit):
     assert len((STATIC / name).read_bytes()) <= limit
 

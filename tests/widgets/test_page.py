@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from lrwidgets import Stride, SweepLab, TrainingLab
+from lrwidgets import EdgeOfStability, Stride, SweepLab, TrainingLab
 from lrwidgets.base import STATIC
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -116,7 +116,7 @@ def test_the_slider_stops_at_the_limit_by_keyboard(show):
 
 
 def test_every_control_is_labelled_and_leaves_arrow_keys_alone(show):
-    page = show([Stride(), TrainingLab(), SweepLab()])
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability()])
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     bare = page.evaluate("() => [...document.querySelectorAll('.lrw input, .lrw select, .lrw button, .lrw summary')]"
                          ".filter(e => e.dataset.lmSuppressShortcuts !== 'true' || !((e.labels && e.labels.length)"
@@ -165,6 +165,33 @@ def test_playing_can_be_paused_and_stopped(show):
     page.wait_for_selector("[data-status=done]")
 
 
+def test_the_edge_trains_in_the_page_and_its_rate_moves_in_mid_run(show):
+    page = show([EdgeOfStability(units=10, steps=20_000)])
+    says(page, "Recorded at rate 0.05")
+    assert page.locator(".lrw").get_attribute("data-verdict") == "on"
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("[data-status=running]")
+    says(page, "2/rate is 40")
+    rate = page.get_by_role("slider", name="Learning rate")
+    rate.focus()
+    rate.press("End")
+    says(page, "the loss left at rate 0.5")
+    page.wait_for_selector("[data-status=done][data-verdict=gone]")
+    rate.press("Home")
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("[data-status=running][data-verdict=below]")
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_selector("[data-status=paused]")
+    page.get_by_role("button", name="Resume").click()
+    page.wait_for_selector("[data-status=running]")
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector("[data-status=stopped]")
+    page.locator("summary").click()
+    assert page.locator("table tbody tr").count() >= 1
+    page.get_by_role("button", name="Reset").click()
+    says(page, "Recorded at rate 0.01")
+
+
 def test_recorded_sweep_moves_its_threshold_with_the_target(show):
     page = show([SweepLab(optimizer="sgd")])
     page.wait_for_selector("[data-life=recorded]")
@@ -204,12 +231,15 @@ def test_stored_links_work_without_a_kernel(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800])
 def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
-    page = show([Stride(lang="ja", curve="dent"), TrainingLab(lang="ja"), SweepLab(lang="ja")], lang="ja", theme=theme, width=width)
+    page = show([Stride(lang="ja", curve="dent"), TrainingLab(lang="ja"), SweepLab(lang="ja"),
+                 EdgeOfStability(lang="ja")], lang="ja", theme=theme, width=width)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     says(page, "止まるのは")
     says(page, "記録です", 1)
     says(page, "記録です", 2)
+    page.locator("[data-kind=edge_of_stability]").scroll_into_view_if_needed()
+    says(page, "2/学習率", 3)
     assert page.locator(".lrw").first.get_attribute("lang") == "ja"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     dark = page.evaluate("() => getComputedStyle(document.querySelector('.lrw')).colorScheme")
@@ -239,7 +269,7 @@ def test_a_view_that_is_taken_away_leaves_nothing_behind(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(show, theme):
     axe = pathlib.Path(__file__).parents[1] / "pages" / "vendor" / "axe.min.js"
-    page = show([Stride(), TrainingLab(), SweepLab()], theme=theme)
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability()], theme=theme)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     page.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")

@@ -13,8 +13,10 @@ export class StoredModel {
   set(key, value) {
     if (Object.is(this.values[key], value)) return;
     this.values[key] = value;
-    for (const event of ["change:" + key, "change"]) for (const f of [...(this.hears.get(event) || [])]) f(this, value);
+    for (const event of ["change:" + key, "change"]) this.fire(event, this, value);
   }
+
+  fire(event, ...heard) { for (const f of [...(this.hears.get(event) || [])]) f(...heard); }
 
   save_changes() {}
 

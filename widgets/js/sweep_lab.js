@@ -87,7 +87,6 @@ class SweepLab extends Lab {
   show() {
     const d = this.table(), { t } = this, s = this.status, now = d.losses[d.losses.length - 1], target = this.model.get("target");
     const n = this.life === "recorded" ? this.file.made.steps : this.model.get("steps"), made = now ? d.steps[d.steps.length - 1] : 0;
-    this.progress.value = n ? Math.min(1, made / n) : 0;
     let words;
     if (!now) words = (t.trains[s] || t.trains.idle)({ made, n, loss: "–", rate: "–" });
     else {
@@ -97,7 +96,7 @@ class SweepLab extends Lab {
       if (gone) words += t.space + t.sweeps.gone(v);
     }
     if (this.life === "recorded") words = t.sweepRecorded({ seed: this.file.made.seed, momentum: this.hasMomentum ? text(value(this.file, this.run, "momentum")) : null }) + t.space + words;
-    this.frame.speak(words, t.sweeps.picture({ lanes: d.rates.length }) + t.space + words, this.busy ? 1500 : 300);
+    this.tell(words, t.sweeps.picture({ lanes: d.rates.length }), made, n);
   }
 
   numbers() {

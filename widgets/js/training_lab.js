@@ -71,14 +71,13 @@ class TrainingLab extends Lab {
   show() {
     const { t } = this, [now] = this.curves(), s = this.status, n = this.total();
     const made = !now ? 0 : this.life === "recorded" ? Math.round(this.player.at * n) : this.stream.rows.n;
-    this.progress.value = n ? Math.min(1, made / n) : 0;
     const end = now ? now.mean[now.mean.length - 1] : NaN, rate = now ? now.rate[now.rate.length - 1] : NaN, first = now && now.loss.find(Number.isFinite);
     const v = { made, n, loss: text(end), rate: text(rate) };
     let words = (t.trains[now && made >= n && s !== "failed" ? "done" : s] || t.trains.idle)(v);
     if (now && (!Number.isFinite(now.loss[now.loss.length - 1]) || end > 2 * first)) words += t.space + t.trains.gone();
     else if (now && made >= n && end > 0.6 * first) words += t.space + t.trains.flat();
     if (this.life === "recorded") words = t.recordedAt({ lr: text(value(this.file, this.run, "lr")), seed: this.file.made.seed }) + t.space + words;
-    this.frame.speak(words, t.trains.picture(v) + t.space + words, this.busy ? 1500 : 300);
+    this.tell(words, t.trains.picture(v), made, n);
   }
 
   numbers() {

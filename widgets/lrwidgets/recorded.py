@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 
-from . import runs
+from . import edge, runs
 from .base import STATIC
 from .sweep_lab import DEFAULTS, PICTURES, WINDOW, _mean, _spaced, _suggest
 
@@ -33,6 +33,7 @@ SHOWN = {"digits": tuple(LRS), "mnist1d": ("sgd", "adam")}
 SCHEDULES = {"digits": ("constant", "step", "cosine", "warmup-cosine"), "mnist1d": ("constant", "cosine")}
 MOMENTA = {"momentum": (0.5, 0.9, 0.99), "nesterov": (0.9,)}
 RATES = _spaced(1e-4, 10.0, 41)
+EDGE_RATES, EDGE_STEPS, EDGE_UNITS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3), 3000, 50
 
 
 def pack(column: dict, values) -> bytes:
@@ -143,6 +144,24 @@ def sweep_lab() -> dict:
     return {"v": 1, "made": made, "axes": axes, "columns": [column], "runs": out}
 
 
+def edge_run(lr: float, steps: int = EDGE_STEPS):
+    """Train one run at the edge of stability; return its ``(losses, sharpnesses)`` every 20 steps, nan once it diverged."""
+    loss, high = np.full((2, EDGE_STEPS // edge.EVERY), np.nan)
+    for event in edge.descent(EDGE_UNITS, SEED, lr, steps):
+        if event.step % edge.EVERY == 0 and np.isfinite(event.lr):
+            loss[event.step // edge.EVERY], high[event.step // edge.EVERY] = event.loss, event.sharpness
+    return loss, high
+
+
+def edge_of_stability() -> dict:
+    """Train every recorded run at the edge of stability and return the file's data."""
+    columns = [{"name": n, "lo": lo, "hi": 1e4, "log": True, "n": EDGE_STEPS // edge.EVERY}
+               for n, lo in (("loss", 1e-7), ("sharpness", 1e-2))]
+    out = [{"at": [i], "b64": _text(b"".join(map(pack, columns, edge_run(lr))))} for i, lr in enumerate(EDGE_RATES)]
+    made = _made(steps=EDGE_STEPS, every=edge.EVERY, units=EDGE_UNITS)
+    return {"v": 1, "made": made, "axes": [{"name": "lr", "values": list(EDGE_RATES), "log": True}], "columns": columns, "runs": out}
+
+
 def _text(raw: bytes) -> str:
     return base64.b64encode(raw).decode("ascii")
 
@@ -160,9 +179,9 @@ def read(name: str) -> dict:
 
 def main(arguments: list[str] | None = None) -> int:
     """Train and write the files that are named; all of them without a name."""
-    makers = {"training_lab": training_lab, "sweep_lab": sweep_lab}
+    makers = {"training_lab": training_lab, "sweep_lab": sweep_lab, "edge_of_stability": edge_of_stability}
     parser = argparse.ArgumentParser(prog="python -m lrwidgets.recorded", description=main.__doc__)
-    parser.add_argument("names", nargs="*", choices=[*makers, []], help="training_lab, sweep_lab")
+    parser.add_argument("names", nargs="*", choices=[*makers, []], help=", ".join(makers))
     FOLDER.mkdir(exist_ok=True)
     for name in parser.parse_args(arguments).names or makers:
         text = script(name, makers[name]())

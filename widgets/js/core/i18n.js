@@ -1,4 +1,5 @@
 // Every label and sentence of the page, in English and Japanese; a test holds the keys equal.
+import { EDGE } from "./i18n_edge.js";
 import { TRAIN } from "./i18n_train.js";
 
 export const STRIDE = {
@@ -50,8 +51,8 @@ export const STRIDE = {
   },
 };
 
-const merge = (a, b) => ({ ...a, ...b, title: { ...a.title, ...b.title } });
+const merge = (...all) => ({ ...Object.assign({}, ...all), ...Object.fromEntries(["title", "lives"].map((k) => [k, Object.assign({}, ...all.map((a) => a[k]))])) });
 
-export const WORDS = { en: merge(STRIDE.en, TRAIN.en), ja: merge(STRIDE.ja, TRAIN.ja) };
+export const WORDS = Object.fromEntries(["en", "ja"].map((lang) => [lang, merge(STRIDE[lang], TRAIN[lang], EDGE[lang])]));
 
 export const words = (lang) => WORDS[lang] || WORDS.en;

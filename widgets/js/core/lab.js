@@ -1,7 +1,8 @@
-// What both labs share: a frame with buttons and progress, and three lives. "live": Python trains. "recorded": the
-// page plays recorded real runs. "asleep": neither is there; the last stored picture stays.
+// What the labs share: a frame with buttons and progress, and four lives. "live": Python trains. "page": the page
+// trains. "recorded": the page plays recorded real runs. "asleep": none is there; the last stored picture stays.
 import { button, h } from "./controls.js";
 import { Frame } from "./frame.js";
+import { PageKernel } from "./kernel.js";
 import { Model } from "./model.js";
 import { choices, nearest, Player, whenSeen } from "./recorded.js";
 import { Stream } from "./stream.js";
@@ -13,7 +14,8 @@ const BUSY = ["waiting", "loading", "running", "paused", "stopping"];
 // A lab says what to draw and to tell, and: `wants`, the traits that pick one of the recorded runs; `keeps`, the controls
 // that stay in use beside a recording.
 export class Lab {
-  constructor(raw, el, kind, { draw, height }) {
+  constructor(raw, el, kind, { draw, height, train = null }) {
+    if (raw.stored && train) this.kernel = raw.kernel ||= new PageKernel(raw, train);
     this.model = new Model(raw);
     this.life = "asleep"; this.file = null;
     this.frame = new Frame(this.model, el, { kind, draw: (...a) => draw(...a), height });
@@ -69,12 +71,12 @@ export class Lab {
   }
 
   loadRuns(raw, kind) {
-    raw.recorded(kind).then((file) => { this.file = file; if (this.life !== "live") { this.awaken("recorded"); this.onFile(); this.update(); } },
+    raw.recorded(kind).then((file) => { this.file = file; if (this.kernel) this.update(); else if (this.life !== "live") { this.awaken("recorded"); this.onFile(); this.update(); } },
       () => this.frame.failure(this.t.noRecording));
   }
 
   heard(what) {
-    if (what === "life") { this.player.pause(); this.awaken("live"); this.onFile(); }
+    if (what === "life") { this.player.pause(); this.awaken(this.stream.live); this.onFile(); }
     if (what === "clear") this.stream.meta = this.describe();
     this.update();
   }
@@ -106,7 +108,7 @@ export class Lab {
   }
 
   press(name) {
-    if (this.life === "live") { this.model.send(name === "pause" && this.status === "paused" ? "resume" : name); if (name === "reset") this.forget(); return; }
+    if (this.life === "live" || this.life === "page") { this.model.send(name === "pause" && this.status === "paused" ? "resume" : name); if (name === "reset") this.forget(); return; }
     const p = this.player, halted = !p.playing && p.at < 1;
     if (name === "run") p.play(0, still());
     else if (name === "pause") { if (halted) p.play(p.at, still()); else p.pause(); }
@@ -127,5 +129,11 @@ export class Lab {
     this.frame.picture.soon();
   }
 
-  end() { this.frame.end(); }
+  // The sentence, and the way that the run has come.
+  tell(words, picture, made, steps) {
+    this.progress.value = steps ? Math.min(1, made / steps) : 0;
+    this.frame.speak(words, picture + this.t.space + words, this.busy ? 1500 : 300);
+  }
+
+  end() { this.kernel?.end(); this.frame.end(); }
 }

@@ -21,7 +21,7 @@ export class Stream {
 
   hear(message, buffers) {
     if (message.is === "live") {
-      this.live = true; this.serial = message.serial;
+      this.live = message.life || "live"; this.serial = message.serial;
       if (message.rows > this.rows.n) this.model.send("resync");
       this.changed("life");
     } else if (message.is === "clear") this.clear(message.serial);
