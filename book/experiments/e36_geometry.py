@@ -1,0 +1,191 @@
+"""E36: where the solutions of different pre-training rates lie, and how flat the places are.
+
+The networks of `large_rates`, at every pre-training rate: angle and straight-line barriers
+between what two fine-tuning rates and weight averaging make of the same weights; sharpness
+and adaptive sharpness; which regime the rate belongs to; and how flatness and sparsity go
+with test accuracy, as rank correlations over the rates.
+"""
+
+import numpy as np
+import torch
+from flatness import adaptive, plain
+from large_rates import trained
+from quantities import fixed, per_seed
+from scipy.stats import spearmanr
+
+from lrbook.experiment import Experiment, measured
+from lrlib.activity import activity
+from lrlib.evaluation import evaluate_weights
+from lrlib.landscape import angles
+from lrlib.regimes import borders
+from lrlib.streams import initial_model
+
+ID = "e36_geometry"
+QUESTION = "What kind of place does a pre-training rate lead to, and does its flatness go with accuracy?"
+
+LEARNED = 0.2
+WITHIN = np.linspace(0, 1, 7)[1:-1]
+
+
+def flat(weights):
+    """[*axes, …] as lanes [L, …] for two leading axes."""
+    return {name: w.reshape(-1, *w.shape[2:]) for name, w in weights.items()}
+
+
+def at(found, way, fine=None):
+    """Weights [rate, seed, …] and scores of a way."""
+    weights, scores = found.weights[way], found.scores[way]
+    return weights if fine is None else {n: w[fine] for n, w in weights.items()}, \
+        scores if fine is None else {n: v[fine] for n, v in scores.items()}
+
+
+def heights(task, one, two, seeds):
+    """Error barriers on the straight line, in percentage points: {"train", "test"} → [L]; ends are (weights, scores)."""
+    parts = ("train", "test")
+    ends = {p: (2 - one[1][f"{p}_metric"].ravel() - two[1][f"{p}_metric"].ravel()) / 2 for p in parts}
+    top = {p: 1 - np.minimum(one[1][f"{p}_metric"].ravel(), two[1][f"{p}_metric"].ravel()) for p in parts}
+    for a in WITHIN:
+        between = {n: ((1 - a) * one[0][n] + a * two[0][n]).astype(np.float32) for n in one[0]}
+        value = evaluate_weights(task, between, sets=parts, seeds=seeds)
+        top = {p: np.maximum(top[p], 1 - value[f"{p}_metric"]) for p in parts}
+    return {p: 100 * (top[p] - ends[p]) for p in parts}
+
+
+def turned(one, two):
+    """Angles between lanes in radians, [L]."""
+    lanes = range(len(next(iter(one.values()))))
+    return np.array([angles({n: w[i] for n, w in one.items()}, {n: w[i] for n, w in two.items()})["all"] for i in lanes])
+
+
+def sparsity(task, weights):
+    """Share of zeros among the hidden activations on the test set, mean of the layers, [L]."""
+    tensors = {n: torch.as_tensor(w) for n, w in weights.items()}
+    return np.mean([layer.sparsity for layer in activity(task.model(), task.test[0], parameters=tensors)], axis=0)
+
+
+def pairs(found):
+    """Angles and barriers, [rate, seed], between the two fine-tuning rates and between their larger one and an average."""
+    way = min((w for w in found.weights if w.startswith("swa")), key=lambda w: int(w[3:]))
+    low, high, mean = at(found, "finetuned", 0), at(found, "finetuned", -1), at(found, way)
+    shape = high[1]["train_loss"].shape
+    seeds, q = np.tile(np.arange(shape[1]), shape[0]), {}
+    for name, one in (("fine_rates", low), ("average", mean)):
+        ends = [(flat(e[0]), e[1]) for e in (one, high)]
+        q[f"angle_{name}"] = turned(ends[0][0], ends[1][0]).reshape(shape)
+        for part, value in heights(found.task, *ends, seeds).items():
+            q[f"{part}_barrier_{name}"] = value.reshape(shape)
+    return q
+
+
+def places(found, count):
+    """Sharpness, adaptive sharpness and sparsity of the fine-tuned networks, [rate, seed]."""
+    task, shape = found.task, found.scores["pretrained"]["train_loss"].shape
+    seeds, q = np.tile(np.arange(shape[1]), shape[0]), {}
+    low, high = (flat(at(found, "finetuned", fine)[0]) for fine in (0, -1))
+    q["sharpness_low"] = np.log10(np.maximum(plain(task, low, seeds, count), 1e-6)).reshape(shape)
+    q["sharpness"] = np.log10(np.maximum(plain(task, high, seeds, count), 1e-6)).reshape(shape)
+    q["adaptive_sharpness"] = np.log10(np.maximum(adaptive(task, high, seeds, count), 1e-6)).reshape(shape)
+    q["sparsity"] = sparsity(task, high).reshape(shape)
+    return q
+
+
+def regimes(found, barrier):
+    """The regime of every rate and seed by `lrlib.regimes`."""
+    seeds = range(found.scores["pretrained"]["train_loss"].shape[1])
+    untrained = []
+    for s in seeds:
+        x, y = found.task.train_for(s)
+        with torch.no_grad():
+            untrained.append(float(found.task.loss(initial_model(found.task, s)(x), y)))
+    return borders(found.lr, found.scores["pretrained"]["train_loss"], np.array(untrained), converged=found.converged,
+                   finetuned=np.moveaxis(found.scores["finetuned"]["test_metric"], 0, 1), barrier=barrier, margin=0.015)
+
+
+def run(mode):
+    """Train and measure; `mode` "full": 10 seeds, curvature on 300 examples, "quick": 3 seeds, 40 examples."""
+    found = trained(mode)
+    count = 300 if mode == "full" else 40
+    between, place = pairs(found), places(found, count)
+    return curves(found, between, place) | contrasts(found, between, place, count) | hints(found, place)
+
+
+def curves(found, between, place):
+    rate, about = {"lr": found.lr}, {
+        "angle_fine_rates": "angle between the results of the smallest and the largest fine-tuning rate, from the same weights",
+        "angle_average": "angle between the mean of the weights of the last epochs and the result of the largest fine-tuning rate",
+        "train_barrier_fine_rates": "training error barrier between the results of the smallest and the largest fine-tuning rate",
+        "test_barrier_fine_rates": "the same for the test error",
+        "train_barrier_average": "training error barrier between the mean of the weights of the last epochs and the largest fine-tuning rate",
+        "test_barrier_average": "the same for the test error",
+        "sharpness_low": "log10 of the largest Hessian eigenvalue after the smallest fine-tuning rate",
+        "sharpness": "log10 of the largest Hessian eigenvalue after the largest fine-tuning rate",
+        "adaptive_sharpness": "log10 of the adaptive sharpness after the largest fine-tuning rate",
+        "sparsity": "share of hidden activations that are 0 on the test set, after the largest fine-tuning rate",
+    }
+    unit = lambda name: "radians" if "angle" in name else "percentage points" if "barrier" in name else "log10" if "sharp" in name else "share"
+    bands = {"angle": 0.5, "train": 30.0, "test_": 30.0, "sharp": 1.5, "adapt": 1.5, "spars": 0.2}
+    q = {n: per_seed(v, unit(n), rate, about[n], band=bands[n[:5]]) for n, v in (between | place).items()}
+    kinds = regimes(found, between["train_barrier_fine_rates"])
+    for name in ("1", "2A", "2B", "3"):
+        q[f"regime_{name}"] = per_seed((kinds.regime == name).astype(float), "share of seeds", rate, f"seeds in which the rate belongs to regime {name}", band=0.7)
+    for way in ("pretrained", "constant"):
+        q[f"{way}_accuracy"] = per_seed(found.accuracy(way), "accuracy", rate, f"test accuracy: {way}", band=0.15)
+    q["pretrain_loss"] = per_seed(found.scores["pretrained"]["train_loss"], "nats", rate, "training loss after the pre-training", band=1.0)
+    q["finetuned_accuracy"] = per_seed(found.accuracy("finetuned"), "accuracy", {"finetune_lr": found.flr} | rate, "test accuracy after fine-tuning", band=0.15)
+    return q | {"threshold": fixed(found.lr[found.threshold()], "rate", {}, "largest rate whose median training loss is under the limit", band=1.0)}
+
+
+def contrasts(found, between, place, count):
+    settled, above, small = np.arange(found.threshold() + 1), found.above(), found.small()
+    fine, rate = found.best_fine(above)
+    below, best = found.best("finetuned", settled, fine), found.best("constant", settled)
+    test, seeds = found.accuracy("finetuned"), np.arange(len(found.accuracy("constant")[0]))
+    picked = [({n: w[fine, r] for n, w in found.weights["finetuned"].items()}, {n: v[fine, r] for n, v in found.scores["finetuned"].items()}) for r in (below, rate)]
+    across = heights(found.task, *picked, seeds)["test"]
+    same = between["test_barrier_fine_rates"][rate]
+    one = np.log10(plain(found.task, {n: w[best] for n, w in found.weights["constant"].items()}, seeds, count))
+    two = np.log10(plain(found.task, picked[1][0], seeds, count))
+    return {
+        "quality_by_first_rate": per_seed(
+            test[fine, rate] - test[fine, small].mean(axis=0), "accuracy", {},
+            "test accuracy after the same fine-tuning: best rate above the threshold minus rates up to a sixth of it", band=0.15),
+        "quality_over_converging": per_seed(
+            test[fine, rate] - found.accuracy("constant")[best], "accuracy", {},
+            "test accuracy: fine-tuned from the best rate above the threshold minus best converging constant rate, equal steps", band=0.15),
+        "barrier_by_first_rate": per_seed(
+            across - same, "percentage points", {},
+            "test error barrier between two first rates (best below and best above the threshold, same fine-tuning) minus that between two fine-tuning rates (same first rate)", band=30.0),
+        "flatter_plain": per_seed(
+            one - two, "decades", {}, "log10 of the sharpness: best converging constant rate minus fine-tuned from the best rate above the threshold", band=2.0),
+        "flatter_finetuned": per_seed(
+            place["sharpness_low"][small].mean(axis=0) - place["sharpness_low"][above].mean(axis=0), "decades", {},
+            "log10 of the sharpness after the smallest fine-tuning rate: first rates up to a sixth of the threshold minus rates above it", band=2.0),
+    }
+
+
+def hints(found, place):
+    """How flatness and sparsity go with test accuracy over the rates that learn something, and what a choice by them costs."""
+    test, valid = found.accuracy("finetuned")[-1], found.accuracy("finetuned", "valid")[-1].mean(axis=1)
+    whole = np.all([np.isfinite(v).all(axis=1) for v in place.values()], axis=0)
+    among = np.flatnonzero((valid > LEARNED) & whole)
+    best, q = among[valid[among].argmax()], {}
+    signs = {"flatness": -place["sharpness"], "adaptive_flatness": -place["adaptive_sharpness"], "sparsity": place["sparsity"]}
+    for name, value in signs.items():
+        rank = [spearmanr(value[among, s], test[among, s]).statistic for s in range(test.shape[1])]
+        chosen = among[value[among].mean(axis=1).argmax()]
+        q[f"{name}_correlation"] = measured(rank, "rank correlation", method="bootstrap", band=1.5, about=f"Spearman correlation of {name.replace('_', ' ')} and test accuracy over the first rates, largest fine-tuning rate")
+        q[f"regret_of_{name}"] = per_seed(test[best] - test[chosen], "accuracy", {}, f"test accuracy of the best first rate (by validation) minus that of the one with the highest {name.replace('_', ' ')}", band=0.2)
+    return q
+
+
+def expect(q):
+    """What two fine-tuning rates make of the same weights is the closer, the nearer the first rate is to the threshold."""
+    assert q["angle_fine_rates"].mean[0] > q["angle_fine_rates"].mean[2]
+    assert q["quality_by_first_rate"].mean > 0
+    assert np.isfinite(q["sharpness"].mean).all() and (np.abs(q["flatness_correlation"].mean) <= 1).all()
+
+
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()
