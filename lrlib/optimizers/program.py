@@ -205,14 +205,21 @@ def _recipe(inside):
 
 def _inductor(body):
     from torch._guards import TracingContext, tracing
-    from torch._inductor import config
+    from torch._inductor import config, cpu_vec_isa
     from torch._inductor.compile_fx import compile_fx_inner
     from torch._inductor.virtualized import V
 
     examples = [node.meta["val"] for node in body.graph.nodes if node.op == "placeholder"]
     fake = examples[0].fake_mode
-    with tracing(TracingContext(fake)), V.set_fake_mode(fake), config.patch(size_asserts=False, compile_threads=1):
-        compiled = compile_fx_inner(body, examples, is_inference=True)
+    # What the processor can do is taken from its flags: to build a trial program for it takes longer than all the rest.
+    trusted = {"size_asserts": False, "compile_threads": 1}
+    trusted |= {"cpp.vec_isa_ok": True} if config.cpp.vec_isa_ok is None else {}
+    with tracing(TracingContext(fake)), V.set_fake_mode(fake), config.patch(trusted):
+        try:
+            compiled = compile_fx_inner(body, examples, is_inference=True)
+        except Exception:
+            cpu_vec_isa.valid_vec_isa_list.cache_clear()                      # others shall have the trial
+            raise
     if examples[0].device.type == "cpu":
         return compiled.current_callable   # takes g in any shape; what stands around it takes longer than a small tensor
     return _flattening(compiled)

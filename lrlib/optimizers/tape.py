@@ -22,6 +22,7 @@ WRITTEN = {operator.mul: "torch.mul({0}, {1}, out={out})", operator.add: "torch.
            operator.sub: "torch.sub({0}, {1}, out={out})", operator.truediv: "torch.div({0}, {1}, out={out})",
            operator.pow: "torch.pow({0}, {1}, out={out})", operator.neg: "torch.neg({0}, out={out})",
            torch.maximum: "torch.maximum({0}, {1}, out={out})", "sqrt": "torch.sqrt({0}, out={out})",
+           "reciprocal": "torch.reciprocal({0}, out={out})",
            "plus": "torch.addcmul({0}, {1}, one, value={2}, out={out})",
            "minus": "torch.addcmul({0}, {1}, one, value=-{2}, out={out})"}
 ONES = {}
@@ -36,7 +37,11 @@ class Recorder(fx.proxy.GraphAppendingTracer):
 
     def __init__(self):
         super().__init__(fx.Graph())
-        self.numbers, self.guards = {}, []
+        self.numbers, self.guards = {}, {}
+
+    def proxy(self, node):
+        """A node as the rule sees it."""
+        return Recorded(node, self)
 
     def proxies(self, names):
         """One input for each name."""
@@ -45,8 +50,14 @@ class Recorder(fx.proxy.GraphAppendingTracer):
     def to_bool(self, proxy):
         """The truth of a condition on numbers."""
         outcome = bool(_number_at(proxy.node, self.numbers))
-        self.guards.append((proxy.node, outcome))
+        self.guards[proxy.node] = outcome
         return outcome
+
+
+class Recorded(fx.Proxy):
+    """A value of a rule while it is recorded, on the device where tapes are played."""
+
+    device = torch.device("cpu")
 
 
 class Tape:
@@ -63,8 +74,9 @@ class Tape:
         targets = [x.node, *(p.node for p in state)]
         self.inputs, self.guards = [p.node for p in numbers], recorder.guards
         own = {x.node, g.node, *targets}
+        _without_quotients(recorder.graph, _reached(recorder.graph.nodes, own))
         results = _merged(recorder.graph, results, _reached(recorder.graph.nodes, own))
-        used = _ancestors([*results, *(node for node, _ in self.guards)])
+        used = _ancestors([*results, *self.guards])
         nodes = [n for n in recorder.graph.nodes if n in used]
         vectors = _reached([n for n in nodes if n not in self.inputs], own)
         self.sums = [n for n in nodes if n not in vectors and n.op != "placeholder"]
@@ -80,17 +92,18 @@ class Tape:
     def head(self, t, options):
         """The numbers that the vectors meet at step t, or None where the rule would branch otherwise than here."""
         values = dict(zip(self.inputs, [t, *options.values()]))
-        for node in self.sums:
-            values[node] = node.target(*[values[a] if isinstance(a, fx.Node) else a for a in node.args])
-        if any(bool(values[node]) != outcome for node, outcome in self.guards):
-            return None
+        for node in (*self.inputs, *self.sums):
+            if node not in values:
+                values[node] = node.target(*[values[a] if isinstance(a, fx.Node) else a for a in node.args])
+            if node in self.guards and bool(values[node]) != self.guards[node]:
+                return None
         return [values[node] for node in self.needed]
 
     def run(self, given):
-        """Play the tape, block by block if the vectors are long."""
+        """Play the tape, block by block if the vectors are long and there is more than one operation."""
         x = given[0]
         one = ONES[x.dtype] if x.dtype in ONES else ONES.setdefault(x.dtype, torch.ones((), dtype=x.dtype))
-        if x.numel() <= BLOCK:
+        if x.numel() <= BLOCK or len(self.plan.lines) == 1:
             return self.play(one, *given)
         middle = self.wide + len(self.needed)
         numbers, scratch = given[self.wide:middle], given[middle:]
@@ -220,6 +233,16 @@ def _merged(graph, results, vectors):
         graph.erase_node(node)
         graph.erase_node(product)
     return results
+
+
+def _without_quotients(graph, vectors):
+    """Write a number over a vector as PyTorch computes it: the reciprocal of the vector, times the number."""
+    for node in graph.find_nodes(op="call_function", target=operator.truediv):
+        number, vector = node.args
+        if vector in vectors and number not in vectors:
+            with graph.inserting_before(node):
+                inverse = graph.create_node("call_method", "reciprocal", (vector,))
+            node.target, node.args = operator.mul, (inverse, number)
 
 
 def _scaled(node, vectors):
