@@ -18,7 +18,7 @@ __all__ = ["SweepEvent", "sweep", "sweep_steps"]
 
 def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
           evaluate=None, path="auto", on_event=None, diverged_at=1e3, plans=None, jobs=None, folder=None,
-          start=None, snapshots=None, **hyper):
+          start=None, snapshots=None, lanes=None, **hyper):
     r"""Train every base rate with every seed and return one `lrlib.record.Record`.
 
     Lane (i, s) applies the rate :math:`\eta_i \cdot \text{plan}(t)` at step t and is the run that
@@ -48,12 +48,15 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
             (`lrlib.sweep.jobs`; on a cluster inside ``joblib.parallel_config(backend="dask")``). The numbers are
             the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep.
         folder: keep every rate's runs there as they finish, and take them from there when the same sweep is asked for
-            again, after it was broken off for example. One rate after another unless ``jobs`` says more.
+            again, after it was broken off for example. One rate a part unless ``lanes`` says more, one after another
+            unless ``jobs`` does.
         start: weights to begin from instead of those of the seeds: a `lrlib.record.Record` of as many lanes, or
             {name: array [L, …]} in the order of the lanes, of all parameters (and of buffers, where they are named).
             A lane then is ``fit(…, start=…)`` from its own. To fine-tune every lane at several rates, repeat the
             lanes of the arrays and give one rate a lane, with one seed.
         snapshots: numbers of updates after which the weights of all lanes are kept, in ``record.snapshots``.
+        lanes: divide the sweep into parts of at most so many lanes, one after another or ``jobs`` at a time. A few hundred
+            small networks a part stay in the processor's cache and in memory; parts of one size share one program.
         hyper: further options of the rule, each a number or one value a rate, as ``momentum=[0.8, 0.9]``.
 
     Raises:
@@ -68,12 +71,12 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         array([0.    , 0.1727,    nan])
     """
     check_task(task, on_event)
-    if jobs is not None or folder is not None:
+    if jobs is not None or folder is not None or lanes is not None:
         from . import jobs as parts
 
         jobs = 1 if jobs is None else jobs
         more = {n: v for n, v in (("start", start), ("snapshots", snapshots)) if v is not None}
-        return parts.run(jobs, task, rule, lr, seeds, on_event, folder, plan=plan, steps=steps, device=device,
+        return parts.run(jobs, task, rule, lr, seeds, on_event, folder, lanes, plan=plan, steps=steps, device=device,
                          dtype=dtype, evaluate=evaluate, path=path, diverged_at=diverged_at, plans=plans, **more, **hyper)
     run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
                snapshots)

@@ -6,6 +6,7 @@ import torch
 from torch.func import grad_and_value, vmap
 from torch.utils._pytree import tree_leaves, tree_map
 
+from ..arguments import first_line
 from ..evaluation import evaluating, measure
 from ..start import projected
 from ..streams import initial_model, random_state, seeded
@@ -48,15 +49,6 @@ def obstacle(task, rule, seed, device, dtype):
     return (_trial(lambda *a: grad_and_value(loss, has_aux=True)(*a)[1], [*start, masks], expected)
             or _evaluation_trial(task, model, start, x, y)
             or _trial(lambda p: projected(task, p), start[:1], projected(task, start[0]), "projection"))
-
-
-def first_line(error):
-    """Kind and first line of an error.
-
-    >>> first_line(ValueError("too large\\nby far")), first_line(AssertionError())
-    ('ValueError: too large', 'AssertionError')
-    """
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0].rstrip(": ")
 
 
 def _trial(function, arguments, expected, what="loss or other buffers"):

@@ -45,15 +45,15 @@ class Part:
     lanes: np.ndarray
 
 
-def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, **settings):
+def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, lanes=None, **settings):
     """Return the Record of ``sweep(task, rule, lr, seeds, **settings)``, computed in ``jobs`` parts under joblib.
 
-    The grid is cut by rates and, where that gives too few parts, by seeds; a part runs on one thread. ``on_event`` is
-    called with a `PartEvent` as each part arrives (all at the end where the backend hands out nothing earlier, as
-    multiprocessing and Ray); its answer is not looked at. With a ``folder`` every rate is a part, stored there when it
-    arrives; what is there already from the same sweep is not computed again. The Record says in ``path_reason`` that
-    it was made in parts, ``seconds`` is the time that passed here, a version in which workers differ is listed with
-    all its values.
+    The grid is cut by rates and, where that gives too few parts, by seeds, and into parts of at most ``lanes`` lanes if
+    that is given; a part runs on one thread. ``on_event`` is called with a `PartEvent` as each part arrives (all at the
+    end where the backend hands out nothing earlier, as multiprocessing and Ray); its answer is not looked at. With a
+    ``folder`` every rate is a part unless ``lanes`` says otherwise, stored there when it arrives; what is there already
+    from the same sweep is not computed again. The Record says in ``path_reason`` that it was made in parts, ``seconds``
+    is the time that passed here, a version in which workers differ is listed with all its values.
 
     Raises:
         ImportError: joblib is missing.
@@ -63,10 +63,11 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, **
     """
     began = time.perf_counter()
     joblib = _joblib()
+    lanes = None if lanes is None else whole("lanes", lanes)
     setup = _checked(jobs, task, rule, {"lr": lr, "seeds": seeds, **settings})
     rates, seeds = setup.lr0[::len(setup.seeds)], np.array(setup.seeds)
     count = jobs if jobs > 0 else joblib.effective_n_jobs(jobs)
-    parts = split(len(rates), len(seeds), count if folder is None else len(rates))
+    parts = split(len(rates), len(seeds), count if folder is None or lanes else len(rates), lanes)
     usual = setup.rule.defaults
     lane_wise = {n: _array(v) for n, v in settings.items() if n in usual and np.ndim(v) > np.ndim(usual[n])}
     common = {n: v for n, v in settings.items() if n not in lane_wise}
@@ -111,16 +112,25 @@ class _Arrivals:
             self.on_event(PartEvent(self.parts[k].lanes, record, self.done, self.of))
 
 
-def split(rates, seeds, count):
+def split(rates, seeds, count, largest=None):
     """Cut a grid of lanes into at most ``count`` blocks, the largest as small as can be, with whole rates if equal.
+
+    Into more where a block would have more than ``largest`` lanes.
 
     >>> [part.lanes.tolist() for part in split(4, 2, 2)]
     [[0, 1, 2, 3], [4, 5, 6, 7]]
     >>> [part.lanes.tolist() for part in split(1, 5, 2)]
     [[0, 1, 2], [3, 4]]
+    >>> [part.lanes.tolist() for part in split(3, 2, 1, largest=3)]
+    [[0, 2, 4], [1, 3, 5]]
     """
-    ways = [(a, min(seeds, count // a)) for a in range(1, min(rates, count) + 1)]
-    a, b = min(ways, key=lambda way: (-(-rates // way[0]) * -(-seeds // way[1]), way[1]))
+    count = count if largest is None else max(count, -(-rates * seeds // largest))
+    while True:
+        ways = [(a, min(seeds, count // a)) for a in range(1, min(rates, count) + 1)]
+        size, b, a = min((-(-rates // a) * -(-seeds // b), b, a) for a, b in ways)
+        if largest is None or size <= largest:
+            break
+        count += 1
     grid = np.arange(rates * seeds).reshape(rates, seeds)
     return [Part(r, s, grid[r, s].ravel()) for r in _slices(rates, a) for s in _slices(seeds, b)]
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import record as records
+from ..arguments import first_line
 from ..evaluation import evaluate_lanes, evaluation_steps, names
-from .choose import decide, first_line
+from .choose import decide
 from .paths import Compiled, Eager
 
 

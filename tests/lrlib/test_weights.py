@@ -154,6 +154,17 @@ def test_parts_and_folders_know_start_and_snapshots(given, tmp_path):
     assert "taken" not in other.path_reason + fewer.path_reason
 
 
+def test_parts_hold_at_most_the_lanes_that_are_asked_for(given, tmp_path):
+    task, run = problem(sphere, normed), dict(RUN, seeds=SEEDS, path="eager", start=given)
+    whole, seen = sweep(task, "sgd", lr=LR, **run), []
+    parts = sweep(task, "sgd", lr=LR, lanes=3, folder=tmp_path, on_event=lambda event: seen.append(event.lanes), **run)
+    assert sorted(map(len, seen)) == [2, 2] and max(far(parts, i, one(whole, i)) for i in range(4)) < 1e-12
+    assert "2 of them taken" in sweep(task, "sgd", lr=LR, lanes=3, folder=tmp_path, **run).path_reason
+    for wrong, error in ((0, ValueError), (1.5, TypeError)):
+        with pytest.raises(error, match="lanes must be a whole number"):
+            sweep(task, lanes=wrong)
+
+
 def test_a_single_run_resumes_with_its_snapshots(given, tmp_path):
     start = {n: v[0] for n, v in given.parameters.items()}
     run = dict(lr=0.05, seed=3, start=start, checkpoint_every=4, **RUN)
