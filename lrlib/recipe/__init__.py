@@ -14,7 +14,7 @@ from .verdict import Candidate, Difference, judged
 __all__ = ["Candidate", "Difference", "Report", "large_rate"]
 
 
-def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, finetune_rates=None, averages=(2, 5, 10, 20),
+def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, finetune_rates=None, averages=None,
                rates=None, converged=1e-2, start=None, precision=0.05, by="metric", lowest=None, jobs=1, folder=None,
                device=None, progress=None, **settings):  # fmt: skip
     r"""Search the convergence threshold, train rates around it, fine-tune and average, and compare at equal compute.
@@ -36,7 +36,7 @@ def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, fi
         steps: updates before fine-tuning, and the budget of the threshold; default the task's.
         finetune_steps: updates of the fine-tuning; default half of ``steps``.
         finetune_rates: default 0.1, 0.3 and 1 times the largest rate that converges.
-        averages: numbers of snapshots K to average, each at least 2. Snapshots are an epoch apart, or closer where the
+        averages: numbers of snapshots K to average, each at least 2; default 2, 5, 10 and 20. Snapshots are an epoch apart, or closer where the
             largest K would reach over more than half of the run.
         rates: rates to train, as multiples of the threshold; default 0.25, 0.5, 0.9, 1.3, 1.7, 2.2, 3 and 4.
         converged: training loss that counts as converged.
@@ -70,6 +70,8 @@ def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, fi
 
     Source: Sadrtdinov et al. (2024), "Where do large learning rates lead us?", for the procedure.
     """
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress must be a function of a text, or None; got {progress!r}")
     asked = Asked(task, rule, seeds, steps, finetune_steps, finetune_rates, averages, rates, converged, start, precision,
                   by, lowest, jobs, folder, device, settings)  # fmt: skip
     report = judged(asked, Stages(asked, progress or (lambda text: None)))

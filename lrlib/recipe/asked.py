@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from .. import rules
-from ..arguments import check_task, number, seed_list, steps_of, whole
+from ..arguments import check_diverged_at, check_task, number, seed_list, steps_of, whole
+from ..sweep.choose import PATHS
 
 RATES = (0.25, 0.5, 0.9, 1.3, 1.7, 2.2, 3.0, 4.0)
 FINETUNE = (0.1, 0.3, 1.0)
+AVERAGES = (2, 5, 10, 20)
 KEPT = ("plan", "plans", "evaluate", "on_event", "snapshots", "seed", "lr")
 
 
@@ -29,22 +31,29 @@ class Asked:
         self.steps = steps_of(task, steps)
         self.finetune_steps = whole("finetune_steps", max(1, self.steps // 2) if finetune_steps is None else finetune_steps)
         self.finetune_rates = None if finetune_rates is None else _numbers("finetune_rates", finetune_rates)
-        self.averages = sorted({whole("averages", k, 2) for k in np.atleast_1d(averages).tolist()})
+        self.averages = self._averages(averages)
         self.rates = _numbers("rates", RATES if rates is None else rates)
         self.converged, self.precision = number("converged", converged, above=0), number("precision", precision, above=0)
         self.start = None if start is None else number("start", start, above=0)
         self._check_rates()
         self.by, self.lowest = _score(by, lowest)
         self.settings, self.folder, self.jobs = self._settings(jobs, folder, device, settings), folder and Path(folder), jobs
-        self.averages = [k for k in self.averages if k <= self.total]
+
+    def _averages(self, averages):
+        """Numbers of snapshots, rising; by default those that the run has room for."""
+        if averages is None:
+            return [k for k in AVERAGES if k <= self.total] or [2]
+        found = sorted({whole("averages", k, 2) for k in np.atleast_1d(averages).tolist()})
+        if not found or found[-1] > self.total:
+            raise ValueError(f"averages must name numbers of snapshots from 2 to {self.total}, the steps of a run; "
+                             f"got {averages!r}")
+        return found
 
     def _check_rates(self):
         low, high = min(self.rates), max(self.rates)
         if not low < 1 < high:
             raise ValueError("rates must be multiples of the threshold, some below 1 and some above; "
                              f"got {', '.join(f'{r:g}' for r in self.rates)}")
-        if not self.averages:
-            raise ValueError("averages must name at least one number of snapshots, each at least 2")
 
     def _settings(self, jobs, folder, device, settings):
         """What every sweep is called with."""
@@ -54,6 +63,9 @@ class Asked:
         if jobs != -1:
             whole("jobs (or -1 for one part a processor)", jobs)
         own = ("path", "dtype", "diverged_at")
+        check_diverged_at(settings.get("diverged_at", 1e3))
+        if settings.get("path", "auto") not in PATHS:
+            raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {settings['path']!r}")
         self.rule.check(**{name: value for name, value in settings.items() if name not in own})
         settings = {"device": "cpu" if device is None else device, **settings}
         if folder is not None and Path(folder).exists() and not Path(folder).is_dir():

@@ -1,0 +1,340 @@
+"""The large-rate recipe: what is compared is what was trained, chosen on validation, and said as it is."""
+
+import html.parser
+import json
+import os
+import re
+import signal
+import string
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from torch import nn
+
+from lrlib import recipe, tasks
+from lrlib.cli import main
+from lrlib.evaluation import evaluate_weights
+from lrlib.fit import fit
+from lrlib.recipe import Difference, large_rate
+from lrlib.recipe.verdict import best, difference, outcome_of
+from lrlib.recipe.words import WORDS, of
+from lrlib.record import interval
+from lrlib.schedules import cosine
+from lrlib.sweep import sweep
+
+MODULE = '''
+import torch
+from lrlib import tasks
+
+def make_task():
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(120, 5, generator=g)
+    y = (x[:, 0] > x[:, 1]).float()
+    sets = (x[:60], y[:60]), (x[60:90], y[60:90]), (x[90:], y[90:])
+    return tasks.Task("own <task>", lambda: tasks.mlp([5, 6, 1]), *sets, tasks.binary_loss, tasks.binary_accuracy, 10, 40)
+
+def without_valid():
+    task = make_task()
+    task.valid = None
+    return task
+'''
+own = {}
+exec(MODULE, own)                                  # the text is also written to a file, as a user's module
+QUICK = {"seeds": 2, "steps": 40, "converged": 0.4, "averages": (2, 3), "rates": (0.5, 1.5, 3), "precision": 0.4,
+         "finetune_rates": (0.01, 0.1), "path": "eager", "start": 0.3}  # fmt: skip
+TASKS = {
+    "own": (own["make_task"], {}),
+    "digits": (lambda: tasks.digits(width=8, depth=1), {"converged": 1.7}),
+    "mnist1d": (lambda: tasks.mnist1d(train=100, valid=50, test=50, width=8, depth=1, batch=20), {"converged": 2.2}),
+    "breast_cancer": (lambda: tasks.breast_cancer(width=4, depth=1), {"converged": 0.15}),
+}  # fmt: skip
+COMPARED = ("gain", "gain_over_constant", "no_gain", "worse")
+
+
+@pytest.fixture(scope="module")
+def reports():
+    """One report a task, each made once."""
+    made = {}
+
+    def report(name):
+        if name not in made:
+            make, more = TASKS[name]
+            made[name] = large_rate(make(), **{**QUICK, **more})
+        return made[name]
+
+    return report
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_choice_is_validation_s_and_the_difference_is_the_test_s(reports, name):
+    report = reports(name)
+    assert report.outcome in COMPARED and report.threshold.low < report.threshold.high
+    pool = [c for c in report.candidates if c.eligible]
+    assert {c.arm for c in pool} >= {"constant", "decay"}
+    for arm, found in report.arms.items():
+        same = [c.valid.mean() for c in pool if c.arm == arm]
+        assert (found is None and not same) or found.valid.mean() == max(same)
+    for found in report.differences:
+        values = report.large.test - report.arms[found.against].test
+        assert np.allclose([found.mean, found.low, found.high], interval(values)[:3])
+    above = [c.rate for c in pool if c.arm in ("finetune", "average")]
+    assert all(rate >= report.threshold.high for rate in above)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_weights_handed_out_have_the_scores_of_the_report(reports, name):
+    report = reports(name)
+    task = report.asked.task
+    found = evaluate_weights(task, report.weights, sets=["valid", "test"], seeds=np.array(report.asked.seeds))
+    for part in ("valid", "test"):
+        assert np.allclose(found[f"{part}_metric"], getattr(report.recommended, part), atol=1e-6)
+
+
+def test_every_way_is_the_training_that_it_says(reports):
+    report = reports("breast_cancer")
+    asked, task = report.asked, report.asked.task
+    assert asked.total == 60 and asked.every == 10
+
+    def at(arm, setting=None):
+        rate = report.asked.task and min(c.rate for c in report.candidates)
+        return next(c for c in report.candidates if (c.arm, c.rate, c.setting) == (arm, rate, setting))
+
+    def weights(found, name="0.weight"):
+        record, lanes = found.weights
+        return record.parameters[name][lanes]
+
+    rate = at("constant").rate
+    plain = sweep(task, lr=[rate], seeds=2, steps=60, snapshots=[40, 50, 60], path="eager")
+    decayed = fit(task, lr=rate, seed=1, steps=60, plan=cosine(60))
+    name = next(iter(plain.parameters))
+    assert np.allclose(weights(at("constant"), name), plain.parameters[name], atol=1e-6)
+    assert np.allclose(weights(at("decay"), name)[1], decayed.parameters[name][0], atol=1e-5)
+    assert np.allclose(weights(at("average", 3.0), name), plain.average([40, 50, 60]).parameters[name], atol=1e-6)
+    begin = {n: v[1] for n, v in plain.snapshots[40]["parameters"].items()}
+    tuned = fit(task, lr=0.1, seed=1, steps=20, start=begin)
+    assert np.allclose(weights(at("finetune", 0.1), name)[1], tuned.parameters[name][0], atol=1e-5)
+    assert at("finetune", 0.1).test[1] == pytest.approx(tuned.final("test_metric")[0], abs=1e-6)
+
+
+def test_averages_of_a_net_with_batch_norm_measure_its_statistics():
+    task = tasks.breast_cancer(width=4, depth=1, batch_norm=True)
+    report = large_rate(task, **{**QUICK, "converged": 0.3, "rates": (0.5, 2), "finetune_rates": (0.1,)})
+    found = next(c for c in report.candidates if c.arm == "average")
+    record, lanes = found.weights
+    name = next(n for n in record.buffers if n.endswith("running_mean"))
+    layer = name.rpartition(".")[0].replace("1", "0")
+    hidden = task.train[0].numpy() @ record.parameters[f"{layer}.weight"][lanes][0].T + record.parameters[f"{layer}.bias"][lanes][0]
+    assert np.allclose(record.buffers[name][lanes][0], hidden.mean(axis=0), atol=0.02)
+
+
+def test_the_ledger_counts_every_training(reports):
+    report = reports("own")
+    rows = {row["stage"]: row for row in report.ledger}
+    rates = len(report.regimes.lr)
+    assert rows["threshold"]["trainings"] == 2 * len(report.losses) == report.threshold.trainings
+    assert rows["constant"]["trainings"] == rows["decay"]["trainings"] == 2 * rates and rows["average"]["steps"] == 0
+    assert rows["constant"]["steps"] == 2 * rates * 60 and rows["finetune"]["steps"] == rows["finetune"]["trainings"] * 20
+    assert rows["total"]["steps"] == sum(row["steps"] for row in report.ledger[:-1])
+
+
+def outcome(constant, decay):
+    spans = {"constant": constant, "decay": decay}
+    return outcome_of([Difference(name, np.zeros(2), np.mean(span), *span) for name, span in spans.items()])
+
+
+@pytest.mark.parametrize("constant, decay, said", [
+    ((0.1, 0.3), (0.1, 0.2), "gain"), ((0.1, 0.3), (-0.1, 0.2), "gain_over_constant"),
+    ((0.1, 0.3), (-0.2, -0.1), "gain_over_constant"), ((0.0, 0.3), (0.1, 0.2), "no_gain"),
+    ((-0.1, 0.3), (-0.1, 0.2), "no_gain"), ((-0.1, 0.3), (-0.3, -0.2), "worse"), ((-0.2, -0.1), (0.1, 0.2), "worse"),
+])  # fmt: skip
+def test_the_intervals_decide_the_outcome(constant, decay, said):
+    assert outcome(constant, decay) == said
+
+
+def test_a_score_that_is_best_low_turns_the_difference_and_the_choice():
+    better = difference("decay", np.array([0.1, 0.2, 0.15]), np.array([0.5, 0.5, 0.6]), lowest=True)
+    assert better.verdict == "better" and better.wins == 3 and np.isclose(better.mean, 23 / 60)
+    found = [recipe.Candidate("decay", lr, None, True, np.array([v]), np.zeros(1)) for lr, v in ((1, 0.3), (2, 0.2))]
+    assert best(found, ("decay",), True).rate == 2 and best(found, ("decay",), False).rate == 1
+    assert best(found, ("average",), True) is None
+
+
+def test_without_a_run_that_gets_through_above_the_threshold_nothing_is_gained(reports):
+    report = large_rate(own["make_task"](), **{**QUICK, "rates": (0.5, 1e6), "diverged_at": 1.5})
+    assert report.outcome == "no_gain" and report.large is None and report.recommended.arm in ("constant", "decay")
+    assert "got all seeds through" in report.table() and report.table("ja").startswith("利得はありません")
+
+
+class Choosy(nn.Linear):
+    """What vmap cannot run: a forward pass that looks at its numbers."""
+
+    def forward(self, x):
+        output = super().forward(x)
+        return output if float(output.sum()) < 1e9 else 2 * output
+
+
+def changed(**fields):
+    task = own["make_task"]()
+    for name, value in fields.items():
+        setattr(task, name, value)
+    return task
+
+
+def test_a_network_that_vmap_cannot_run_takes_the_loop():
+    report = large_rate(changed(model=lambda: Choosy(5, 1)), seeds=2, steps=30, converged=0.4, averages=(2,), precision=2,
+                        rates=(0.5, 2), finetune_rates=(0.1,), start=1.0)
+    assert report.outcome in COMPARED
+    assert {c.weights[0].path for c in report.candidates} == {"loop"}
+
+
+@pytest.mark.parametrize("task, more, said, word", [
+    (own["make_task"](), {"converged": 1e-9}, "nothing_converges", "More steps"),
+    (changed(loss=lambda o, y: o.sum() * float("nan")), {}, "everything_diverges", "every run diverged"),
+    (changed(loss=lambda o, y: (o.squeeze(-1).tanh() - y).square().mean()), {"converged": 9, "diverged_at": 1e9},
+     "everything_converges", "Nothing to compare"),
+])  # fmt: skip
+def test_without_a_threshold_the_report_says_so(task, more, said, word, tmp_path):
+    report = large_rate(task, **{**QUICK, "steps": 3, **more})
+    assert report.outcome == said and report.weights is None and word in report.table()
+    assert report.save_weights(tmp_path / "w.npz") is None
+    data = json.loads(report.to_json(tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert data["outcome"] == said and data["recommended"] is None and data["candidates"] == []
+    assert "<table>" in report.to_html(tmp_path / "r.html", language="ja").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("change, error, message", [
+    ({"task": changed(valid=None)}, ValueError, "no validation set"),
+    ({"task": changed(test=None)}, ValueError, "no test set"),
+    ({"task": 3}, TypeError, "task must be"),
+    ({"rule": "sdg"}, ValueError, "sdg"),
+    ({"seeds": 1}, ValueError, "seeds must be at least 2"),
+    ({"seeds": [4]}, ValueError, "seeds must be at least 2"),
+    ({"steps": 0}, ValueError, "steps"),
+    ({"finetune_steps": 1.5}, TypeError, "finetune_steps"),
+    ({"finetune_rates": [0.1, -1]}, ValueError, "finetune_rates"),
+    ({"averages": [1, 2]}, ValueError, "averages"),
+    ({"averages": []}, ValueError, "averages"),
+    ({"averages": [70]}, ValueError, "averages.* 60"),
+    ({"rates": [0.5, 0.9]}, ValueError, "some below 1 and some above"),
+    ({"by": "speed"}, ValueError, "by must be"),
+    ({"lowest": "yes"}, TypeError, "lowest"),
+    ({"jobs": 0}, ValueError, "jobs"),
+    ({"plan": cosine(9)}, TypeError, "plan: the recipe sets it"),
+    ({"momentum": 0.9}, TypeError, "momentum"),
+    ({"path": "fast"}, ValueError, "path"),
+    ({"progress": 3}, TypeError, "progress"),
+])  # fmt: skip
+def test_wrong_arguments_are_named_before_anything_runs(change, error, message):
+    said = []
+    arguments = {"task": own["make_task"](), "progress": said.append, **QUICK, **change}
+    with pytest.raises(error, match=message):
+        large_rate(**arguments)
+    assert not said
+
+
+def test_parts_under_joblib_give_the_same_report(reports):
+    joblib = pytest.importorskip("joblib")
+    with joblib.parallel_config(backend="threading"):
+        shared = large_rate(own["make_task"](), **QUICK, jobs=2)
+    whole = reports("own").to_dict(seconds=False)
+    assert shared.outcome == whole["outcome"]
+    for ours, theirs in zip(shared.to_dict()["candidates"], whole["candidates"], strict=True):
+        assert np.allclose(np.array(ours["test"], float), np.array(theirs["test"], float), atol=1e-6, equal_nan=True)
+
+
+def test_a_killed_call_goes_on_and_ends_as_the_uninterrupted_one(tmp_path):
+    pytest.importorskip("joblib")
+    (tmp_path / "mine.py").write_text(MODULE, encoding="utf-8")
+    command = ["large-rate", f"{tmp_path / 'mine.py'}:make_task", "--seeds", "2", "--steps", "30", "--converged", "0.5",
+               "--averages", "2,3", "--finetune-rates", "0.1", "--rates", "0.5,1.5", "--path", "eager", "--start", "0.3",
+               "--folder"]  # fmt: skip
+    run = subprocess.Popen([sys.executable, "-m", "lrlib", *command, str(tmp_path / "killed")], env=dict(os.environ))
+    deadline = time.monotonic() + 120
+    while len(list((tmp_path / "killed").glob("part-*.npz"))) < 4 and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    assert run.wait() != 0, "it was over before it could be killed"
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("part-*.npz")}
+    settings = {**QUICK, "steps": 30, "converged": 0.5, "rates": (0.5, 1.5), "precision": 0.05, "finetune_rates": (0.1,)}
+    resumed, whole = (large_rate(own["make_task"](), **settings, folder=tmp_path / name) for name in ("killed", "whole"))
+    assert len(before) >= 4 and all(path.stat().st_mtime_ns == at for path, at in before.items())
+    assert resumed == whole and resumed.outcome in COMPARED
+    stored = np.load(tmp_path / "killed" / "weights.npz")
+    assert all(np.array_equal(stored[name], value) for name, value in whole.weights.items())
+
+
+class Page(html.parser.HTMLParser):
+    """Tags that are open, and everything that could fetch something."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.fetched, self.seen, self.lang = [], [], [], None
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.fetched += [attributes[name] for name in ("src", "href", "xlink:href", "data") if name in attributes]
+        self.lang = attributes.get("lang", self.lang)
+        self.seen.append(tag)
+        if tag not in ("meta",):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_page_needs_nothing_else(reports, language, tmp_path):
+    report = reports("own")
+    text = report.to_html(tmp_path / "page.html", language=language).read_text(encoding="utf-8")
+    page = Page()
+    page.feed(text)
+    assert not page.open and not page.fetched and page.lang == language and "script" not in page.seen
+    assert not re.search(r"https?:|@import|url\(", text) and "prefers-color-scheme: dark" in text
+    assert "own &lt;task&gt;" in text and "own <task>" not in text and report.headline(language) in text
+    assert page.seen.count("svg") >= 4 and "nan" not in text and "{" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S)
+    assert bool(re.search(r"[\u3040-\u30ff]", text)) == (language == "ja")
+
+
+def test_the_words_are_there_in_both_languages():
+    assert WORDS["en"].keys() == WORDS["ja"].keys()
+    for name, text in WORDS["en"].items():
+        other = WORDS["ja"][name]
+        if isinstance(text, str):
+            fields = [{field for _, field, _, _ in string.Formatter().parse(t) if field} for t in (text, other)]
+            assert fields[0] == fields[1], name
+        else:
+            assert len(text) == len(other), name
+    with pytest.raises(ValueError, match='language must be "en" or "ja"'):
+        of("fr")
+
+
+def test_the_data_is_all_there_and_equality_leaves_out_the_seconds(reports, tmp_path):
+    report = reports("own")
+    data = json.loads(report.to_json(tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert data["candidates"][data["recommended"]]["test"] == report.recommended.test.tolist()
+    assert data["threshold"]["grid_trainings"] == report.threshold.grid_trainings and data["total_steps"] == 60
+    again = large_rate(own["make_task"](), **QUICK)
+    assert again == report and again != reports("breast_cancer")
+    again.recommended.weights[0].parameters[next(iter(report.weights))] += 1
+    assert again != report
+
+
+def test_the_command_line_writes_the_page_and_says_what_it_cannot_do(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(MODULE, encoding="utf-8")
+    words = ["--seeds", "2", "--steps", "20", "--averages", "2", "--path", "eager", "--start", "0.3"]
+    task, page = f"{tmp_path / 'mine.py'}:make_task", tmp_path / "page.html"
+    assert main(["large-rate", task, *words, "--converged", "0.6", "--html", str(page), "--language", "ja", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"] in COMPARED and 'lang="ja"' in page.read_text(encoding="utf-8")
+    assert main(["large-rate", task, *words, "--converged", "1e-9"]) == 1
+    assert capsys.readouterr().out.startswith("No threshold: no rate reached")
+    assert main(["large-rate", task.replace("make_task", "without_valid"), *words]) == 2
+    assert "has no validation set" in capsys.readouterr().err
+    assert main(["large-rate", task, *words, "--html", str(tmp_path / "page.txt")]) == 2
+    assert "must end in .html" in capsys.readouterr().err
