@@ -53,6 +53,32 @@ def number(name, value, least=0.0, below=math.inf, above=None):
     return float(value)
 
 
+def real(name, value, what="a number"):
+    """``value`` as a float, infinite and nan too: a number, or a tensor or array with one element; else ``TypeError``.
+
+    >>> real("value", np.array([0.5])), real("value", math.inf)
+    (0.5, inf)
+    >>> real("value", True)
+    Traceback (most recent call last):
+    ...
+    TypeError: value must be a number; got True
+    """
+    shape = getattr(value, "shape", None)
+    found = value.item() if isinstance(shape, tuple) and math.prod(shape) == 1 else value
+    if isinstance(found, bool) or not isinstance(found, numbers.Real):
+        raise TypeError(f"{name} must be {what}; got {value!r}")
+    return float(found)
+
+
+def first_line(error):
+    """Kind and first line of an error.
+
+    >>> first_line(ValueError("too large\\nby far")), first_line(AssertionError())
+    ('ValueError: too large', 'AssertionError')
+    """
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0].rstrip(": ")
+
+
 def filled(name, data):
     """``data``, a tensor or array or anything else; ``ValueError`` where its shape says that it holds no example.
 

@@ -311,9 +311,7 @@ class Attachment:
             track.apply(factor, column)
 
     def _record(self, optimizer, args, kwargs):
-        # GradScaler calls a fused optimizer even when it skips the step, and leaves the reason here.
-        skipped = getattr(optimizer, "found_inf", None)
-        if skipped is not None and skipped.item():
+        if groups.skipped(optimizer):
             return
         column = optimizer.param_groups
         for track in self._tracks.values():

@@ -25,6 +25,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .arguments import number, whole
 from .device import moved
+from .groups import skipped
 
 
 _STATE = {"kind", "count", "steps", "tensors", "dtypes"}
@@ -92,8 +93,7 @@ class Average:
             _tensors(model, self.buffers)
 
         def after(optimizer, args, kwargs):
-            skipped = getattr(optimizer, "found_inf", None)  # what GradScaler leaves on a fused optimizer
-            if skipped is not None and skipped.item():
+            if skipped(optimizer):
                 return
             if self.steps >= start and (self.steps + 1 - start) % every == 0:
                 self.update([p for g in optimizer.param_groups for p in g["params"]] if model is None else model)

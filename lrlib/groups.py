@@ -23,7 +23,7 @@ def options(group):
     for name, value in group.items():
         if name == "betas":
             names += [f"beta{k + 1}" for k in range(len(value))]
-        elif name not in own and _is_number(value):
+        elif name not in own and is_number(value) and not isinstance(value, bool):
             names.append(name)
     return names
 
@@ -77,11 +77,23 @@ def restore(group, option):
     group.pop(last, None)
 
 
+def skipped(optimizer):
+    """Whether the step that ``optimizer`` was just called for did not happen, as seen from a hook after it.
+
+    GradScaler calls a fused optimizer even where it skips the step, and leaves the reason there.
+    """
+    found = getattr(optimizer, "found_inf", None)
+    return found is not None and bool(found.item())
+
+
+def is_number(value):
+    """Whether an option is one number, a plain one or a 0-D tensor; True and False count as 1 and 0.
+
+    >>> is_number(0.5), is_number(torch.tensor(0.5)), is_number((0.9, 0.999)), is_number(None)
+    (True, True, False, False)
+    """
+    return value.ndim == 0 if isinstance(value, torch.Tensor) else isinstance(value, numbers.Real)
+
+
 def _place(option):
     return int(_BETA.fullmatch(option)[1]) - 1
-
-
-def _is_number(value):
-    if isinstance(value, torch.Tensor):
-        return value.ndim == 0
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -6,7 +6,6 @@ function, `Plateau.update`, takes one to the next.
 """
 
 import math
-import numbers
 from dataclasses import dataclass
 
 from lrlib import arguments
@@ -80,7 +79,7 @@ class Plateau:
         >>> memory
         {'scale': 0.25, 'best': 1.0, 'bad': 0, 'cooling': 1}
         """
-        value = _number(value)
+        value = arguments.real("value", value, "one number, the metric that should improve")
         better = self.improves(value, memory["best"])
         best, bad = (value, 0) if better else (memory["best"], memory["bad"] + 1)
         scale, cooling = memory["scale"], memory["cooling"]
@@ -89,11 +88,3 @@ class Plateau:
         if bad > self.patience:
             scale, cooling, bad = max(scale * self.factor, min(self.least, scale)), self.cooldown, 0
         return {"scale": scale, "best": best, "bad": bad, "cooling": cooling}
-
-
-def _number(value):
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"value must be one number, the metric that should improve; got {value!r}")
-    return float(value)

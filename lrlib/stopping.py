@@ -9,9 +9,8 @@ A rule is a small object: `EarlyStopping.update` takes the next value of a metri
 """
 
 import math
-import numbers
 
-from .arguments import number, whole
+from .arguments import number, real, whole
 
 MODES = ("min", "max")
 _STATE = ("best", "best_index", "reference", "count", "bad", "stopped")
@@ -59,7 +58,7 @@ class EarlyStopping:
 
     def update(self, value):
         """Take the next value; return whether to stop now. NaN fails; ``TypeError`` for what is no number."""
-        value = _real(value)
+        value = real("value", value)
         self.bad = self.bad + 1 if self._fails(value) else 0
         if self._gain(value, self.best) > 0:
             self.best, self.best_index = value, self.count
@@ -145,10 +144,3 @@ class Stalling(EarlyStopping):
         return not gained
 
 
-def _real(value):
-    """``value`` as a float: a number, or a tensor or array with one element."""
-    if isinstance(getattr(value, "shape", None), tuple) and math.prod(value.shape) == 1:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"value must be a number; got {value!r}")
-    return float(value)

@@ -175,7 +175,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         if not tensors:
             return
         sign = -1 if groups[0]["maximize"] else 1
-        loss = _number(loss) * sign
+        loss = _loss_of(loss) * sign
         self._update_together(tensors, gradients, groups[0], groups[0]["params"][0], loss=loss,
                               loss_at=lambda values: sign * _loss_at(closure, tensors, values, rewind))
 
@@ -220,10 +220,10 @@ def _loss_at(closure, tensors, values, rewind):
             p.copy_(value)
         with torch.enable_grad():
             loss = closure()
-    return _number(loss)
+    return _loss_of(loss)
 
 
-def _number(loss):
+def _loss_of(loss):
     """The closure's loss as a 0-D tensor."""
     if not isinstance(loss, (numbers.Real, torch.Tensor)) or torch.as_tensor(loss).numel() != 1:
         raise TypeError(f"closure: must return the loss, one number; got {loss!r}")

@@ -10,6 +10,9 @@ import torch
 from torch import fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from ..arguments import first_line
+from ..groups import is_number
+
 DEVICES = ("cpu", "cuda", "xpu")
 PROGRAMS = {}
 
@@ -133,15 +136,10 @@ def program(rule, dtype, device, options, maximize, backend="inductor"):
             with torch.no_grad():
                 PROGRAMS[key] = Program(rule, dtype, device, options, maximize, backend)
         except Exception as error:                                           # noqa: BLE001  whatever it was: eager serves
-            PROGRAMS[key] = Unfusable(str(error).strip().splitlines()[0] if str(error).strip() else repr(error))
+            PROGRAMS[key] = Unfusable(str(error) if isinstance(error, Unfusable) else first_line(error))
     if isinstance(PROGRAMS[key], Unfusable):
         raise PROGRAMS[key]
     return PROGRAMS[key]
-
-
-def is_number(value):
-    """Whether an option is one number, which may then change without compiling again."""
-    return isinstance(value, (bool, int, float)) or isinstance(value, torch.Tensor) and value.dim() == 0
 
 
 def _tensor(value):

@@ -12,7 +12,7 @@ import operator
 import torch
 from torch import fx
 
-from .program import is_number
+from ..groups import held, is_number
 
 BLOCK = 1 << 18
 TAPES = {}
@@ -190,9 +190,10 @@ def tape(rule, maximize, options, t):
 
 def numbers_of(options):
     """The options as plain numbers; raises `Untraceable` where one is none."""
-    if not all(is_number(value) for value in options.values()):
+    found = {name: held(options, name) if is_number(value) else value for name, value in options.items()}
+    if not all(isinstance(value, (int, float)) for value in found.values()):
         raise Untraceable("an option that is not one number")
-    return {name: value.item() if isinstance(value, torch.Tensor) else value for name, value in options.items()}
+    return found
 
 
 def _number_at(node, numbers):
