@@ -9,6 +9,7 @@ import { Series, floats } from "../../widgets/js/core/series.js";
 import { Net, sharpness, top, uniform } from "../../widgets/js/core/net.js";
 import { stand } from "../../widgets/js/edge.js";
 import { descent } from "../../widgets/js/edge_task.js";
+import { bands, closest } from "../../widgets/js/regimes.js";
 import { outcome } from "../../widgets/js/sweep_lab.js";
 
 test("ticks are round, inside and evenly spaced", () => {
@@ -146,6 +147,12 @@ test("a rate that is far too large ends the run, and the edge has a width", () =
   const rows = [...descent({ width: 5, seed: 0, steps: 200, every: 20 }, () => 5)], end = rows.at(-1);
   assert.ok(rows.length < 200 && Number.isNaN(end[2]) && !(end[1] <= 1000 * rows[0][1]));
   assert.deepEqual([10, 19, 20, 21, 25].map((s) => stand(s, 0.1)), ["below", "on", "on", "on", "above"]);
+});
+
+test("regimes become bands in the order of the rates, and the nearest rate counts in decades", () => {
+  assert.deepEqual(bands(["1", "1", "2A", "1", "3"]), [{ name: "1", from: 0, to: 1 }, { name: "2A", from: 2, to: 2 }, { name: "1", from: 3, to: 3 }, { name: "3", from: 4, to: 4 }]);
+  assert.deepEqual(bands([]), []);
+  assert.deepEqual([0.001, 0.02, 0.04, 5].map((lr) => closest([0.01, 0.1, 1], lr)), [0, 0, 1, 2]);
 });
 
 test("both languages have the same labels and sentences, and Japanese is Japanese", () => {

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from lrwidgets import EdgeOfStability, Stride, SweepLab, TrainingLab
+from lrwidgets import EdgeOfStability, RegimeExplorer, Stride, SweepLab, TrainingLab
 from lrwidgets.base import STATIC
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -116,7 +116,7 @@ def test_the_slider_stops_at_the_limit_by_keyboard(show):
 
 
 def test_every_control_is_labelled_and_leaves_arrow_keys_alone(show):
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability()])
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer()])
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     bare = page.evaluate("() => [...document.querySelectorAll('.lrw input, .lrw select, .lrw button, .lrw summary')]"
                          ".filter(e => e.dataset.lmSuppressShortcuts !== 'true' || !((e.labels && e.labels.length)"
@@ -192,6 +192,30 @@ def test_the_edge_trains_in_the_page_and_its_rate_moves_in_mid_run(show):
     says(page, "Recorded at rate 0.01")
 
 
+def test_the_regimes_are_walked_by_keyboard_and_picked_by_mouse(show):
+    page = show([RegimeExplorer()], reduced_motion="reduce")
+    page.wait_for_selector("[data-life=recorded]")
+    says(page, "Recorded on")
+    slider, root, seen = page.get_by_role("slider", name="Pre-training rate"), page.locator(".lrw"), []
+    slider.press("Home")
+    assert root.get_attribute("data-regime") == "1"
+    for _ in range(40):
+        seen.append(root.get_attribute("data-regime"))
+        slider.press("ArrowRight")
+    assert sorted(set(seen)) == list(dict.fromkeys(seen)) and {"1", "3"} <= set(seen), "the regimes follow each other"
+    says(page, "regime 3: nothing is learned")
+    box = page.locator("canvas").bounding_box()
+    page.locator("canvas").click(position={"x": 60, "y": box["height"] * 0.6})
+    assert root.get_attribute("data-regime") == "1"
+    says(page, "it converges")
+    assert "the regimes 1, 2A, 2B and 3" in page.locator("canvas").get_attribute("aria-label")
+    page.locator("summary").click()
+    assert page.locator("table tbody tr").count() == int(slider.get_attribute("max")) + 1
+    page.get_by_role("button", name="Run").click()
+    says(page, "it converges")
+    assert root.get_attribute("data-status") == "done", "no motion where it is unwelcome"
+
+
 def test_recorded_sweep_moves_its_threshold_with_the_target(show):
     page = show([SweepLab(optimizer="sgd")])
     page.wait_for_selector("[data-life=recorded]")
@@ -232,7 +256,7 @@ def test_stored_links_work_without_a_kernel(show):
 @pytest.mark.parametrize("width", [360, 800])
 def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
     page = show([Stride(lang="ja", curve="dent"), TrainingLab(lang="ja"), SweepLab(lang="ja"),
-                 EdgeOfStability(lang="ja")], lang="ja", theme=theme, width=width)
+                 EdgeOfStability(lang="ja"), RegimeExplorer(lang="ja")], lang="ja", theme=theme, width=width)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     says(page, "止まるのは")
@@ -240,6 +264,8 @@ def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
     says(page, "記録です", 2)
     page.locator("[data-kind=edge_of_stability]").scroll_into_view_if_needed()
     says(page, "2/学習率", 3)
+    page.locator("[data-kind=regime_explorer]").scroll_into_view_if_needed()
+    says(page, "領域", 4)
     assert page.locator(".lrw").first.get_attribute("lang") == "ja"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     dark = page.evaluate("() => getComputedStyle(document.querySelector('.lrw')).colorScheme")
@@ -269,7 +295,7 @@ def test_a_view_that_is_taken_away_leaves_nothing_behind(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(show, theme):
     axe = pathlib.Path(__file__).parents[1] / "pages" / "vendor" / "axe.min.js"
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability()], theme=theme)
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer()], theme=theme)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     page.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")

@@ -1,11 +1,13 @@
 """Interactive figures of the book: controls are traits, training runs in the background.
 
 ``Stride``: gradient descent on a curve. ``TrainingLab``: one training run, steered while it runs.
-``SweepLab``: many rates at once. ``EdgeOfStability``: the sharpness climbs to 2/rate.
+``SweepLab``: many rates at once. ``EdgeOfStability``: the sharpness climbs to 2/rate. ``RegimeExplorer``: where a large
+pre-training rate leads.
 """
 from .edge import EdgeOfStability
+from .regime_explorer import RegimeExplorer
 from .stride import Stride
 from .sweep_lab import SweepLab
 from .training_lab import TrainingLab
 
-__all__ = ["EdgeOfStability", "Stride", "SweepLab", "TrainingLab"]
+__all__ = ["EdgeOfStability", "RegimeExplorer", "Stride", "SweepLab", "TrainingLab"]

@@ -1,6 +1,6 @@
 """Recorded real runs for pages without Python, format 1.
 
-``python -m lrwidgets.recorded`` trains them with lrlib and writes ``static/recorded/*.js``. A file is one call,
+``python -m lrwidgets.recorded`` trains them with lrlib (or takes them from an experiment's result) and writes ``static/recorded/*.js``. A file is one call,
 ``lrwidgets.recorded(name, data)``, so that a page can load it as a script, also from ``file://``::
 
     {v: 1, made: {seed, steps, torch, commit, date, …}, axes: [{name, values, log}],
@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import pathlib
 import subprocess
 import time
 
 import numpy as np
 
-from . import edge, runs
+from . import edge, regime_explorer, runs
 from .base import STATIC
 from .sweep_lab import DEFAULTS, PICTURES, WINDOW, _mean, _spaced, _suggest
 
@@ -33,6 +34,7 @@ SHOWN = {"digits": tuple(LRS), "mnist1d": ("sgd", "adam")}
 SCHEDULES = {"digits": ("constant", "step", "cosine", "warmup-cosine"), "mnist1d": ("constant", "cosine")}
 MOMENTA = {"momentum": (0.5, 0.9, 0.99), "nesterov": (0.9,)}
 RATES = _spaced(1e-4, 10.0, 41)
+REGIME_STEPS = 8000
 EDGE_RATES, EDGE_STEPS, EDGE_UNITS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3), 3000, 50
 
 
@@ -162,6 +164,51 @@ def edge_of_stability() -> dict:
     return {"v": 1, "made": made, "axes": [{"name": "lr", "values": list(EDGE_RATES), "log": True}], "columns": columns, "runs": out}
 
 
+def regimes_run(rates, steps: int = REGIME_STEPS) -> dict:
+    """Pre-train, average and fine-tune at all rates once, and return the file's data."""
+    figure, found, rows = regime_explorer.RegimeExplorer(steps=steps), {}, []
+    figure._length = steps
+    for event in regime_explorer.explore(list(rates), SEED, steps):
+        found = event.found or found
+        rows += [row] if (row := figure.row(event)) else []
+    at, loss = [int(row[0]) for row in rows], [regime_explorer._list(row[1:]) for row in rows]
+    made = _made(steps=steps, pairs=1, finetune=list(regime_explorer.FINETUNE_RATES))
+    return {"v": 1, "made": made, "rates": [float(f"{r:.5g}") for r in rates], "at": at, "loss": loss, "found": found}
+
+
+def regimes_of(path) -> dict:
+    """Return the file's data from a result of experiment E34 (its JSON file): means over its pairs, with 95 % intervals."""
+    result = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    q = result["quantities"]
+    rates, steps = q["loss_curve"]["axes"].values()
+    tuned = _values(q["finetune_accuracy"])
+    mean = {"pretrain_loss": _values(q["pretrain_loss"]), "tail_loss": _values(q["pretrain_loss_last_tenth"]),
+            "finetune_best": tuned.max(axis=1), "finetune_worst": tuned.min(axis=1), "barrier": _values(q["barrier"]),
+            "average_accuracy": _values(q["swa_accuracy"])[:, -1], "pretrain_accuracy": _values(q["pretrain_accuracy"]),
+            "feature_accuracy": _values(q["feature_accuracy"]), "feature_averaged": _values(q["feature_accuracy_averaged"]),
+            "feature_finetuned": _values(q["feature_accuracy_finetuned"])}
+    shares = np.array(q["regime_share"]["mean"], dtype=float)
+    names, pairs, most = q["regime_share"]["axes"]["regime"], mean["barrier"].shape[-1], shares.argmax(axis=0)
+    found = {name: regime_explorer._list(v.mean(axis=-1)) for name, v in mean.items()}
+    found |= {"bands": {n: _interval(mean[n]) for n in ("pretrain_accuracy", "finetune_best", "average_accuracy")},
+              "regime": [names[i] for i in most], "shares": [round(pairs * shares[i, k]) for k, i in enumerate(most)],
+              "borders": {n: q[n]["mean"] for n in ("threshold", "split", "divergence")}}
+    loss = np.array(q["loss_curve"]["mean"], dtype=float).T
+    made = _made(steps=round(2 * steps[0] * len(steps)), pairs=pairs)        # a point stands in the middle of its part
+    return {"v": 1, "made": made | {"result": result["id"], "code": result["code"]}, "rates": rates, "at": steps,
+            "loss": [regime_explorer._list(row) for row in loss], "found": found}
+
+
+def _values(quantity: dict) -> np.ndarray:
+    return np.array(quantity["values"], dtype=float)
+
+
+def _interval(values: np.ndarray) -> list:
+    from lrlib.record import interval
+    low, high = np.array([interval(row)[1:3] for row in values]).T
+    return [regime_explorer._list(low), regime_explorer._list(high)]
+
+
 def _text(raw: bytes) -> str:
     return base64.b64encode(raw).decode("ascii")
 
@@ -179,11 +226,16 @@ def read(name: str) -> dict:
 
 def main(arguments: list[str] | None = None) -> int:
     """Train and write the files that are named; all of them without a name."""
-    makers = {"training_lab": training_lab, "sweep_lab": sweep_lab, "edge_of_stability": edge_of_stability}
+    makers = {"training_lab": training_lab, "sweep_lab": sweep_lab, "edge_of_stability": edge_of_stability,
+              "regime_explorer": lambda: regimes_run(_spaced(1e-4, 0.3, 24))}
     parser = argparse.ArgumentParser(prog="python -m lrwidgets.recorded", description=main.__doc__)
     parser.add_argument("names", nargs="*", choices=[*makers, []], help=", ".join(makers))
+    parser.add_argument("--result", help="the JSON file of experiment E34, to be shown by regime_explorer")
+    options = parser.parse_args(arguments)
+    if options.result:
+        makers["regime_explorer"] = lambda: regimes_of(options.result)
     FOLDER.mkdir(exist_ok=True)
-    for name in parser.parse_args(arguments).names or makers:
+    for name in options.names or makers:
         text = script(name, makers[name]())
         if len(text) > LIMIT:
             raise SystemExit(f"{name}.js would have {len(text)} bytes; {LIMIT} are allowed")
