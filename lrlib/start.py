@@ -117,3 +117,13 @@ def snapshot_steps(snapshots, steps):
     if wanted and wanted[-1] > steps:
         raise ValueError(f"snapshots must lie between 0 and {steps} updates; got {list(snapshots)!r}")
     return wanted
+
+
+def converted(snapshots, function):
+    """The snapshots of a record with ``function`` applied to every entry.
+
+    >>> converted({5: {"parameters": {"w": 2}, "buffers": {}}}, float)
+    {5: {'parameters': {'w': 2.0}, 'buffers': {}}}
+    """
+    return {step: {kind: {name: function(v) for name, v in part.items()} for kind, part in kept.items()}
+            for step, kept in snapshots.items()}

@@ -15,9 +15,9 @@ from .. import record as records
 from ..arguments import LEAST_LOSS, check_diverged_at, check_task, factors_of, number, plans_of, seed_list, steps_of
 from ..attach import attach
 from ..evaluation import evaluate_model, evaluating, evaluation_steps, names
-from ..start import begin, given, project_, snapshot_steps
+from ..start import begin, converted, given, project_, snapshot_steps
 from ..streams import Noise, Order, generator, initial_model, random_state, seeded
-from .setup import check_plans, check_watched, described, fresh, maker, named, needs_closure, watched, weights
+from .setup import check_plans, check_watched, described, fresh, maker, named, needs_closure, watched, ways, weights
 
 AHEAD = 128         # steps whose batch rows are looked up together
 
@@ -206,18 +206,14 @@ class Run:
         self.t += 1
         if not gone and self.t == self.steps:
             self.status = "finished"
-        self._keep()
+        if self.t in self.snapshot_steps:
+            self.snapshots[self.t] = weights(self.model)
         if self.t in self.when:
             event.evaluation = self.evaluation()
             self._watch(event.evaluation)
         event.status = self.status
         self.seconds += time.perf_counter() - began
         return event
-
-    def _keep(self):
-        """Keep the weights, if that was asked for after this many updates."""
-        if self.t in self.snapshot_steps:
-            self.snapshots[self.t] = weights(self.model)
 
     def evaluation(self):
         """Evaluate on the full sets now; keep and return the values."""
@@ -241,8 +237,8 @@ class Run:
 
     def events(self):
         """Generator of the remaining events; what is sent to it changes the run, as `steps` says."""
-        if self.t == 0:
-            self._keep()
+        if self.t == 0 and 0 in self.snapshot_steps:
+            self.snapshots[0] = weights(self.model)
         if self.t == 0 and 0 in self.when and not self.evaluations:
             self._watch(self.evaluation())
         while self.status == "running":
@@ -294,11 +290,9 @@ class Run:
 
     def signature(self):
         """What must be the same for a checkpoint to be continued; asked for before the first step."""
-        project = getattr(self.task, "project", None)
-        more = {} if project is None else {"project": getattr(project, "__qualname__", repr(project))}
-        more |= {"snapshots": repr(self.snapshot_steps)} if self.snapshot_steps else {}
-        return {**more, "task": self.task.name, "optimizer": self.name, "options": self.options, "plan": self.plan_name,
-                "plans": self.plan_names, "plateau": described(self.plateau), "stop": described(self.stop),
+        return {**ways(self.task, self.snapshot_steps), "task": self.task.name, "optimizer": self.name,
+                "options": self.options, "plan": self.plan_name, "plans": self.plan_names,
+                "plateau": described(self.plateau), "stop": described(self.stop),
                 "seed": self.seed, "steps": self.steps, "evaluate": repr(sorted(self.when)),
                 "dtype": str(self.dtype), "batch": repr(self.task.batch), "examples": len(self.x),
                 "penalty": repr((self.task.l1, self.task.l2, self.task.penalise)),
@@ -309,21 +303,17 @@ class Run:
         """Everything that `restore` needs, as plain values and tensors."""
         applied = {name: torch.from_numpy(np.concatenate([rows, self.attachment.applied_of(name)]))
                    for name, rows in self.earlier.items()}
-        kept = {step: {kind: {n: torch.from_numpy(v) for n, v in part.items()} for kind, part in both.items()}
-                for step, both in self.snapshots.items()}
         return {"t": self.t, "status": self.status, "losses": list(self.losses), "evaluations": self.evaluations,
-                "snapshots": kept,
                 "seconds": self.seconds, "model": dict(self.model.named_parameters()),
                 "buffers": dict(self.model.named_buffers()), "optimizer": self.optimizer.state_dict(),
-                "applied": applied}
+                "applied": applied, "snapshots": converted(self.snapshots, torch.from_numpy)}
 
     @torch.no_grad()
     def restore(self, state):
         """Go back to a `state`."""
         self.t, self.status, self.seconds = state["t"], state["status"], state["seconds"]
         self.losses, self.evaluations = list(state["losses"]), list(state["evaluations"])
-        self.snapshots = {step: {kind: {n: v.numpy() for n, v in part.items()} for kind, part in both.items()}
-                          for step, both in state.get("snapshots", {}).items()}
+        self.snapshots = converted(state.get("snapshots", {}), torch.Tensor.numpy)
         for part, tensors in (("model", self.model.named_parameters()), ("buffers", self.model.named_buffers())):
             for name, tensor in tensors:
                 tensor.copy_(state[part][name])

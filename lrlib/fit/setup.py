@@ -92,6 +92,14 @@ def described(rule):
     return f"{type(rule).__qualname__} of {sorted(vars(rule).items())}"
 
 
+def ways(task, snapshots):
+    """What a checkpoint must know of a projection and of snapshots, where a run has them."""
+    project = getattr(task, "project", None)
+    project = getattr(project, "func", project)             # what a functools.partial calls
+    found = {} if project is None else {"project": getattr(project, "__qualname__", None) or described(project)}
+    return found | ({"snapshots": repr(snapshots)} if snapshots else {})
+
+
 def weights(model):
     """{"parameters": {name: array [1, …]}, "buffers": the same} of now."""
     named = {"parameters": model.named_parameters(), "buffers": model.named_buffers()}
