@@ -77,14 +77,14 @@ def run(mode):
     fine, rate = found.best_fine(found.above())
     best = found.best("constant", np.arange(found.threshold() + 1))
     clean, under = scores(slim(found, "finetuned", fine), "finetuned", draws)
-    other, opposed = scores(slim(found, "constant"), "constant", draws)
+    other, opposed = scores(slim(found, "constant", [best]), "constant", draws)
     q = curves(found, clean, under)
     for kind in KINDS:
-        gain = (under[kind][:, rate] - opposed[kind][:, best]).mean(axis=0)
-        ahead = clean[rate] - other[best]
+        gain = (under[kind][:, rate] - opposed[kind][:, 0]).mean(axis=0)
+        ahead = clean[rate] - other[0]
         q[f"gain_{kind}"] = per_seed(gain, "accuracy", {}, f"accuracy under {kind.replace('_', ' ')}, mean of the levels: fine-tuned from the best rate above the threshold minus best converging rate", band=0.15)
         q[f"loss_spared_{kind}"] = per_seed(gain - ahead, "accuracy", {}, "the same, less the difference on clean data and weights: how much less the disturbance takes away", band=0.15)
-    q["gain_clean"] = per_seed(clean[rate] - other[best], "accuracy", {}, "test accuracy, undisturbed: fine-tuned from the best rate above the threshold minus best converging rate", band=0.15)
+    q["gain_clean"] = per_seed(clean[rate] - other[0], "accuracy", {}, "test accuracy, undisturbed: fine-tuned from the best rate above the threshold minus best converging rate", band=0.15)
     small = found.small()
     for kind in KINDS:
         gap = (under[kind][:, rate] - clean[rate]).mean(axis=0) - (under[kind][:, small] - clean[small]).mean(axis=(0, 1))
@@ -92,9 +92,9 @@ def run(mode):
     return q
 
 
-def slim(found, way, fine=None):
-    """The same with one fine-tuning rate only: [rate, seed]."""
-    pick = lambda d: {n: v if fine is None else v[fine] for n, v in d.items()}
+def slim(found, way, chosen):
+    """The same with some of a way's leading axis only: one fine-tuning rate, or a list of rates."""
+    pick = lambda d: {n: v[chosen] for n, v in d.items()}
     return type(found)(found.task, found.lr, found.flr, found.converged, {way: pick(found.weights[way])}, {way: pick(found.scores[way])})
 
 
