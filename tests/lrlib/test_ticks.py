@@ -55,7 +55,7 @@ def test_single_feature_sets_carry_one_feature_and_no_other():
     again = tasks.ticks_features(task, samples=400)
     assert all(torch.equal(one[0], two[0]) for one, two in zip(sets, again, strict=True))
     with pytest.raises(ValueError, match="tasks.ticks"):
-        tasks.ticks_features(tasks.digits())
+        tasks.ticks_features(tasks.quadratic())
 
 
 def test_each_seed_draws_its_own_training_set_and_the_test_set_is_shared():
