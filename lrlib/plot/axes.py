@@ -5,8 +5,10 @@ LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))  # told apart without co
 
 
 def axes(ax):
-    """`ax`, or the axes of a new figure."""
+    """`ax`, or the axes of a new figure; `TypeError` for what is no axes."""
     if ax is not None:
+        if not hasattr(ax, "get_legend_handles_labels"):
+            raise TypeError(f"ax must be axes of matplotlib, or None for those of a new figure; got {ax!r}")
         return ax
     try:
         from matplotlib.figure import Figure

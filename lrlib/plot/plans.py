@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..arguments import number, whole
 from .axes import axes, finish
 
 DOTS = 160  # most applied rates that are drawn along a plan, besides all that leave it
@@ -25,7 +26,8 @@ def plan(plan, steps=None, ax=None, *, base=1.0, momentum=None, phases=False, la
         the `Figure`.
 
     Raises:
-        ValueError: `steps` is missing for a function without a length, or below 1.
+        TypeError: a plan that cannot be called, axes that are none, `steps` or `base` of another kind.
+        ValueError: `steps` is missing for a function without a length, or below 1; `base` negative or not finite.
 
     Example:
         >>> from lrlib.schedules import warmup, cosine
@@ -33,13 +35,14 @@ def plan(plan, steps=None, ax=None, *, base=1.0, momentum=None, phases=False, la
         >>> len(figure.axes[0].lines[0].get_xdata())
         101
     """
+    for name, one in (("plan", plan), ("momentum", momentum)):
+        if not callable(one) and (name, one) != ("momentum", None):
+            raise TypeError(f"{name} must be a Plan or a function of the step; got {one!r}")
     if steps is None:
         if not np.isfinite(getattr(plan, "length", np.inf)):
             raise ValueError("steps=None: this plan has no length of its own; say how many steps to draw")
         steps = int(plan.length) + 1
-    if steps < 1:
-        raise ValueError(f"steps={steps!r}: at least one step is needed")
-    ax, t = axes(ax), np.arange(steps)
+    base, ax, t = number("base", base), axes(ax), np.arange(whole("steps", steps))
     ax.plot(t, base * np.asarray(plan(t), dtype=np.float64), label=label, **line)
     if phases:
         _mark_joints(ax, plan, steps)

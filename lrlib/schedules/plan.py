@@ -16,7 +16,7 @@ class Plan:
 
     ``plan(t)`` takes a number (gives a float), a NumPy array (float64) or a tensor (its own dtype if floating, else
     float64; differentiable in t) of any shape, with entries of at least 0; other values raise ``ValueError``, other
-    types ``TypeError``. ``plan.length`` is the number of steps until the plan holds its last value (``math.inf`` for
+    types, bools too, ``TypeError``. ``plan.length`` is the number of steps until the plan holds its last value (``math.inf`` for
     an endless one). Two plans are equal if they are built alike; ``repr`` evaluates back to an equal plan. As a
     plain function of the step, a plan also works in ``torch.optim.lr_scheduler.LambdaLR(optimizer, plan)``.
 
@@ -55,7 +55,7 @@ class Plan:
         raise NotImplementedError
 
     def __call__(self, t):
-        if isinstance(t, (int, float)) or isinstance(t, numbers.Real):
+        if (isinstance(t, (int, float)) or isinstance(t, numbers.Real)) and not isinstance(t, bool):
             if not 0 <= t < math.inf:
                 raise ValueError(f"t must be at least 0 and finite; got {t!r}")
             return float(self._at(t))
@@ -203,7 +203,7 @@ class Plan:
 
         Each joint is marked, if there are at most 20; ``momentum``, another plan, is drawn on a second axis;
         ``base`` is the base rate. Returns the matplotlib ``Figure``; an endless plan needs ``steps``, else
-        ``ValueError``.
+        ``ValueError``, as for ``steps`` below 1 and a negative ``base``; arguments of another kind raise ``TypeError``.
         """
         from lrlib import plot
 

@@ -571,6 +571,8 @@ def test_explain_reads_well():
         (lambda: ramp(2.5, 0, 1), TypeError, "n must be a whole number.*2.5"),
         (lambda: ramp(True, 0, 1), TypeError, "n must be a whole number"),
         (lambda: ramp("3", 0, 1), TypeError, "n must be a whole number"),
+        (lambda: ramp(3, 0, 1)(True), TypeError, "t must be a number.*True"),
+        (lambda: ramp(3, 0, 1)(np.array([True])), TypeError, "t must be a number"),
         (lambda: ramp(3, math.nan, 1), ValueError, "start must be a finite number.*nan"),
         (lambda: ramp(3, 0, math.inf), ValueError, "stop must be a finite number.*inf"),
         (lambda: ramp(3, 0, -0.5), ValueError, "stop .*-0.5"),

@@ -324,13 +324,16 @@ def test_large_evaluations_are_cut_into_pieces(monkeypatch):
         assert np.allclose(whole.evaluations[name], pieces.evaluations[name], rtol=1e-12)
 
 
-@pytest.mark.parametrize("change, match", [
-    ({"path": "fast"}, "path must be one of 'auto'"), ({"seeds": 0}, "seeds must be"), ({"seeds": [1, 1]}, "different seeds"),
-    ({"lr": [0.1, -1]}, "lr must be finite"), ({"rule": "adan"}, "unknown rule 'adan'"), ({"lr": [[1]]}, "lr must be a number"),
-    ({"device": "cuda:99"}, "device 'cuda:99' is not available here; this machine has: cpu"),
-    ({"steps": -1}, "steps must be"), ({"plan": lambda t: np.nan}, "plan must give one finite number of at least 0 a step")])
-def test_mistakes_are_named_before_anything_runs(change, match):
-    with pytest.raises((ValueError, TypeError), match=match):
+@pytest.mark.parametrize("change, match, kind", [
+    ({"path": "fast"}, "path must be one of 'auto'", ValueError), ({"seeds": 0}, "seeds must be", ValueError),
+    ({"seeds": [1, 1]}, "different seeds", ValueError),
+    ({"lr": [0.1, -1]}, "lr must be finite", ValueError), ({"rule": "adan"}, "unknown rule 'adan'", ValueError),
+    ({"lr": [[1]]}, "lr must be a number", ValueError),
+    ({"device": "cuda:99"}, "device 'cuda:99' is not available here; this machine has: cpu", ValueError),
+    ({"steps": -1}, "steps must be", ValueError),
+    ({"plan": lambda t: np.nan}, "plan must give one finite number of at least 0 a step", ValueError)])
+def test_mistakes_are_named_before_anything_runs(change, match, kind):
+    with pytest.raises(kind, match=match):
         sweep(binary(), **{"lr": [0.1]} | change)
 
 
