@@ -87,7 +87,7 @@ def with_patches(size, share):
     after = sweep(task, "sgd", lr=rates[[best]] / SMALLER, seeds=seeds, steps=long[-1], snapshots=long, path=size["path"])
     along = {name: np.stack([v.reshape(len(rates), seeds) for v in column]) for name, column in scores(task, before, marks, patch).items()}
     return {
-        "rates": {name: v[-1] for name, v in along.items()},
+        "rates": {name: v[-1] for name, v in along.items()}, "valid": valid,
         "best": best,
         "large": {name: v[:, best] for name, v in along.items()},
         "small": {name: np.stack(v) for name, v in scores(task, after, long, patch).items()},
@@ -150,7 +150,11 @@ def patches(size, found):
         return per_seed(np.stack(rows), "accuracy", shares, about, band=0.5)
 
     at_end = contrast("patch_metric", -1, -1, "accuracy on patches alone: small rate minus large rate lowered at the end, at equal training loss")
-    return {
+    valid = {
+        f"valid_accuracy_{share:g}": per_seed(f["valid"], "accuracy", rates, f"patches in a share of {share:g}: validation accuracy, signals without a patch, by which the large rate is chosen", band=0.5)
+        for share, f in zip(size["shares"], found)
+    }
+    return valid | {
         "clean_by_rate": by_rate("clean_metric", "test accuracy on signals without a patch"),
         "patch_by_rate": by_rate("patch_metric", "accuracy on patches without a signal"),
         "best_rate": fixed([rates["rate"][f["best"]] for f in found], "rate", shares, "large rate with the highest validation accuracy, signals without a patch", band=10.0),

@@ -102,7 +102,11 @@ def finetuned(task, size, record):
 def curves(size, arms):
     names, rates = {"arm": list(arms)}, {"rate": size["rates"]}
     chosen = {name: one.choice() for name, one in arms.items()}
-    return {
+    valid = {
+        f"valid_accuracy_{name.replace(' ', '_')}": per_seed(one.valid[chosen[name][0]], "accuracy", rates, f"{name}: validation accuracy against the rate, with the best window or low rate", band=0.3)
+        for name, one in arms.items()
+    }
+    return valid | {
         "accuracy_by_rate": per_seed(np.stack([one.test[chosen[n][0]] for n, one in arms.items()]), "accuracy", names | rates, "test accuracy against the rate, with the arm's best window or low rate", band=0.3),
         "accuracy": per_seed(np.stack([one.test[chosen[n]] for n, one in arms.items()]), "accuracy", names, "test accuracy at the rate and option with the highest validation accuracy", band=0.2),
         "best_rate": fixed([size["rates"][chosen[n][1]] for n in arms], "rate", names, "the rate chosen on validation accuracy", band=10.0),

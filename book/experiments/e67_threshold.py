@@ -170,6 +170,7 @@ def accuracies(rates, final, best):
     failed = (~(final.final("train_metric", CHANCE) > 2 * CHANCE)).astype(float)
     return {
         "accuracy": per_seed(final.final("test_metric", CHANCE), "accuracy", {"rate": rates}, "test accuracy against the first rate, decayed at the end", band=0.3),
+        "valid_accuracy": per_seed(final.final("valid_metric", CHANCE), "accuracy", {"rate": rates}, "the same on validation data, by which a rate is picked", band=0.3),
         "picked": per_seed(np.stack([*best.values()]), "accuracy", way, "test accuracy at the rate picked by each seed's own validation accuracy", band=0.3),
         "search_regret": per_seed(best["grid"] - best["search"], "accuracy", {}, "test accuracy at the grid's pick minus at the search's: the last rate that converges, 1.4 and 2 times it", band=0.2),
         "search_over_coarse": per_seed(best["search"] - best["coarse"], "accuracy", {}, "test accuracy at the search's pick minus at that of a grid twice as coarse, about as many trainings", band=0.2),

@@ -74,6 +74,7 @@ def curves(rates, scales):
     return {
         "converged": per_seed(np.stack([s.converged for s in scales.values()]).astype(float), "share of runs", axes, "training loss below 0.01 before the rate falls", band=1.0),
         "accuracy": per_seed(np.stack([s.test for s in scales.values()]), "accuracy", axes, "test accuracy at the end, against the first rate", band=0.3),
+        "valid_accuracy": per_seed(scales["full"].valid, "accuracy", {"rate": rates}, "the same at full scale on validation data, by which the best rate is chosen", band=0.3),
         "best_rate": fixed([rates[s.best()] for s in scales.values()], "rate", {"scale": list(scales)}, "first rate with the highest mean validation accuracy", band=5.0),
     }
 
