@@ -10,7 +10,6 @@ them: longer training with an average, a decay, and the way from far above over 
 """
 
 import argparse
-import functools
 import sys
 import time
 
@@ -25,23 +24,23 @@ from lrlib.regimes import borders
 ID = "e34_ticks"
 QUESTION = "Where does the first rate lead a network that could learn sixteen features and learns few?"
 
-PAIRS = 20
+PAIRS, TOGETHER = 20, 2
 MARGIN = 0.02
 SETTINGS = {"folder": None, "jobs": 1}
-QUICK = dict(lr=RATES[[4, 8, 12, 14, 19]], flr=RATES[[2, 5, 8]], repair=RATES[11], train=128, held=1000, samples=200, steps=2000, fine=600,
-             every=50, checkpoints=(2, 10, 20), path="eager")
+QUICK = dict(lr=RATES[[4, 8, 12, 14, 19]], flr=RATES[[2, 5, 8]], repair=RATES[11], train=128, held=1000, samples=200, steps=400, fine=100,
+             every=5, checkpoints=(2, 10, 20), path="eager")
 
 
 def pairs(size, seeds, folder=None, jobs=1):
-    """Everything that was measured, {name: [..., seed]}; pairs on several processes where asked for."""
-    one = functools.partial(kept, folder, size)
+    """Everything that was measured, {name: [..., seed]}; two pairs at a time, on several processes where asked for."""
+    groups = [list(seeds[k:k + TOGETHER]) for k in range(0, len(seeds), TOGETHER)]
     if jobs == 1:
-        each = [one(seed) for seed in seeds]
+        each = [kept(folder, size, group) for group in groups]
     else:
         from joblib import Parallel, delayed
 
-        each = Parallel(jobs)(delayed(one)(seed) for seed in seeds)
-    return {name: np.concatenate([pair[name] for pair in each], axis=-1) for name in each[0]}
+        each = Parallel(jobs)(delayed(kept)(folder, size, group) for group in groups)
+    return {name: np.concatenate([some[name] for some in each], axis=-1) for name in each[0]}
 
 
 def regimes(size, found):

@@ -5,7 +5,7 @@ import numpy as np
 from lrbook.experiment import Quantity
 
 NEAR = 2.5          # "just above the threshold": up to this many times the largest rate that converges
-FAR = 4.5           # "far above": from this many times on, as long as anything is learned
+FAR = 3            # "far above": from this many times on, as long as anything is learned
 SLOW = 6            # "far below": up to this part of it
 
 

@@ -33,15 +33,16 @@ def linear(k):
     return lambda t: 1 - t / k
 
 
-def kept(folder, size, seed):
-    """`measure` of one pair, kept in a folder where one is named, so that a run that was broken off goes on."""
+def kept(folder, size, seeds):
+    """`measure`, kept in a folder where one is named, so that a run that was broken off goes on."""
     if folder is None:
-        return measure(size, [seed])
-    path = Path(folder) / f"pair-{len(size['lr'])}-{size['steps']}-{size['fine']}-{size['held']}-{seed}.npz"
+        return measure(size, seeds)
+    name = "-".join(str(n) for n in (len(size["lr"]), size["steps"], size["fine"], size["held"], "pairs", *seeds))
+    path = Path(folder) / f"{name}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
-        np.savez_compressed(part, **measure(size, [seed]))
+        np.savez_compressed(part, **measure(size, seeds))
         part.replace(path)
     with np.load(path) as stored:
         return dict(stored)
