@@ -43,13 +43,13 @@ def without_valid():
 '''
 own = {}
 exec(MODULE, own)                                  # the text is also written to a file, as a user's module
-QUICK = {"seeds": 2, "steps": 40, "converged": 0.4, "averages": (2, 3), "rates": (0.5, 1.5, 3), "precision": 0.4,
-         "finetune_rates": (0.01, 0.1), "path": "eager", "start": 0.3}  # fmt: skip
+QUICK = {"seeds": 2, "steps": 20, "converged": 0.3, "averages": (2, 3), "rates": (0.5, 1.5, 3), "precision": 0.4,
+         "finetune_rates": (0.01, 0.1), "path": "loop", "start": 4.0}  # fmt: skip
 TASKS = {
     "own": (own["make_task"], {}),
-    "digits": (lambda: tasks.digits(width=8, depth=1), {"converged": 1.7}),
-    "mnist1d": (lambda: tasks.mnist1d(train=100, valid=50, test=50, width=8, depth=1, batch=20), {"converged": 2.2}),
-    "breast_cancer": (lambda: tasks.breast_cancer(width=4, depth=1), {"converged": 0.15}),
+    "digits": (lambda: tasks.digits(width=8, depth=1), {"converged": 1.6, "start": 0.4}),
+    "mnist1d": (lambda: tasks.mnist1d(train=100, valid=50, test=50, width=8, depth=1, batch=20), {"converged": 1.9, "start": 1.2, "path": "eager"}),
+    "breast_cancer": (lambda: tasks.breast_cancer(width=4, depth=1), {"converged": 0.15, "start": 1.6}),
 }  # fmt: skip
 COMPARED = ("gain", "gain_over_constant", "no_gain", "worse")
 
@@ -96,7 +96,7 @@ def test_the_weights_handed_out_have_the_scores_of_the_report(reports, name):
 def test_every_way_is_the_training_that_it_says(reports):
     report = reports("breast_cancer")
     asked, task = report.asked, report.asked.task
-    assert asked.total == 60 and asked.every == 10
+    assert asked.total == 30 and asked.every == 5
 
     def at(arm, setting=None):
         rate = report.asked.task and min(c.rate for c in report.candidates)
@@ -107,21 +107,21 @@ def test_every_way_is_the_training_that_it_says(reports):
         return record.parameters[name][lanes]
 
     rate = at("constant").rate
-    plain = sweep(task, lr=[rate], seeds=2, steps=60, snapshots=[40, 50, 60], path="eager")
-    decayed = fit(task, lr=rate, seed=1, steps=60, plan=cosine(60))
+    plain = sweep(task, lr=[rate], seeds=2, steps=30, snapshots=[20, 25, 30], path="eager")
+    decayed = fit(task, lr=rate, seed=1, steps=30, plan=cosine(30))
     name = next(iter(plain.parameters))
     assert np.allclose(weights(at("constant"), name), plain.parameters[name], atol=1e-6)
     assert np.allclose(weights(at("decay"), name)[1], decayed.parameters[name][0], atol=1e-5)
-    assert np.allclose(weights(at("average", 3.0), name), plain.average([40, 50, 60]).parameters[name], atol=1e-6)
-    begin = {n: v[1] for n, v in plain.snapshots[40]["parameters"].items()}
-    tuned = fit(task, lr=0.1, seed=1, steps=20, start=begin)
+    assert np.allclose(weights(at("average", 3.0), name), plain.average([20, 25, 30]).parameters[name], atol=1e-6)
+    begin = {n: v[1] for n, v in plain.snapshots[20]["parameters"].items()}
+    tuned = fit(task, lr=0.1, seed=1, steps=10, start=begin)
     assert np.allclose(weights(at("finetune", 0.1), name)[1], tuned.parameters[name][0], atol=1e-5)
     assert at("finetune", 0.1).test[1] == pytest.approx(tuned.final("test_metric")[0], abs=1e-6)
 
 
 def test_averages_of_a_net_with_batch_norm_measure_its_statistics():
     task = tasks.breast_cancer(width=4, depth=1, batch_norm=True)
-    report = large_rate(task, **{**QUICK, "converged": 0.3, "rates": (0.5, 2), "finetune_rates": (0.1,)})
+    report = large_rate(task, **{**QUICK, "start": 1.0, "rates": (0.5, 2), "finetune_rates": (0.1,)})
     found = next(c for c in report.candidates if c.arm == "average")
     record, lanes = found.weights
     name = next(n for n in record.buffers if n.endswith("running_mean"))
@@ -136,7 +136,7 @@ def test_the_ledger_counts_every_training(reports):
     rates = len(report.regimes.lr)
     assert rows["threshold"]["trainings"] == 2 * len(report.losses) == report.threshold.trainings
     assert rows["constant"]["trainings"] == rows["decay"]["trainings"] == 2 * rates and rows["average"]["steps"] == 0
-    assert rows["constant"]["steps"] == 2 * rates * 60 and rows["finetune"]["steps"] == rows["finetune"]["trainings"] * 20
+    assert rows["constant"]["steps"] == 2 * rates * 30 and rows["finetune"]["steps"] == rows["finetune"]["trainings"] * 10
     assert rows["total"]["steps"] == sum(row["steps"] for row in report.ledger[:-1])
 
 
@@ -173,7 +173,7 @@ class Choosy(nn.Linear):
 
     def forward(self, x):
         output = super().forward(x)
-        return output if float(output.sum()) < 1e9 else 2 * output
+        return output if float(output.detach().sum()) < 1e9 else 2 * output
 
 
 def changed(**fields):
@@ -184,10 +184,10 @@ def changed(**fields):
 
 
 def test_a_network_that_vmap_cannot_run_takes_the_loop():
-    report = large_rate(changed(model=lambda: Choosy(5, 1)), seeds=2, steps=30, converged=0.4, averages=(2,), precision=2,
+    report = large_rate(changed(model=lambda: Choosy(5, 1)), seeds=2, steps=20, converged=0.4, averages=(2,), precision=2,
                         rates=(0.5, 2), finetune_rates=(0.1,), start=1.0)
     assert report.outcome in COMPARED
-    assert {c.weights[0].path for c in report.candidates} == {"loop"}
+    assert all("vmap cannot run" in c.weights[0].path_reason for c in report.candidates if c.arm != "average")
 
 
 @pytest.mark.parametrize("task, more, said, word", [
@@ -217,7 +217,7 @@ def test_without_a_threshold_the_report_says_so(task, more, said, word, tmp_path
     ({"finetune_rates": [0.1, -1]}, ValueError, "finetune_rates"),
     ({"averages": [1, 2]}, ValueError, "averages"),
     ({"averages": []}, ValueError, "averages"),
-    ({"averages": [70]}, ValueError, "averages.* 60"),
+    ({"averages": [40]}, ValueError, "averages.* 30"),
     ({"rates": [0.5, 0.9]}, ValueError, "some below 1 and some above"),
     ({"by": "speed"}, ValueError, "by must be"),
     ({"lowest": "yes"}, TypeError, "lowest"),
@@ -248,8 +248,8 @@ def test_parts_under_joblib_give_the_same_report(reports):
 def test_a_killed_call_goes_on_and_ends_as_the_uninterrupted_one(tmp_path):
     pytest.importorskip("joblib")
     (tmp_path / "mine.py").write_text(MODULE, encoding="utf-8")
-    command = ["large-rate", f"{tmp_path / 'mine.py'}:make_task", "--seeds", "2", "--steps", "30", "--converged", "0.5",
-               "--averages", "2,3", "--finetune-rates", "0.1", "--rates", "0.5,1.5", "--path", "eager", "--start", "0.3",
+    command = ["large-rate", f"{tmp_path / 'mine.py'}:make_task", "--seeds", "2", "--steps", "20", "--converged", "0.3",
+               "--averages", "2,3", "--finetune-rates", "0.1", "--rates", "0.5,1.5", "--path", "loop", "--start", "4",
                "--folder"]  # fmt: skip
     run = subprocess.Popen([sys.executable, "-m", "lrlib", *command, str(tmp_path / "killed")], env=dict(os.environ))
     deadline = time.monotonic() + 120
@@ -258,7 +258,7 @@ def test_a_killed_call_goes_on_and_ends_as_the_uninterrupted_one(tmp_path):
     run.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     assert run.wait() != 0, "it was over before it could be killed"
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("part-*.npz")}
-    settings = {**QUICK, "steps": 30, "converged": 0.5, "rates": (0.5, 1.5), "precision": 0.05, "finetune_rates": (0.1,)}
+    settings = {**QUICK, "rates": (0.5, 1.5), "precision": 0.05, "finetune_rates": (0.1,)}
     resumed, whole = (large_rate(own["make_task"](), **settings, folder=tmp_path / name) for name in ("killed", "whole"))
     assert len(before) >= 4 and all(path.stat().st_mtime_ns == at for path, at in before.items())
     assert resumed == whole and resumed.outcome in COMPARED
@@ -319,7 +319,7 @@ def test_the_data_is_all_there_and_equality_leaves_out_the_seconds(reports, tmp_
     report = reports("own")
     data = json.loads(report.to_json(tmp_path / "report.json").read_text(encoding="utf-8"))
     assert data["candidates"][data["recommended"]]["test"] == report.recommended.test.tolist()
-    assert data["threshold"]["grid_trainings"] == report.threshold.grid_trainings and data["total_steps"] == 60
+    assert data["threshold"]["grid_trainings"] == report.threshold.grid_trainings and data["total_steps"] == 30
     again = large_rate(own["make_task"](), **QUICK)
     assert again == report and again != reports("breast_cancer")
     again.recommended.weights[0].parameters[next(iter(report.weights))] += 1
@@ -328,9 +328,9 @@ def test_the_data_is_all_there_and_equality_leaves_out_the_seconds(reports, tmp_
 
 def test_the_command_line_writes_the_page_and_says_what_it_cannot_do(tmp_path, capsys):
     (tmp_path / "mine.py").write_text(MODULE, encoding="utf-8")
-    words = ["--seeds", "2", "--steps", "20", "--averages", "2", "--path", "eager", "--start", "0.3"]
+    words = ["--seeds", "2", "--steps", "20", "--averages", "2", "--path", "loop", "--start", "4", "--rates", "0.5,2"]
     task, page = f"{tmp_path / 'mine.py'}:make_task", tmp_path / "page.html"
-    assert main(["large-rate", task, *words, "--converged", "0.6", "--html", str(page), "--language", "ja", "--json"]) == 0
+    assert main(["large-rate", task, *words, "--converged", "0.3", "--html", str(page), "--language", "ja", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outcome"] in COMPARED and 'lang="ja"' in page.read_text(encoding="utf-8")
     assert main(["large-rate", task, *words, "--converged", "1e-9"]) == 1
     assert capsys.readouterr().out.startswith("No threshold: no rate reached")
