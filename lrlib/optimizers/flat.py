@@ -36,44 +36,50 @@ class Flat:
             for kind, pairs in kinds.items():
                 jobs.append((pairs, self._calls(pairs, place, kind, optimizer.options_of(group), group["maximize"])))
         for pairs, calls in jobs:
-            self._run(self._run_small(pairs, calls) if self.backend is None else pairs, calls)
+            self._run(self._run_together(pairs, calls) if self.backend is None else pairs, calls)
         return rest
 
     def _calls(self, pairs, place, kind, options, maximize):
-        """What is to be called, with its numbers, at each step number among the parameters: {t: (run, numbers, registers)}."""
+        """What is to be run, with its numbers, at each step number among the parameters: {t: (made, numbers, registers)}."""
         steps = {slot.state["step"] + 1 for slot, _ in pairs}
         if self.backend is None:
             options = tape.numbers_of(options)
             found = {t: tape.tape(self.rule, maximize, options, t) for t in steps}
-            return {t: (made.run, numbers, made.plan.registers) for t, (made, numbers) in found.items()}
+            return {t: (made, numbers, made.plan.registers) for t, (made, numbers) in found.items()}
         made = program.program(self.rule, *kind, options, maximize, self.backend)
         head = self.heads.get((place, made)) or self.heads.setdefault((place, made), program.Head(made))
-        return {t: (made.run, head(t, options), 0) for t in steps}
+        return {t: (made, head(t, options), 0) for t in steps}
 
     def _run(self, pairs, calls):
         for slot, g in pairs:
             state = slot.state
             t = state["step"] = state["step"] + 1
-            run, numbers, registers = calls[t]
+            made, numbers, registers = calls[t]
             if not (slot.contiguous and g.is_contiguous()):
                 g = slot.in_order(g)
             if slot.blocks:
                 g = _flat(g)
             if len(slot.scratch) < registers:
                 slot.scratch = self._scratch(slot, registers)
-            run([slot.x, g, *slot.values, *numbers, *slot.scratch])
+            made.run([slot.x, g, *slot.values, *numbers, *slot.scratch])
 
-    def _run_small(self, pairs, calls):
-        """Play a tape once for all small tensors that are at the same step, side by side; return the other pairs."""
+    def _run_together(self, pairs, calls):
+        """Play a tape once for all small tensors that are at the same step, or for all of them if it is one operation.
+
+        Return the other pairs.
+        """
         together, rest = {}, []
         for pair in pairs:
             slot, g = pair
-            if slot.lines and g.is_contiguous():
-                together.setdefault(slot.state["step"] + 1, []).append(pair)
+            t = slot.state["step"] + 1
+            if (slot.contiguous if calls[t][0].alone else slot.lines) and g.is_contiguous():
+                together.setdefault(t, []).append(pair)
             else:
                 rest.append(pair)
         for t, some in together.items():
-            if len(some) < 3:
+            if calls[t][0].alone:
+                _play_alone(some, *calls[t])
+            elif len(some) < 3:
                 rest += some
             else:
                 _play_together(some, *calls[t])
@@ -123,14 +129,20 @@ class Slot:
         return g if g.stride() == self.p.stride() else torch.empty_like(self.p).copy_(g)
 
 
-def _play_together(pairs, run, numbers, registers):
+def _play_alone(pairs, made, numbers, _):
+    for slot, _ in pairs:
+        slot.state["step"] += 1
+    made.run_all([slot.p for slot, _ in pairs], [g for _, g in pairs], *numbers)
+
+
+def _play_together(pairs, made, numbers, registers):
     for slot, _ in pairs:
         slot.state["step"] += 1
     columns = list(zip(*(slot.lines for slot, _ in pairs)))
     x, *values = [torch.cat(column) for column in columns]
     g = torch.cat([g if g.dim() == 1 else g.view(-1) for _, g in pairs])
     scratch = [torch.empty_like(x[:tape.BLOCK]) for _ in range(registers)]
-    run([x, g, *values, *numbers, *scratch])
+    made.run([x, g, *values, *numbers, *scratch])
     sizes = [slot.p.numel() for slot, _ in pairs]
     for column, joined in zip(columns, (x, *values)):
         torch._foreach_copy_(column, joined.split(sizes))

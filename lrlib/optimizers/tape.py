@@ -25,6 +25,7 @@ WRITTEN = {operator.mul: "torch.mul({0}, {1}, out={out})", operator.add: "torch.
            "reciprocal": "torch.reciprocal({0}, out={out})",
            "plus": "torch.addcmul({0}, {1}, one, value={2}, out={out})",
            "minus": "torch.addcmul({0}, {1}, one, value=-{2}, out={out})"}
+SIGNS = {"plus": 1, "minus": -1}
 ONES = {}
 
 
@@ -84,10 +85,12 @@ class Tape:
         self.wide = 2 + len(rule.state_names)
         self.plan = Plan([x.node, g.node, *targets[1:], *self.needed], vectors,
                          dict(zip(results, targets, strict=True)))
-        for node in nodes:
-            if node in vectors and node.op != "placeholder":
-                self.plan.add(node, nodes)
+        steps = [n for n in nodes if n in vectors and n.op != "placeholder"]
+        for node in steps:
+            self.plan.add(node, nodes)
         self.play = self.plan.function()
+        self.alone = len(steps) == 1 and steps[0].target in SIGNS and steps[0].args[:2] == (x.node, g.node)
+        self.sign = SIGNS.get(steps[-1].target)
 
     def head(self, t, options):
         """The numbers that the vectors meet at step t, or None where the rule would branch otherwise than here."""
@@ -102,7 +105,7 @@ class Tape:
     def run(self, given):
         """Play the tape, block by block if the vectors are long and there is more than one operation."""
         x = given[0]
-        one = ONES[x.dtype] if x.dtype in ONES else ONES.setdefault(x.dtype, torch.ones((), dtype=x.dtype))
+        one = _one(x.dtype)
         if x.numel() <= BLOCK or len(self.plan.lines) == 1:
             return self.play(one, *given)
         middle = self.wide + len(self.needed)
@@ -111,6 +114,10 @@ class Tape:
             m = len(blocks[0])
             self.play(one, *blocks, *numbers, *(scratch if m == BLOCK else [s[:m] for s in scratch]))
         return None
+
+    def run_all(self, x, g, number):
+        """Play a tape that is x plus or minus a number times g (``alone``) on lists of tensors of any shapes."""
+        torch._foreach_addcmul_(x, g, [_one(x[0].dtype)] * len(x), value=self.sign * number)
 
 
 class Plan:
@@ -194,6 +201,10 @@ def numbers_of(options):
     if not all(isinstance(value, (int, float)) for value in found.values()):
         raise Untraceable("an option that is not one number")
     return found
+
+
+def _one(dtype):
+    return ONES[dtype] if dtype in ONES else ONES.setdefault(dtype, torch.ones((), dtype=dtype))
 
 
 def _number_at(node, numbers):

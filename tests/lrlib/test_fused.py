@@ -100,6 +100,23 @@ def test_the_eager_path_equals_the_rule_bit_by_bit(name, maximize, dtype, block,
         assert_close([optimizer.state[p][key] for key in state], state.values(), 0)
 
 
+@pytest.mark.parametrize("maximize", [False, True])
+def test_plain_descent_on_many_tensors_equals_the_rule_bit_by_bit(maximize, short_blocks):
+    def made():
+        return [torch.nn.Parameter(p.detach()) for p in tensors(torch.float32)]
+
+    one, other = made(), made()
+    optimizer = optimizers.SGD(one, lr=0.03, maximize=maximize)
+    for t in range(4):
+        gradients(one, t)
+        gradients(other, t)
+        optimizer.step()
+        for p in [p for p in other if p.grad is not None]:
+            p.data.copy_(rules.sgd(p.detach(), -p.grad if maximize else p.grad, {}, t + 1, lr=0.03)[0])
+    assert_close(one, other, 0)
+    assert [optimizer.state[p]["step"] for p in one] == [4, 3, 4, 4, 3, 4]
+
+
 def test_the_rules_with_a_tape():
     for name in NAMES:
         drive(name, 7)
