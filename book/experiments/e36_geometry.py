@@ -127,7 +127,7 @@ def curves(found, between, place):
     q = {n: per_seed(v, unit(n), rate, about[n], band=bands[n[:5]]) for n, v in (between | place).items()}
     kinds = regimes(found, between["train_barrier_fine_rates"])
     for name in ("1", "2A", "2B", "3"):
-        q[f"regime_{name}"] = per_seed((kinds.regime == name).astype(float), "share of seeds", rate, f"seeds in which the rate belongs to regime {name}", band=0.7)
+        q[f"regime_{name.lower()}"] = per_seed((kinds.regime == name).astype(float), "share of seeds", rate, f"seeds in which the rate belongs to regime {name}", band=0.7)
     for way in ("pretrained", "constant"):
         q[f"{way}_accuracy"] = per_seed(found.accuracy(way), "accuracy", rate, f"test accuracy: {way}", band=0.15)
     q["pretrain_loss"] = per_seed(found.scores["pretrained"]["train_loss"], "nats", rate, "training loss after the pre-training", band=1.0)
