@@ -40,6 +40,7 @@ _HOME = {
     "initialization": ["initialize", "xavier", "he", "orthogonal", "mutual_information", "relevance"],
     "averaging": ["Average", "EMA", "SWA", "LAWA", "update_batch_norm"],
     "regimes": ["borders", "Borders", "run_losses"],
+    "recipe": ["large_rate", "Report", "Candidate", "Difference"],
     "bounds": ["LastIterateBound", "last_iterate_bound"],
     "stopping": ["EarlyStopping", "Worsening", "Stalling"],
     "plot": [],

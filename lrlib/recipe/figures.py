@@ -20,6 +20,8 @@ def by_rate(report, language, size):
     curves = {arm: points for arm in ARMS if (points := _curve(report, arm))}
     x0, x1 = (math.log10(rate) for rate in (report.regimes.lr[0], report.regimes.lr[-1]))
     low, high, ticks = _scale([point[1:] for points in curves.values() for point in points], report.asked.lowest)
+    if words.scale(report)[0] == 100:                      # no accuracy lies beyond these, as an interval may
+        low, high, ticks = max(low, 0.0), min(high, 1.0), [tick for tick in ticks if -1e-9 <= tick <= 1 + 1e-9]
 
     def x(rate):
         return LEFT + 14 + (math.log10(rate) - x0) / (x1 - x0) * (width - LEFT - RIGHT - 28)
@@ -41,7 +43,7 @@ def by_rate(report, language, size):
 def differences(report, language, size):
     """Test differences to every reference, seed by seed, with their intervals."""
     width, rows = SIZES[size][0], report.differences
-    height = 64 * len(rows) + 40
+    height = 64 * len(rows) + 52
     factor, _, unit = words.scale(report)
     values = [v for d in rows for v in (0.0, d.low, d.high, *d.per_seed) if math.isfinite(v)]
     low, high, ticks = _ticks(min(values), max(values), 5 if size == "wide" else 3)
@@ -49,28 +51,28 @@ def differences(report, language, size):
     def x(value):
         return 14 + (value - low) / (high - low) * (width - 28)
 
-    parts = [f'<path class="zero" d="M{x(0):.1f} 4V{height - 30}"/>']
-    parts += [_down(x(tick), height + 10, f"{factor * tick:+.3g}", 28) for tick in ticks]
+    parts = [f'<path class="zero" d="M{x(0):.1f} 4V{height - 46}"/>']
+    parts += [_down(x(tick), height, f"{factor * tick:+.3g}" if tick else "0", 46) for tick in ticks]
     for i, found in enumerate(rows):
         parts += _row(found, 64 * i + 44, x)
         parts.append(_text(14, 64 * i + 20, words.of(language)[found.against], "start", "name"))
-    unit = words.of(language)["point"] if unit else words.of(language)["differences"][1].split(",")[0].split("(")[0]
-    parts.append(_text(width / 2, height - 2, unit, "middle"))
+    unit = words.of(language)["point"] if unit else words.of(language)["differences"][1].split(",")[0].split("（")[0]
+    parts.append(_text(width / 2, height - 8, unit, "middle"))
     return _svg(size, parts, _figcaption(report, language, "figure_difference"), height)
 
 
 def legend(report, language):
     """The ways' marks and names, as an HTML list."""
-    rows = []
+    rows, named = [], dict(zip(words.COLUMNS, words.of(language)["by_rate"][2:]))
     for arm in ARMS:
         if _curve(report, arm):
             mark = f'<svg class="key" viewBox="-14 -7 28 14" aria-hidden="true"><path class="line {arm}" d="M-13 0H13"/>'
-            rows.append(f'<li>{mark}<path class="mark {arm}" d="{MARKS[arm]}"/></svg>{escape(words.of(language)[arm])}</li>')
+            rows.append(f'<li>{mark}<path class="mark {arm}" d="{MARKS[arm]}"/></svg>{escape(named[arm])}</li>')
     return f'<ul class="legend">{"".join(rows)}</ul>'
 
 
 def _figcaption(report, language, key):
-    return words.of(language)[key].format(score=report.score, total=report.asked.total)
+    return words.of(language)[key].format(score=words.score(report, language), total=report.asked.total)
 
 
 def _curve(report, arm):
@@ -85,8 +87,8 @@ def _scale(points, lowest):
     ends = ends[np.isfinite(ends)]
     good, sign = (means.min(), 1) if lowest else (means.max(), -1)
     reach = max(2.5 * abs(np.quantile(means, 0.25 if not lowest else 0.75) - good), 1e-9)
-    limit = good + sign * reach
-    inside = ends[ends * sign <= limit * sign]
+    inside = ends[(ends - good) * sign <= reach]
+    inside = inside[(inside - good) * sign >= -reach / 3]
     return _ticks(inside.min(), inside.max(), 5)
 
 

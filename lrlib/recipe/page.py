@@ -15,6 +15,7 @@ STYLE = """
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 46rem; background: var(--page); color: var(--ink);
   font: 16px/1.6 system-ui, "Hiragino Sans", "Noto Sans JP", "Noto Sans CJK JP", sans-serif; }
+:lang(ja) { word-break: auto-phrase }
 h1 { font-size: 1.3rem; line-height: 1.35; margin: 0 0 1rem; overflow-wrap: anywhere }
 h2 { font-size: 1.05rem; margin: 2rem 0 .5rem }
 .outcome { border-left: 4px solid var(--ink); padding: .2rem 0 .2rem .8rem; font-weight: 600; font-size: 1.1rem }
@@ -36,8 +37,8 @@ text { font-size: 12px; fill: var(--soft) } text.name { fill: var(--ink); font-s
 .mean { stroke: var(--ink); stroke-width: 3 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: .9rem }
 th, td { text-align: right; padding: .3rem .5rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums }
-th:first-child, td:first-child { text-align: left; padding-left: 0 } th { color: var(--soft); font-weight: 500 }
-td { white-space: nowrap } .words td { white-space: normal; min-width: 5.5rem } tr.chosen td { font-weight: 600 }
+th:first-child, td:first-child { text-align: left; padding-left: 0 } td { white-space: nowrap }
+th { color: var(--soft); font-weight: 500; vertical-align: bottom; min-width: 3.2rem } .words td { white-space: normal; min-width: 5.5rem } tr.chosen td { font-weight: 600 }
 """
 
 
@@ -60,7 +61,7 @@ def _compared(report, language):
     """Figures and tables of a comparison."""
     say, asked = words.of(language), report.asked
     lead = say["lead"].format(seeds=len(asked.seeds), total=asked.total, steps=asked.steps, more=asked.finetune_steps,
-                              score=report.score)
+                              score=words.score(report, language))
     chosen = [found is report.recommended for found in report.arms.values()]
     note = say["regime_note"].format(total=asked.total)
     parts = [_para(lead), _figure(report, language, figures.by_rate, "figure_rate", figures.legend(report, language))]
@@ -81,7 +82,7 @@ def _repeat(asked, say):
 
 
 def _figure(report, language, draw, caption, above=""):
-    text = words.of(language)[caption].format(score=report.score, total=report.asked.total)
+    text = words.of(language)[caption].format(score=words.score(report, language), total=report.asked.total)
     both = "".join(draw(report, language, size) for size in figures.SIZES)
     return f"<figure>{above}{both}<figcaption>{escape(text)}</figcaption></figure>"
 
@@ -95,5 +96,10 @@ def _table(head, rows, kind="", marked=()):
     lines = []
     for i, row in enumerate(rows):
         mark = ' class="chosen"' if i < len(marked) and marked[i] else ""
-        lines.append(f"<tr{mark}>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>")
+        lines.append(f"<tr{mark}>{''.join(f'<td>{_kept(escape(text))}</td>' for text in row)}</tr>")
     return f'<div class="scroll {kind}"><table><thead><tr>{cells}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _kept(text):
+    """Numbers stay together with their unit and inside their brackets."""
+    return text.replace(", ", ",&nbsp;").replace(" %", "&nbsp;%")

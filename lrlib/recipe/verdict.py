@@ -24,9 +24,9 @@ class Candidate:
         valid, test: scores, [seeds]; nan for a run that diverged.
 
     Example:
-        >>> one = Candidate("average", 0.4, 5, True, np.array([0.8, 0.9]), np.array([0.7, 0.9]))
+        >>> one = Candidate("average", 0.4, 5, True, np.array([0.5, 1.0]), np.array([0.7, 0.9]))
         >>> one.label, one.mean("valid")
-        ('average of 5 snapshots at 0.4', 0.85)
+        ('average of 5 snapshots at 0.4', 0.75)
     """
 
     arm: str

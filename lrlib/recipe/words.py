@@ -6,6 +6,7 @@ import numpy as np
 
 from ..record import interval
 
+COLUMNS = ("early", "constant", "finetune", "average", "decay")       # of the table rate by rate
 WORDS = {
     "en": {
         "title": "A rate above the threshold: {task}, {rule}",
@@ -26,13 +27,13 @@ WORDS = {
         "no_threshold": "Rates tried and the lowest training loss there: {tried}.",
         "choices": ("way", "chosen on validation", "validation", "test, 95 % interval", ""),
         "differences": ("the large rate against", "test difference, 95 % interval", "seeds it wins", "verdict"),
-        "ledger": ("cost", "trainings", "steps", "seconds"),
-        "by_rate": ("rate", "regime", "before fine-tuning", "constant", "fine-tuned", "averaged", "decayed"),
+        "ledger": ("cost", "trainings", "steps", "seconds, this call"),
+        "by_rate": ("rate", "regime", "before fine-tuning", "held to the end", "fine-tuned", "averaged", "decayed"),
         "constant": "best converging rate", "decay": "decayed schedule", "finetune": "fine-tuning",
         "average": "averaging", "early": "before fine-tuning", "recommended": "<- recommended",
         "label_constant": "rate {rate}", "label_early": "rate {rate}", "label_decay": "cosine from {rate}",
         "label_finetune": "fine-tuning at {setting} from {rate}", "label_average": "average of {setting} snapshots at {rate}",
-        "better": "better", "worse_word": "worse", "none": "not told apart", "of": "{wins} of {seeds}",
+        "accuracy": "accuracy", "loss": "loss", "better": "better", "worse_word": "worse", "none": "not told apart", "of": "{wins} of {seeds}",
         "point": "points",
         "stages": {"range_test": "range test", "threshold": "threshold search", "constant": "constant rates",
                    "decay": "decayed rates", "finetune": "fine-tuning", "average": "averaging", "total": "total"},
@@ -51,29 +52,29 @@ WORDS = {
                   "lrlib on Python {python}, PyTorch {torch}.",
     },
     "ja": {
-        "title": "境界を越える学習率: {task}、{rule}",
+        "title": "境界を越える学習率：{task}、{rule}",
         "gain": "利得があります。{label}は、収束する最良の学習率にも、減衰させるスケジュールにもまさりました。",
-        "gain_over_constant": "収束する最良の学習率にはまさりますが、減衰させるスケジュールには及ばないか、差がありません({label})。",
+        "gain_over_constant": "収束する最良の学習率にはまさりますが、減衰させるスケジュールには及ばないか、差がありません（{label}）。",
         "no_gain": "利得はありません。収束する最良の学習率との差の信頼区間が0を含みます。",
         "nothing_through": "利得はありません。境界を越える学習率では、全シードが最後まで進んだものがありません。",
         "no_constant": "利得はありません。比べる相手になる、収束する学習率がありません。",
         "worse": "かえって悪くなりました。境界を越える学習率が劣り、差の信頼区間が0を含みません。",
-        "nothing_converges": "境界が見つかりません。{steps}ステップで学習損失{converged:g}に達した学習率はありません(最低は学習率"
-                             "{at:.3g}での{best:.3g})。ステップを増やすか、基準を緩めてください。",
+        "nothing_converges": "境界が見つかりません。{steps}ステップで学習損失{converged:g}に達した学習率はありません（最低は学習率"
+                             "{at:.3g}での{best:.3g}）。ステップを増やすか、基準を緩めてください。",
         "everything_diverges": "境界が見つかりません。学習率{least:.3g}まで下げても、すべて発散しました。",
         "everything_converges": "比べるものがありません。学習率{most:.3g}まですべて収束し、境界を越える学習率がありません。",
-        "threshold": "収束の境界({steps}ステップで学習損失{converged:g}、{seeds}シードの過半数)は{low:.4g}と{high:.4g}の間です。"
+        "threshold": "収束の境界（{steps}ステップで学習損失{converged:g}、{seeds}シードの過半数）は{low:.4g}と{high:.4g}の間です。"
                      "探索に使った学習は{spent}回で、同じ精度の格子なら{grid}回かかります。",
-        "no_threshold": "試した学習率と、そこでの最低の学習損失: {tried}。",
-        "choices": ("方法", "検証データで選んだ設定", "検証", "テスト(95%信頼区間)", ""),
-        "differences": ("大きな学習率と比べる相手", "テストでの差(95%信頼区間)", "勝ったシード", "判定"),
-        "ledger": ("費用", "学習の回数", "ステップ", "秒"),
-        "by_rate": ("学習率", "領域", "ファインチューニングの前", "一定", "ファインチューニング", "重み平均", "減衰"),
+        "no_threshold": "試した学習率と、そこでの最低の学習損失：{tried}。",
+        "choices": ("方法", "検証データで選んだ設定", "検証", "テスト（95%信頼区間）", ""),
+        "differences": ("大きな学習率と比べる相手", "テストでの差（95%信頼区間）", "勝ったシード", "判定"),
+        "ledger": ("費用", "学習の回数", "ステップ", "秒（この実行）"),
+        "by_rate": ("学習率", "領域", "途中（調整の前）", "最後まで一定", "ファインチューニング", "重み平均", "減衰"),
         "constant": "収束する最良の学習率", "decay": "減衰させるスケジュール", "finetune": "ファインチューニング",
         "average": "重み平均", "early": "ファインチューニングの前", "recommended": "<- 推奨",
         "label_constant": "学習率{rate}", "label_early": "学習率{rate}", "label_decay": "{rate}からのコサイン減衰",
         "label_finetune": "{rate}のあと{setting}でのファインチューニング", "label_average": "{rate}での{setting}個の重み平均",
-        "better": "まさる", "worse_word": "劣る", "none": "区別できない", "of": "{seeds}個中{wins}個",
+        "accuracy": "正解率", "loss": "損失", "better": "まさる", "worse_word": "劣る", "none": "区別できない", "of": "{seeds}個中{wins}個",
         "point": "ポイント",
         "stages": {"range_test": "範囲テスト", "threshold": "境界の探索", "constant": "一定の学習率",
                    "decay": "減衰させる学習率", "finetune": "ファインチューニング", "average": "重み平均", "total": "合計"},
@@ -83,9 +84,9 @@ WORDS = {
                        "境界です。下端の点は、実際にはさらに下にあります。",
         "figure_difference": "大きな学習率のテストの{score}から比べる相手のものを引いた差。点がシード、太線が平均と95%信頼区間で、"
                              "0より右なら大きな学習率がまさります。",
-        "axis_rate": "はじめの学習率(対数)", "heading_choices": "選ばれた設定", "heading_rates": "学習率ごとの結果",
+        "axis_rate": "はじめの学習率（対数）", "heading_choices": "選ばれた設定", "heading_rates": "学習率ごとの結果",
         "heading_differences": "よくなったか", "heading_cost": "かかった費用", "heading_repeat": "もう一度行うには",
-        "regime_note": "{total}ステップまでの領域(シードの多数): 1は収束、2Aはファインチューニングの学習率によらず差が1ポイント未満、"
+        "regime_note": "{total}ステップまでの領域（シードの多数）：1は収束、2Aはファインチューニングの学習率によらず差が1ポイント未満、"
                        "2Bはそれ以外、3は何も学んでいないところです。",
         "repeat": "rule {rule}、seeds {seeds}、steps {steps}、finetune_steps {more}、重みの保存は{every}ステップおき。"
                   "Python {python}、PyTorch {torch}上のlrlib。",
@@ -102,6 +103,11 @@ def of(language):
     if language not in WORDS:
         raise ValueError(f'language must be "en" or "ja"; got {language!r}')
     return WORDS[language]
+
+
+def score(report, language):
+    """Name of the score; a metric of the user's own is called as the user calls it."""
+    return of(language).get(report.score, report.score) if report.score in ("accuracy", "loss") else report.score
 
 
 def labelled(candidate, language):
@@ -181,7 +187,7 @@ def by_rate(report):
     for i, rate in enumerate(regimes.lr):
         names, counts = np.unique(regimes.regime[i], return_counts=True)
         cells = [shown(report, c.mean("test")) if (c := at_rate(report, arm, rate)) else "-"
-                 for arm in ("early", "constant", "finetune", "average", "decay")]  # fmt: skip
+                 for arm in COLUMNS]
         rows.append((f"{rate:.4g}", str(names[counts.argmax()]), *cells))
     return rows
 
