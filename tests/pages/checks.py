@@ -1,5 +1,5 @@
 """Questions put to an open page."""
-from site_under_test import AXE
+from site_under_test import AXE, AXE_URL
 
 SETTLE = """async () => {
   if (window.MathJax && MathJax.startup && MathJax.startup.promise) await MathJax.startup.promise;
@@ -22,11 +22,12 @@ GLYPHS = """() => {
   const canvas = document.createElement("canvas"); canvas.width = canvas.height = 40;
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   const draw = (c, font) => { pen.clearRect(0, 0, 40, 40); pen.font = "24px " + font; pen.fillText(c, 6, 30);
-    return pen.getImageData(0, 0, 40, 40).data.join(); };
+    return new Uint32Array(pen.getImageData(0, 0, 40, 40).data.buffer); };
   const none = new Map(), missing = [];
   for (const [c, font] of seen) {
     if (!none.has(font)) none.set(font, draw("\\u{10FFFD}", font));
-    if (draw(c, font) === none.get(font)) missing.push("missing glyph: " + c + " U+" + c.codePointAt(0).toString(16));
+    const blank = none.get(font);
+    if (draw(c, font).every((pixel, i) => pixel === blank[i])) missing.push("missing glyph: " + c + " U+" + c.codePointAt(0).toString(16));
   }
   return missing;
 }"""
@@ -54,27 +55,69 @@ WIDGETS = """async () => {
   return bad;
 }"""
 
-# contrast is axe's slowest rule, and depends on a text's colour, size, weight and ground alone: three texts of each kind
-# stand for all of their kind
-AXE_RUN = """async (contrast) => {
-  const ground = (e) => { let opacity = 1, colour = "";
-    for (; e; e = e.parentElement) { const s = getComputedStyle(e); opacity *= s.opacity;
-      if (!colour && (s.backgroundImage !== "none" || !/, 0\\)$/.test(s.backgroundColor))) colour = s.backgroundColor + s.backgroundImage; }
-    return colour + opacity; };
-  const kinds = new Map(), texts = [];
-  if (contrast) for (const e of document.body.querySelectorAll("*")) {
-    const controls = ["INPUT", "SELECT", "TEXTAREA"].includes(e.tagName);
-    if (!controls && ![...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
-    const style = getComputedStyle(e), kind = [style.color, style.fontSize, style.fontWeight, style.textShadow, style.visibility, ground(e)].join("|");
-    kinds.set(kind, (kinds.get(kind) || 0) + 1);
-    if (controls || kinds.get(kind) <= 3) texts.push(e);
+THEME = """const theme = async (name) => {
+  document.documentElement.dataset.theme = document.documentElement.dataset.mode = name;
+  for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+};"""
+
+FINDINGS = """const serious = (found) => found.violations.filter(v => ["serious", "critical"].includes(v.impact))
+  .map(v => v.impact + " " + v.id + ": " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.html.slice(0, 90)).join(" | "));"""
+
+# the rules about colours are axe's slowest, are judged in every theme, and see a text's kind alone
+COLOURS = ("color-contrast", "link-in-text-block")
+
+AXE_REST = """async (colours) => {
+  %s
+  return serious(await axe.run(document, { resultTypes: ["violations"],
+    rules: Object.fromEntries(colours.map(name => [name, { enabled: false }])) }));
+}""" % FINDINGS
+
+# A verdict on colours depends on a text's colour, size, weight and ground, and on what a link stands in: three texts of
+# each kind in each theme stand for all of their kind, and every control for itself. The rest of the page is emptied
+# before axe looks, since axe's time goes with the number of elements: boxes, style sheets, and ancestors with their
+# grounds stay, and the chosen texts must look as before.
+AXE_COLOURS = """async (colours) => {
+  %s
+  %s
+  const owns = (e) => [...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.data.trim());
+  const sample = (chosen) => {
+    const grounds = new Map(), kinds = new Map();
+    const ground = (e) => { if (!e) return "";
+      if (!grounds.has(e)) { const s = getComputedStyle(e), clear = s.backgroundImage === "none" && /, 0\\)$/.test(s.backgroundColor);
+        const [colour, opacity] = (ground(e.parentElement) || "|1").split("|");
+        grounds.set(e, (clear ? colour : s.backgroundColor + s.backgroundImage) + "|" + opacity * s.opacity); }
+      return grounds.get(e); };
+    for (const e of document.body.querySelectorAll("*")) {
+      const control = ["INPUT", "SELECT", "TEXTAREA"].includes(e.tagName), link = e.tagName === "A";
+      if (!control && !link && !owns(e)) continue;
+      const s = getComputedStyle(e), around = e.parentElement;
+      const kind = [s.color, s.fontSize, s.fontWeight, s.textShadow, s.visibility, ground(e), ...(link
+        ? [s.textDecorationLine, s.borderBottom, s.fontStyle, s.fontFamily, getComputedStyle(around).color, owns(around)] : [])].join("|");
+      kinds.set(kind, (kinds.get(kind) || 0) + 1);
+      if (control || kinds.get(kind) <= 3) chosen.add(e);
+    }
+  };
+  const look = (e) => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.fontSize, s.fontWeight, s.opacity].join(); };
+  const chosen = new Set(), whole = new Set(), kept = new Set(), looks = new Map(), found = [];
+  for (const name of ["light", "dark"]) { await theme(name); sample(chosen); }
+  if (!chosen.size) return [];
+  for (const e of [...chosen, ...document.body.querySelectorAll("style")]) {
+    whole.add(e); e.querySelectorAll("*").forEach(inner => whole.add(inner));
+    for (let up = e.parentElement; up && !kept.has(up); up = up.parentElement) kept.add(up);
   }
-  if (contrast && !texts.length) return [];
-  const found = await (contrast ? axe.run({ include: texts }, { runOnly: { type: "rule", values: ["color-contrast"] }, resultTypes: ["violations"] })
-    : axe.run(document, { resultTypes: ["violations"], rules: { "color-contrast": { enabled: false } } }));
-  return found.violations.filter(v => ["serious", "critical"].includes(v.impact))
-    .map(v => v.impact + " " + v.id + ": " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.html.slice(0, 90)).join(" | "));
-}"""
+  chosen.forEach(e => looks.set(e, look(e)));
+  const prune = (e) => { for (const child of e.children)
+    if (kept.has(child)) prune(child); else if (!whole.has(child)) child.replaceChildren(); };
+  prune(document.body);
+  for (const name of ["dark", "light"]) {
+    await theme(name);
+    if (name === "dark") for (const [e, before] of looks)
+      if (look(e) !== before) found.push("emptying the page changed a text: " + e.outerHTML.slice(0, 90));
+    found.push(...serious(await axe.run({ include: [...chosen] }, { runOnly: { type: "rule", values: colours }, resultTypes: ["violations"] }))
+      .map(line => name + ": " + line));
+  }
+  return found;
+}""" % (THEME, FINDINGS)
 
 
 def settled(page):
@@ -83,24 +126,17 @@ def settled(page):
 
 
 def axe(page):
-    """Serious and critical findings of axe-core, of every rule but that of contrast."""
-    return _axe(page, False)
+    """Serious and critical findings of axe-core, of every rule but those about colours."""
+    return _axe(page, AXE_REST)
 
 
 def contrast(page):
-    """The findings of axe-core's rule of contrast, in the theme that is set."""
-    return _axe(page, True)
+    """The findings of axe-core's rules about colours in both themes; it empties the page of all that it need not see."""
+    return _axe(page, AXE_COLOURS)
 
 
-def _axe(page, contrast):
+def _axe(page, question):
     if not page.evaluate("() => typeof axe === 'object'"):
-        page.add_script_tag(path=str(AXE))
-    return page.evaluate(AXE_RUN, contrast)
-
-
-def set_theme(page, name):
-    """Switch the theme the way its button does."""
-    page.evaluate("""async name => {
-      document.documentElement.dataset.theme = document.documentElement.dataset.mode = name;
-      for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
-    }""", name)
+        served = page.url.startswith("http:")         # from one address, so that the browser compiles it once
+        page.add_script_tag(**({"url": AXE_URL} if served else {"path": str(AXE)}))
+    return page.evaluate(question, list(COLOURS))

@@ -37,10 +37,45 @@ def context(browser):
     context.close()
 
 
+def opened(context, width, height):
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    page.watch = site.Watch(page)
+    return page
+
+
 @pytest.fixture
 def page(context):
-    page = context.new_page()
-    page.set_viewport_size({"width": 1280, "height": 900})
-    page.watch = site.Watch(page)
+    """A page of its own for a test."""
+    page = opened(context, 1280, 900)
     yield page
     page.close()
+
+
+class Kept:
+    """A page that goes from one address to the next: its process has the site's scripts compiled already."""
+
+    def __init__(self, context, width, height):
+        self.context, self.size, self.page = context, (width, height), None
+
+    def open(self, address):
+        """The page at `address`; a new one after a test that left it in disorder."""
+        if self.page is None:
+            self.page = opened(self.context, *self.size)
+        page, self.page = self.page, None
+        page.watch.clear()
+        page.goto(address, wait_until="load")
+        self.page = page
+        return page
+
+
+@pytest.fixture(scope="session")
+def desk(context):
+    """The kept page of the width of a desk's screen."""
+    return Kept(context, 1280, 900)
+
+
+@pytest.fixture(scope="session")
+def phone(context):
+    """The kept page of the width of a phone."""
+    return Kept(context, 390, 800)

@@ -10,27 +10,30 @@ def report(problems):
         pytest.fail("\n".join(problems), pytrace=False)
 
 
+def wide_problems(page):
+    """What is wrong with an open page on a desk's screen; it is emptied by the last question."""
+    problems = checks.settled(page)
+    for question in (checks.WIDGETS, checks.GLYPHS, checks.PICTURES):
+        problems += page.evaluate(question)
+    return problems + checks.axe(page) + checks.contrast(page) + page.watch.problems()
+
+
+def narrow_problems(page):
+    """What is wrong with an open page on a phone's screen."""
+    problems = checks.settled(page) + page.evaluate(checks.WIDGETS) + page.evaluate(checks.OVERFLOW)
+    return problems + page.watch.problems()
+
+
 def page_tests(lang):
     """The two parametrised tests of one edition."""
     names = page_paths(lang) or [f"{lang}/book/{lang}/index.html"]
 
     @pytest.mark.parametrize("name", names)
-    def test_over_http(page, address, name):
-        page.goto(f"{address}/{name}", wait_until="load")
-        problems = checks.settled(page)
-        for question in (checks.WIDGETS, checks.GLYPHS, checks.PICTURES):
-            problems += page.evaluate(question)
-        problems += checks.axe(page)
-        for theme in ("light", "dark"):
-            checks.set_theme(page, theme)
-            problems += [f"{theme}: {found}" for found in checks.contrast(page)]
-        page.set_viewport_size({"width": 390, "height": 800})
-        problems += page.evaluate(checks.OVERFLOW)
-        report(problems + page.watch.problems())
+    def test_over_http(desk, address, name):
+        report(wide_problems(desk.open(f"{address}/{name}")))
 
     @pytest.mark.parametrize("name", names)
-    def test_from_file(page, name):
-        page.goto((SITE / name).as_uri(), wait_until="load")
-        report(checks.settled(page) + page.evaluate(checks.WIDGETS) + page.watch.problems())
+    def test_from_file(phone, name):
+        report(narrow_problems(phone.open((SITE / name).as_uri())))
 
     return test_over_http, test_from_file

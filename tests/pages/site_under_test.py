@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+AXE_URL = "/axe.min.js"               # where `served` answers with it
 LANGUAGES = ("en", "ja")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -35,6 +36,17 @@ def page_paths(lang):
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder, and axe-core; kept connections and files that stay fresh spare hundreds of requests."""
+
+    protocol_version = "HTTP/1.1"
+
+    def translate_path(self, path):
+        return str(AXE) if path == AXE_URL else super().translate_path(path)
+
+    def end_headers(self):
+        self.send_header("Cache-Control", "max-age=3600")
+        super().end_headers()
+
     def log_message(self, *arguments):
         pass
 
@@ -109,9 +121,9 @@ def read_pages(root, pattern="*.html"):
     return pages
 
 
-def link_problems(root):
-    """Broken relative links and anchors, and files loaded from elsewhere, below `root`."""
-    pages, bad = read_pages(root), []
+def link_problems(root, pages=None):
+    """Broken relative links and anchors, and files loaded from elsewhere, below `root`, whose `pages` may be read already."""
+    pages, bad = pages or read_pages(root), []
     for path, page in pages.items():
         name = path.relative_to(Path(root).resolve())
         bad += [f"{name}: loads {url}" for url in page.foreign]

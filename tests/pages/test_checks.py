@@ -1,7 +1,8 @@
 """The checks themselves, on planted mistakes."""
 import checks
 import pytest
-from site_under_test import served
+from edition import narrow_problems, wide_problems
+from site_under_test import SITE, served
 
 HEAD = '<!doctype html><html lang="ja"><head><meta charset="utf-8"><title>t</title></head><body><main>'
 
@@ -61,3 +62,44 @@ def test_the_benign_line_of_the_theme_is_allowed(page, tmp_path):
                                      encoding="utf-8")
     page.goto((tmp_path / "a.html").as_uri())
     assert not page.watch.problems()
+
+
+def planted(page, address, faults):
+    """A built page with mistakes of ours at the end of its text."""
+    name = "en/book/en/disagreements.html"
+    text = (SITE / name).read_text(encoding="utf-8")
+    assert text.count("</article>") == 1
+    page.route(f"**/{name}", lambda route: route.fulfill(body=text.replace("</article>", faults + "</article>"),
+                                                         content_type="text/html; charset=utf-8"))
+    page.goto(f"{address}/{name}", wait_until="load")
+    return page
+
+
+def test_mistakes_in_a_built_page_are_seen(page, address):
+    faults = {"picture without alt": '<img src="/en/_static/logo.svg">', "label": '<input type="range" id="unnamed">',
+              "asks another host": "<script>fetch('https://cdn.example.org/x.js').catch(() => 0)</script>",
+              "console: broken": "<script>console.error('broken')</script>", "missing glyph": "<p>\ue123</p>",
+              "maths not typeset": '<span class="math no-mathjax tex2jax_ignore mathjax_ignore">\\(x\\)</span>',
+              "404": '<img alt="a" src="nowhere.png">', "exception": "<script>undefinedFunction()</script>"}
+    found = wide_problems(planted(page, address, "".join(faults.values())))
+    assert not [word for word in faults if not any(word in line for line in found)], found
+
+
+@pytest.mark.parametrize("fault, theme, rule", [
+    ('<style>html[data-theme=light] #p { color: #aaa }</style><p id="p">pale by day</p>', "light", "color-contrast"),
+    ('<style>html[data-theme=dark] #p { color: #444 }</style><p id="p">dark by night</p>', "dark", "color-contrast"),
+    ('<style>html[data-theme] #p { color: #333; text-decoration: none }</style><p>text with '
+     '<a id="p" href="#">a hidden link</a> in it</p>', "light", "link-in-text-block")],
+    ids=["light", "dark", "link"])
+def test_colours_are_judged_in_both_themes_of_a_built_page(page, address, fault, theme, rule):
+    found = checks.contrast(planted(page, address, fault))
+    assert any(line.startswith(f"{theme}: serious {rule}") and 'id="p"' in line for line in found), found
+    other = {"light": "dark", "dark": "light"}[theme]
+    assert rule != "color-contrast" or not any(line.startswith(other) for line in found), found
+
+
+def test_mistakes_on_a_phone_are_seen(page, address):
+    page.set_viewport_size({"width": 390, "height": 800})
+    view = '<div><script type="application/vnd.jupyter.widget-view+json">{"model_id": "0"}</script></div>'
+    found = narrow_problems(planted(page, address, view + '<div style="width:900px">wide</div>'))
+    assert any("wide in a window of 390" in line for line in found) and any("did not start" in line for line in found), found
