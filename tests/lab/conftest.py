@@ -106,8 +106,8 @@ def context(browser):
     context.close()
 
 
-READY = """() => { const w = window.jupyterapp && window.jupyterapp.shell.currentWidget;
-  return w && w.sessionContext && w.sessionContext.session && w.sessionContext.session.kernel
+READY = """name => { const w = window.jupyterapp && window.jupyterapp.shell.currentWidget;
+  return w && w.context && w.context.path === name && w.sessionContext && w.sessionContext.session && w.sessionContext.session.kernel
     && w.sessionContext.session.kernel.status === 'idle'; }"""
 RUN = """i => { const nb = window.jupyterapp.shell.currentWidget.content; nb.activeCellIndex = i; nb.deselectAll();
   window.jupyterapp.commands.execute('notebook:run-cell'); return null; }"""
@@ -118,6 +118,10 @@ class Notebook:
 
     def __init__(self, page):
         self.page = page
+
+    def clear(self):
+        """Take all outputs off the page; the kernel goes on."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs').then(() => null)")
 
     def run(self, cell):
         self.page.evaluate(RUN, cell)
@@ -161,22 +165,46 @@ class Notebook:
             "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.executionCount || 0", cell)
 
 
-@pytest.fixture
-def open_notebook(server, context):
-    """Open a notebook file of the server's folder with a kernel that is ready; no page error may come."""
-    opened = []
+class Lab:
+    """One page of JupyterLab for all tests: it is loaded with the first notebook, and the others open in it."""
 
-    def open_one(name):
-        page, errors = context.new_page(), []
-        page.set_default_timeout(90_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        opened.append((page, errors))
-        page.goto(f"{server.url}/lab/tree/{name}?reset", wait_until="domcontentloaded")
-        page.wait_for_function(READY)
-        return Notebook(page)
+    OPEN = "async path => { await window.jupyterapp.commands.execute('docmanager:open', { path }); return null; }"
+    CLOSE = """async () => { for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispose();
+      await window.jupyterapp.serviceManager.sessions.shutdownAll(); return null; }"""
 
-    yield open_one
-    for page, errors in opened:
-        page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll(); return null; }")
-        page.close()
+    def __init__(self, url, context):
+        self.url, self.context, self.page, self.errors = url, context, None, []
+
+    def open(self, name):
+        """A notebook file of the server's folder, with a kernel that is ready."""
+        if self.page is None:
+            self.page = self.context.new_page()
+            self.page.set_default_timeout(90_000)
+            self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+            self.page.goto(f"{self.url}/lab/tree/{name}?reset", wait_until="domcontentloaded")
+        else:
+            self.page.evaluate(self.OPEN, name)
+        self.page.wait_for_function(READY, arg=name)
+        return Notebook(self.page)
+
+    def close(self):
+        """End all notebooks and their kernels."""
+        self.page.evaluate(self.CLOSE)
+        self.check()
+
+    def check(self):
+        """No error may have come in the page since the last look."""
+        errors, self.errors[:] = list(self.errors), []
         assert errors == []
+
+
+@pytest.fixture(scope="session")
+def lab_page(server, context):
+    return Lab(server.url, context)
+
+
+@pytest.fixture
+def open_notebook(lab_page):
+    """Open a notebook for one test; no page error may come."""
+    yield lab_page.open
+    lab_page.close()

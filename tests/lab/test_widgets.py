@@ -32,8 +32,20 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def name(server):
-    return server.notebook("widgets.ipynb", CELLS)
+def opened(server, lab_page):
+    """One notebook and one kernel for the tests of this file: a kernel's start and its imports take seconds."""
+    yield lab_page.open(server.notebook("widgets.ipynb", CELLS))
+    lab_page.close()
+
+
+@pytest.fixture
+def notebook(opened, lab_page):
+    """The notebook without outputs, and with new widgets."""
+    opened.clear()
+    expect(opened.page.locator(".lrw")).to_have_count(0)
+    opened.run(0)
+    yield opened
+    lab_page.check()
 
 
 def lab(page):
@@ -48,10 +60,8 @@ def expect_status(page, status, seconds=40):
     expect(lab(page)).to_have_attribute("data-status", status, timeout=1000 * seconds)
 
 
-def test_training_from_run_to_stop_beside_a_busy_cell(open_notebook, name):
-    notebook = open_notebook(name)
+def test_training_from_run_to_stop_beside_a_busy_cell(notebook):
     page = notebook.page
-    notebook.run(0)
     expect(lab(page)).to_have_attribute("data-life", "live")
     press(page, "Run")
     expect_status(page, "done")
@@ -81,10 +91,8 @@ def test_training_from_run_to_stop_beside_a_busy_cell(open_notebook, name):
     expect(lab(page).get_by_role("alert")).to_contain_text("no such loss")
 
 
-def test_keyboard_and_links_move_the_rate_in_both_directions(open_notebook, name):
-    notebook = open_notebook(name)
+def test_keyboard_and_links_move_the_rate_in_both_directions(notebook):
     page = notebook.page
-    notebook.run(0)
     notebook.run(4)
     pair = page.locator(".lrw[data-kind=stride]")
     expect(pair).to_have_count(2)
@@ -102,10 +110,8 @@ def test_keyboard_and_links_move_the_rate_in_both_directions(open_notebook, name
     expect(box).to_have_value("0.51")
 
 
-def test_a_rate_moves_a_run_and_a_wrong_one_is_refused(open_notebook, name):
-    notebook = open_notebook(name)
+def test_a_rate_moves_a_run_and_a_wrong_one_is_refused(notebook):
     page = notebook.page
-    notebook.run(0)
     notebook.run(1)
     expect(lab(page)).to_have_attribute("data-life", "live")
     press(page, "Run")
