@@ -10,6 +10,7 @@ import { Net, sharpness, top, uniform } from "../../widgets/js/core/net.js";
 import { stand } from "../../widgets/js/edge.js";
 import { descent } from "../../widgets/js/edge_task.js";
 import { bands, closest } from "../../widgets/js/regimes.js";
+import { between, ridge } from "../../widgets/js/landscape.js";
 import { outcome } from "../../widgets/js/sweep_lab.js";
 
 test("ticks are round, inside and evenly spaced", () => {
@@ -153,6 +154,14 @@ test("regimes become bands in the order of the rates, and the nearest rate count
   assert.deepEqual(bands(["1", "1", "2A", "1", "3"]), [{ name: "1", from: 0, to: 1 }, { name: "2A", from: 2, to: 2 }, { name: "1", from: 3, to: 3 }, { name: "3", from: 4, to: 4 }]);
   assert.deepEqual(bands([]), []);
   assert.deepEqual([0.001, 0.02, 0.04, 5].map((lr) => closest([0.01, 0.1, 1], lr)), [0, 0, 1, 2]);
+});
+
+test("the ridge of a way is its highest point between the ends, and their mean", () => {
+  const xs = [-0.5, 0, 0.25, 0.5, 1, 1.5];
+  assert.deepEqual(ridge(xs, [99, 1, 2, 7, 3, 99]), { at: 0.5, top: 7, mean: 2 });
+  assert.equal(ridge(xs, [99, 4, 3, 2, 0, 99]).at, 0);
+  assert.equal(between(xs, [0, 2, 4, 8, 9, 9], 0.375), 6);
+  assert.equal(between(xs, [1, 2, 4, 8, 9, 9], -7), 1);
 });
 
 test("both languages have the same labels and sentences, and Japanese is Japanese", () => {

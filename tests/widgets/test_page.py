@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from lrwidgets import EdgeOfStability, RegimeExplorer, Stride, SweepLab, TrainingLab
+from lrwidgets import EdgeOfStability, LandscapeWalk, RegimeExplorer, Stride, SweepLab, TrainingLab
 from lrwidgets.base import STATIC
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -116,7 +116,7 @@ def test_the_slider_stops_at_the_limit_by_keyboard(show):
 
 
 def test_every_control_is_labelled_and_leaves_arrow_keys_alone(show):
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer()])
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk()])
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     bare = page.evaluate("() => [...document.querySelectorAll('.lrw input, .lrw select, .lrw button, .lrw summary')]"
                          ".filter(e => e.dataset.lmSuppressShortcuts !== 'true' || !((e.labels && e.labels.length)"
@@ -216,6 +216,30 @@ def test_the_regimes_are_walked_by_keyboard_and_picked_by_mouse(show):
     assert root.get_attribute("data-status") == "done", "no motion where it is unwelcome"
 
 
+def test_the_walk_crosses_a_hill_and_finds_flat_land(show):
+    page = show([LandscapeWalk()], reduced_motion="reduce")
+    page.wait_for_selector("[data-life=recorded][data-barrier=hill]")
+    says(page, "A hill: the barrier")
+    place, heights = page.get_by_role("slider", name="Place on the way"), []
+    page.get_by_role("combobox", name="Height").select_option("error")
+    for _ in range(11):
+        heights.append(float(re.search(r"error ([\d.]+) %", page.locator("canvas").get_attribute("aria-label")).group(1)))
+        place.press("ArrowRight")
+        place.press("ArrowRight")
+        page.wait_for_timeout(320)
+    assert max(heights[1:-1]) > max(heights[0], heights[-1]) + 3, "the walker went over the hill"
+    box = page.locator("canvas").bounding_box()
+    page.locator("canvas").click(position={"x": box["width"] * 0.6, "y": box["height"] * 0.3})
+    assert -0.5 <= float(place.input_value()) < 0.3
+    page.get_by_role("slider", name="Pre-training rate").press("Home")
+    page.wait_for_selector("[data-barrier=flat]")
+    says(page, "No barrier")
+    page.get_by_role("button", name="Run").click()
+    assert page.locator(".lrw").get_attribute("data-status") == "done"
+    page.locator("summary").click()
+    assert page.locator("table tbody tr").count() == 41
+
+
 def test_recorded_sweep_moves_its_threshold_with_the_target(show):
     page = show([SweepLab(optimizer="sgd")])
     page.wait_for_selector("[data-life=recorded]")
@@ -256,7 +280,8 @@ def test_stored_links_work_without_a_kernel(show):
 @pytest.mark.parametrize("width", [360, 800])
 def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
     page = show([Stride(lang="ja", curve="dent"), TrainingLab(lang="ja"), SweepLab(lang="ja"),
-                 EdgeOfStability(lang="ja"), RegimeExplorer(lang="ja")], lang="ja", theme=theme, width=width)
+                 EdgeOfStability(lang="ja"), RegimeExplorer(lang="ja"),
+                 LandscapeWalk(lang="ja")], lang="ja", theme=theme, width=width)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     says(page, "止まるのは")
@@ -266,6 +291,8 @@ def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
     says(page, "2/学習率", 3)
     page.locator("[data-kind=regime_explorer]").scroll_into_view_if_needed()
     says(page, "領域", 4)
+    page.locator("[data-kind=landscape_walk]").scroll_into_view_if_needed()
+    says(page, "障壁", 5)
     assert page.locator(".lrw").first.get_attribute("lang") == "ja"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     dark = page.evaluate("() => getComputedStyle(document.querySelector('.lrw')).colorScheme")
@@ -295,7 +322,7 @@ def test_a_view_that_is_taken_away_leaves_nothing_behind(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(show, theme):
     axe = pathlib.Path(__file__).parents[1] / "pages" / "vendor" / "axe.min.js"
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer()], theme=theme)
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk()], theme=theme)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     page.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")

@@ -82,7 +82,8 @@ class EdgeOfStability extends Lab {
     const xs = now ? [...now.x] : [], ys = now ? Array.from(now.rate, (r) => 2 / r) : [], from = xs.length ? last(xs) : 0, ahead = 2 / lr;
     p.line([...xs, from, end], [...ys, ahead, ahead], colors.b, { width: 1.8, dash: [6, 4] });
     const words = `${this.t.edge} = ${text(ahead)}`, y = p.y(Math.min(ahead, p.Y.hi));
-    p.label(ahead > p.Y.hi ? `${words} ↑` : words, p.box.x + 6, Math.max(p.box.y + 2, y - 18), colors.b);
+    const moved = now && now.rate[0] !== lr, at = moved ? p.box.x + p.box.w - p.g.measureText(words).width - 8 : p.box.x + 6;
+    p.label(ahead > p.Y.hi ? `${words} ↑` : words, at, Math.max(p.box.y + 2, y - 18), colors.b);
   }
 
   total() { return this.previewed ? this.file.made.steps : this.model.get("steps"); }

@@ -2,12 +2,13 @@
 
 ``Stride``: gradient descent on a curve. ``TrainingLab``: one training run, steered while it runs.
 ``SweepLab``: many rates at once. ``EdgeOfStability``: the sharpness climbs to 2/rate. ``RegimeExplorer``: where a large
-pre-training rate leads.
+pre-training rate leads. ``LandscapeWalk``: the loss between two solutions.
 """
 from .edge import EdgeOfStability
+from .landscape import LandscapeWalk
 from .regime_explorer import RegimeExplorer
 from .stride import Stride
 from .sweep_lab import SweepLab
 from .training_lab import TrainingLab
 
-__all__ = ["EdgeOfStability", "RegimeExplorer", "Stride", "SweepLab", "TrainingLab"]
+__all__ = ["EdgeOfStability", "LandscapeWalk", "RegimeExplorer", "Stride", "SweepLab", "TrainingLab"]

@@ -20,7 +20,7 @@ import time
 
 import numpy as np
 
-from . import edge, regime_explorer, runs
+from . import edge, landscape, regime_explorer, runs
 from .base import STATIC
 from .sweep_lab import DEFAULTS, PICTURES, WINDOW, _mean, _spaced, _suggest
 
@@ -35,6 +35,7 @@ SCHEDULES = {"digits": ("constant", "step", "cosine", "warmup-cosine"), "mnist1d
 MOMENTA = {"momentum": (0.5, 0.9, 0.99), "nesterov": (0.9,)}
 RATES = _spaced(1e-4, 10.0, 41)
 REGIME_STEPS = 8000
+WALK_RATES, WALK_STEPS = (0.001, 0.004, 0.008, 0.015, 0.03, 0.1), 3000
 EDGE_RATES, EDGE_STEPS, EDGE_UNITS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3), 3000, 50
 
 
@@ -199,6 +200,13 @@ def regimes_of(path) -> dict:
             "loss": [regime_explorer._list(row) for row in loss], "found": found}
 
 
+def landscape_walk(steps: int = WALK_STEPS) -> dict:
+    """Train the solutions of every recorded walk, measure their lines and planes, and return the file's data."""
+    *_, last = landscape.walk(list(WALK_RATES), SEED, steps)
+    made = _made(steps=steps, finetune=list(landscape.FINETUNE_RATES))
+    return {"v": 1, "made": made, "rates": list(WALK_RATES), "walks": last.found}
+
+
 def _values(quantity: dict) -> np.ndarray:
     return np.array(quantity["values"], dtype=float)
 
@@ -227,7 +235,7 @@ def read(name: str) -> dict:
 def main(arguments: list[str] | None = None) -> int:
     """Train and write the files that are named; all of them without a name."""
     makers = {"training_lab": training_lab, "sweep_lab": sweep_lab, "edge_of_stability": edge_of_stability,
-              "regime_explorer": lambda: regimes_run(_spaced(1e-4, 0.3, 24))}
+              "regime_explorer": lambda: regimes_run(_spaced(1e-4, 0.3, 24)), "landscape_walk": landscape_walk}
     parser = argparse.ArgumentParser(prog="python -m lrwidgets.recorded", description=main.__doc__)
     parser.add_argument("names", nargs="*", choices=[*makers, []], help=", ".join(makers))
     parser.add_argument("--result", help="the JSON file of experiment E34, to be shown by regime_explorer")

@@ -1,5 +1,6 @@
 // Every label and sentence of the page, in English and Japanese; a test holds the keys equal.
 import { EDGE } from "./i18n_edge.js";
+import { WALK } from "./i18n_walk.js";
 import { REGIME } from "./i18n_regime.js";
 import { TRAIN } from "./i18n_train.js";
 
@@ -54,6 +55,6 @@ export const STRIDE = {
 
 const merge = (...all) => ({ ...Object.assign({}, ...all), ...Object.fromEntries(["title", "lives"].map((k) => [k, Object.assign({}, ...all.map((a) => a[k]))])) });
 
-export const WORDS = Object.fromEntries(["en", "ja"].map((lang) => [lang, merge(STRIDE[lang], TRAIN[lang], EDGE[lang], REGIME[lang])]));
+export const WORDS = Object.fromEntries(["en", "ja"].map((lang) => [lang, merge(STRIDE[lang], TRAIN[lang], EDGE[lang], REGIME[lang], WALK[lang])]));
 
 export const words = (lang) => WORDS[lang] || WORDS.en;
