@@ -2,7 +2,8 @@
 
 Only ``step()`` is timed, each after an ordinary ``zero_grad()`` and ``backward()``, so that collecting new gradients
 is part of it. Each row interleaves its optimizers round by round; ratios are medians over the rounds. torch's fused
-AdamW is scaled by the bytes that the rule must move. Where there is a GPU, the tables are measured on it as well.
+AdamW is scaled by the bytes that the rule must move; where torch has a fused form of the rule itself, that is measured
+beside it. Where there is a GPU, the tables are measured on it as well.
 ``--threads N`` sets PyTorch's threads, ``--rounds N`` the rounds.
 """
 
@@ -23,16 +24,23 @@ LOOPS = {"sgd": ("SGD", {}), "momentum": ("SGD", {"momentum": 0.9}),
          "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}), "adagrad": ("Adagrad", {}),
          "rmsprop": ("RMSprop", {}), "adam": ("Adam", {}), "amsgrad": ("Adam", {"amsgrad": True}),
          "adamw": ("AdamW", {}), "radam": ("RAdam", {})}
+UNFUSED = ("RMSprop", "RAdam")                                 # torch has no fused form of these
 COLUMNS = ["optimizer", "parameters", "eager, ms", "torch loop, ms", "eager / loop", "fused, ms",
-           "torch fused by bytes, ms", "fused / torch", "peers / fused", "of copy speed", "first step, s"]
+           "torch fused by bytes, ms", "fused / torch", "fused / torch's own", "peers / fused", "of copy speed",
+           "first step, s"]
 
 
 def loop(name, parameters):
     """torch's own optimizer of a rule, one tensor after the other."""
     cls, options = LOOPS[name]
-    cls = getattr(torch.optim, cls)
-    unfused = {} if cls.__name__ in ("RMSprop", "RAdam") else {"fused": False}
-    return cls(parameters, lr=1e-4, foreach=False, **unfused, **options)
+    unfused = {} if cls in UNFUSED else {"fused": False}
+    return getattr(torch.optim, cls)(parameters, lr=1e-4, foreach=False, **unfused, **options)
+
+
+def own(name, parameters):
+    """torch's own optimizer of a rule in its fused form."""
+    cls, options = LOOPS[name]
+    return getattr(torch.optim, cls)(parameters, lr=1e-4, fused=True, **options)
 
 
 def peers(parameters):
@@ -52,6 +60,7 @@ def entrants(name, parameters):
              "bytes": torch.optim.AdamW(parameters(), lr=1e-4, fused=True)}
     if name in LOOPS:
         found["loop"] = loop(name, parameters())
+        found |= {} if LOOPS[name][0] in UNFUSED else {"own": own(name, parameters())}
     return found | (peers(parameters) if name == "adabelief" else {})
 
 
@@ -110,7 +119,7 @@ def row(name, size, rounds, device, speed):
     share = f"{4 * moved * count / np.median(times['fused']) / speed:.0%}" if device == "cuda" else "–"
     return [name, size, _ms(times["eager"]), _ms(times.get("loop")), _ratio(times["eager"], times.get("loop")),
             _ms(times["fused"]), _ms(times["bytes"]), _ratio(times["fused"], times["bytes"]),
-            " ".join(others) or "–", share, f"{first:.1f}"]
+            _ratio(times["fused"], times.get("own")), " ".join(others) or "–", share, f"{first:.1f}"]
 
 
 def _ms(column):
