@@ -2,7 +2,7 @@
 
 A lane is one base rate and one seed. Every tensor of the run gets a leading lane axis; the gradient of all lanes is one
 ``vmap(grad(loss))``; the update is the rule itself, with the rate as a vector, on one buffer that holds all parameters
-(a rule that looks at whole tensors gets them one by one). A lane that diverges is masked: its
+(compiled, and for a rule that looks at whole tensors, on them one by one). A lane that diverges is masked: its
 parameters and state are frozen with ``torch.where``, so its numbers reach no other lane.
 """
 
@@ -36,6 +36,7 @@ class Lanes:
         self.seeds = list(dict.fromkeys(seed.tolist()))
         self.which = torch.tensor([self.seeds.index(s) for s in seed.tolist()])       # [L] place of the lane's seed
         self.hyper = {k: self._tensor(v) if isinstance(v, np.ndarray) else v for k, v in hyper.items()}
+        self.packed = rule.kind == "element"
         self._load()
         models = [begin(initial_model(task, s, dtype, device), task) for s in self.seeds]
         self.model = models[0]
@@ -73,9 +74,18 @@ class Lanes:
 
     def _packed(self, tensors):
         """{name: [L, …]} as {"all": [L, parameters]} for a rule that works entry by entry."""
-        if self.rule.kind != "element":
+        if not self.packed:
             return tensors
         return {"all": torch.cat([tensors[n].flatten(1) for n in self.shapes], dim=1)}
+
+    def pack(self, packed):
+        """Keep the parameters in one buffer from now on, or each for itself: the numbers stay the same.
+
+        One buffer spares the eager path calls; a compiled program would only copy between the two.
+        """
+        apart = self._unpacked(self.start)
+        self.packed = packed and self.rule.kind == "element"
+        self.start = self._packed({n: v.contiguous() for n, v in apart.items()})
 
     def parameters(self, carry):
         """The parameters of a carry, {name: [L, …]}."""
@@ -83,7 +93,7 @@ class Lanes:
 
     def _unpacked(self, tensors):
         """The inverse of `_packed`."""
-        if self.rule.kind != "element":
+        if not self.packed:
             return tensors
         pieces = tensors["all"].split([shape.numel() for shape in self.shapes.values()], dim=1)
         return {n: piece.view(-1, *shape) for (n, shape), piece in zip(self.shapes.items(), pieces)}

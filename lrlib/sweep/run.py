@@ -76,11 +76,13 @@ class BatchedRun:
 
     def _engine(self):
         if self.path == "compiled":
+            self.lanes.pack(False)
             try:
                 return Compiled(self.lanes)
             except Exception as error:             # no compiler, or one that fails: the eager path gives the same
                 self.path = "eager"
                 self.reason = f"compiling failed: {first_line(error)}"
+                self.lanes.pack(True)
         return Eager(self.lanes)
 
     @property
