@@ -33,6 +33,7 @@ def address():
 def context(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(20_000)
+    context.set_default_navigation_timeout(60_000)       # a long page on a machine that does much else
     yield context
     context.close()
 
