@@ -51,7 +51,7 @@ class Borders:
 
     @property
     def band(self):
-        """Width of regime 2A in decades, [S]; inf where the grid ends in it, nan where the threshold is outside the grid."""
+        """Width of regime 2A in decades, [S]; inf where the grid ends in it, nan where its threshold is not in the grid."""
         inside = np.isfinite(self.threshold) & (self.threshold > 0)
         return np.log10(self.split / np.where(inside, self.threshold, np.nan))
 
@@ -204,7 +204,8 @@ def _array(name, values, shape):
 def _untrained(values, seeds):
     values = np.asarray(values, dtype=float)
     if values.shape not in ((), (seeds,)) or not np.isfinite(values).all():
-        raise ValueError(f"untrained_loss must be one finite number or one for each of the {seeds} seeds; got {values!r}")
+        raise ValueError(f"untrained_loss must be one finite number, or one for each of the {seeds} seeds; "
+                         f"got {values!r}")
     return values
 
 

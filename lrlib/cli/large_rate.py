@@ -37,9 +37,10 @@ def run(options):
     with output.cluster(options.cluster):
         report = large_rate(
             task, options.rule, seeds=options.seeds, steps=options.steps, finetune_steps=options.finetune_steps,
-            finetune_rates=options.finetune_rates, rates=options.rates, averages=options.averages, converged=options.converged,
-            start=options.start, by=options.by, lowest=options.lowest, jobs=settings.pop("jobs", 1),
-            folder=options.folder, progress=lambda text: progress(f"{task.name}: {text}", always=True), **settings)  # fmt: skip
+            finetune_rates=options.finetune_rates, rates=options.rates, averages=options.averages,
+            converged=options.converged, start=options.start, by=options.by, lowest=options.lowest,
+            jobs=settings.pop("jobs", 1), folder=options.folder,
+            progress=lambda text: progress(f"{task.name}: {text}", always=True), **settings)  # fmt: skip
     progress.end()
     if options.html:
         report.to_html(options.html, language=options.language)

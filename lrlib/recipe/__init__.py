@@ -1,7 +1,7 @@
 """Does a rate above the convergence threshold pay off on this task? One call measures it and reports.
 
-`large_rate` finds the largest rate that converges, trains a few rates around it, fine-tunes and averages what comes out,
-and compares that at equal compute with the best converging rate and with a decayed schedule: chosen on the validation
+`large_rate` finds the largest rate that converges, trains a few rates around it, fine-tunes and averages what comes
+out, and compares that at equal compute with the best converging rate and with a decayed schedule: chosen on the validation
 set, reported on the test set, as paired differences over the seeds. `asked` checks the arguments, `stages` trains,
 `verdict` chooses and compares, `report` holds the result, `page` and `figures` draw it, `words` are its two languages.
 """
@@ -36,8 +36,8 @@ def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, fi
         steps: updates before fine-tuning, and the budget of the threshold; default the task's.
         finetune_steps: updates of the fine-tuning; default half of ``steps``.
         finetune_rates: default 0.1, 0.3 and 1 times the largest rate that converges.
-        averages: numbers of snapshots K to average, each at least 2; default 2, 5, 10 and 20. Snapshots are an epoch apart, or closer where the
-            largest K would reach over more than half of the run.
+        averages: numbers of snapshots K to average, each at least 2; default 2, 5, 10 and 20. Snapshots are an
+            epoch apart, or closer where the largest K would reach over more than half of the run.
         rates: rates to train, as multiples of the threshold; default 0.25, 0.5, 0.9, 1.3, 1.7, 2.2, 3 and 4.
         converged: training loss that counts as converged.
         start: a rate that converges, to begin the search from; default: what a range test suggests, and its
@@ -72,8 +72,8 @@ def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, fi
     """
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be a function of a text, or None; got {progress!r}")
-    asked = Asked(task, rule, seeds, steps, finetune_steps, finetune_rates, averages, rates, converged, start, precision,
-                  by, lowest, jobs, folder, device, settings)  # fmt: skip
+    asked = Asked(task, rule, seeds, steps, finetune_steps, finetune_rates, averages, rates, converged, start,
+                  precision, by, lowest, jobs, folder, device, settings)  # fmt: skip
     report = judged(asked, Stages(asked, progress or (lambda text: None)))
     if folder is not None:
         report.save_weights(asked.folder / "weights.npz")

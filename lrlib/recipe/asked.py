@@ -29,15 +29,17 @@ class Asked:
         if len(self.seeds) < 2:
             raise ValueError(f"seeds must be at least 2, since intervals are over seeds; got {seeds!r}")
         self.steps = steps_of(task, steps)
-        self.finetune_steps = whole("finetune_steps", max(1, self.steps // 2) if finetune_steps is None else finetune_steps)
+        half = max(1, self.steps // 2)
+        self.finetune_steps = whole("finetune_steps", half if finetune_steps is None else finetune_steps)
         self.finetune_rates = None if finetune_rates is None else _numbers("finetune_rates", finetune_rates)
         self.averages = self._averages(averages)
         self.rates = _numbers("rates", RATES if rates is None else rates)
-        self.converged, self.precision = number("converged", converged, above=0), number("precision", precision, above=0)
+        self.converged = number("converged", converged, above=0)
+        self.precision = number("precision", precision, above=0)
         self.start = None if start is None else number("start", start, above=0)
         self._check_rates()
         self.by, self.lowest = _score(by, lowest)
-        self.settings, self.folder, self.jobs = self._settings(jobs, folder, device, settings), folder and Path(folder), jobs
+        self.folder, self.settings = folder and Path(folder), self._settings(jobs, folder, device, settings)
 
     def _averages(self, averages):
         """Numbers of snapshots, rising; by default those that the run has room for."""

@@ -66,8 +66,9 @@ def legend(report, language):
     rows, named = [], dict(zip(words.COLUMNS, words.of(language)["by_rate"][2:]))
     for arm in ARMS:
         if _curve(report, arm):
-            mark = f'<svg class="key" viewBox="-14 -7 28 14" aria-hidden="true"><path class="line {arm}" d="M-13 0H13"/>'
-            rows.append(f'<li>{mark}<path class="mark {arm}" d="{MARKS[arm]}"/></svg>{escape(named[arm])}</li>')
+            mark = f'<path class="line {arm}" d="M-13 0H13"/><path class="mark {arm}" d="{MARKS[arm]}"/>'
+            rows.append(f'<li><svg class="key" viewBox="-14 -7 28 14" aria-hidden="true">{mark}</svg>'
+                        f'{escape(named[arm])}</li>')
     return f'<ul class="legend">{"".join(rows)}</ul>'
 
 
@@ -118,10 +119,12 @@ def _rate_ticks(low, high, most):
 
 
 def _line(arm, points, x, y):
-    places = [(x(rate), *map(y, (mean, high, low) if math.isfinite(low) else (mean,) * 3)) for rate, mean, low, high in points]
+    rows = [(x(rate), (mean, high, low) if math.isfinite(low) else (mean,) * 3) for rate, mean, low, high in points]
+    places = [(a, *map(y, values)) for a, values in rows]
     bars = "".join(f"M{a:.1f} {top:.1f}V{bottom:.1f}" for a, _, top, bottom in places)
     path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b, *_ in places)
-    marks = "".join(f'<path class="mark {arm}" transform="translate({a:.1f} {b:.1f})" d="{MARKS[arm]}"/>' for a, b, *_ in places)
+    marks = "".join(f'<path class="mark {arm}" transform="translate({a:.1f} {b:.1f})" d="{MARKS[arm]}"/>'
+                    for a, b, *_ in places)  # fmt: skip
     return f'<path class="bar {arm}" d="{bars}"/><path class="line {arm}" d="{path}"/>{marks}'
 
 

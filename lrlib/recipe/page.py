@@ -11,7 +11,8 @@ STYLE = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1c2227; --soft: #5a666f; --line: #d8dee3; --strip: #eef1f4;
   --early: #6b7780; --constant: #0b62b8; --decay: #8a5a00; --finetune: #b3261e; --average: #1a7a3c; }
 @media (prefers-color-scheme: dark) { :root { --page: #14181b; --ink: #e6eaed; --soft: #a3aeb6; --line: #3a444b;
-  --strip: #242c31; --early: #9aa6ae; --constant: #6db3f8; --decay: #e0aa4a; --finetune: #ff8a80; --average: #6ed08f; } }
+  --strip: #242c31; --early: #9aa6ae; --constant: #6db3f8; --decay: #e0aa4a; --finetune: #ff8a80;
+  --average: #6ed08f; } }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 46rem; background: var(--page); color: var(--ink);
   font: 16px/1.6 system-ui, "Hiragino Sans", "Noto Sans JP", "Noto Sans CJK JP", sans-serif; }
@@ -29,16 +30,18 @@ text { font-size: 12px; fill: var(--soft) } text.name { fill: var(--ink); font-s
 .grid, .tick { stroke: var(--line); fill: none } .strip { fill: var(--strip) }
 .zero { stroke: var(--soft); stroke-dasharray: 3 3; fill: none }
 .line { fill: none; stroke-width: 2 } .bar { fill: none; stroke-width: 1; opacity: .6 } .mark { stroke-width: 1.5 }
-.early { stroke: var(--early); fill: none } .line.early { stroke-dasharray: 4 4 } .line.constant { stroke-dasharray: 9 3 }
-.line.decay { stroke-dasharray: 2 3 } .constant { stroke: var(--constant) } .decay { stroke: var(--decay) }
+.early { stroke: var(--early); fill: none } .line.early { stroke-dasharray: 4 4 }
+.line.constant { stroke-dasharray: 9 3 } .line.decay { stroke-dasharray: 2 3 } .constant { stroke: var(--constant) } .decay { stroke: var(--decay) }
 .finetune { stroke: var(--finetune) } .average { stroke: var(--average) }
 .mark.constant, .mark.decay, .mark.finetune, .mark.average { fill: var(--page) }
 .dot { fill: var(--soft); opacity: .75 } .span { stroke: var(--ink); stroke-width: 2 }
 .mean { stroke: var(--ink); stroke-width: 3 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: .9rem }
-th, td { text-align: right; padding: .3rem .5rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums }
+th, td { text-align: right; padding: .3rem .5rem; border-bottom: 1px solid var(--line) }
+td { font-variant-numeric: tabular-nums }
 th:first-child, td:first-child { text-align: left; padding-left: 0 } td { white-space: nowrap }
-th { color: var(--soft); font-weight: 500; vertical-align: bottom; min-width: 3.2rem } .words td { white-space: normal; min-width: 5.5rem } tr.chosen td { font-weight: 600 }
+th { color: var(--soft); font-weight: 500; vertical-align: bottom; min-width: 3.2rem }
+.words td { white-space: normal; min-width: 5.5rem } tr.chosen td { font-weight: 600 }
 """
 
 
@@ -72,7 +75,8 @@ def _compared(report, language):
     rows = [(say[arm], *words.choice(report, found, language), say["recommended"].strip("<- ") if mark else "")
             for (arm, found), mark in zip(report.arms.items(), chosen)]  # fmt: skip
     return [*parts, f"<h2>{escape(say['heading_choices'])}</h2>", _table(say["choices"], rows, "words", chosen),
-            f"<h2>{escape(say['heading_rates'])}</h2>", _table(say["by_rate"], words.by_rate(report)), _para(note, "note")]
+            f"<h2>{escape(say['heading_rates'])}</h2>", _table(say["by_rate"], words.by_rate(report)),
+            _para(note, "note")]  # fmt: skip
 
 
 def _repeat(asked, say):
@@ -97,7 +101,8 @@ def _table(head, rows, kind="", marked=()):
     for i, row in enumerate(rows):
         mark = ' class="chosen"' if i < len(marked) and marked[i] else ""
         lines.append(f"<tr{mark}>{''.join(f'<td>{_kept(escape(text))}</td>' for text in row)}</tr>")
-    return f'<div class="scroll {kind}"><table><thead><tr>{cells}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    body = f'<thead><tr>{cells}</tr></thead><tbody>{"".join(lines)}</tbody>'
+    return f'<div class="scroll {kind}"><table>{body}</table></div>'
 
 
 def _kept(text):

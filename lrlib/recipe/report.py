@@ -123,11 +123,12 @@ class Report:
         return write_atomically(path, lambda file: file.write(text.encode()))
 
     def save_weights(self, path):
-        """Write `weights` to a ``.npz`` file, an array [seeds, …] a name, and ``seeds``; returns the path, None without."""
+        """Write `weights` and ``seeds`` to a ``.npz`` file; returns the path, None where there are no weights."""
         weights = self.weights
         if weights is None:
             return None
-        return write_atomically(path, lambda file: np.savez_compressed(file, seeds=np.array(self.asked.seeds), **weights))
+        seeds = np.array(self.asked.seeds)
+        return write_atomically(path, lambda file: np.savez_compressed(file, seeds=seeds, **weights))
 
     def interval(self, candidate, part="test"):
         """Mean score of a `Candidate` over the seeds and its 95 % t-interval. ``part``: "valid" or "test"."""

@@ -35,7 +35,8 @@ class Stages:
         asked, began = self.asked, time.perf_counter()
         runs = len(lr) * len(asked.seeds)
         self.progress(f"{stage}: {runs} runs of {steps} steps")
-        record = sweep(asked.task, asked.rule, lr=np.array(lr), seeds=asked.seeds, steps=steps, **more, **asked.settings)
+        more |= asked.settings
+        record = sweep(asked.task, asked.rule, lr=np.array(lr), seeds=asked.seeds, steps=steps, **more)
         self._paid(stage, runs, steps, began)
         return record
 
@@ -85,7 +86,7 @@ class Stages:
         return self._sweep("finetune", list(rates) * len(rows), asked.finetune_steps, start=start)
 
     def averaged(self, record, rows):
-        """Means of the last K snapshots of the rates ``rows``, for each K: (K, `Weights`, scores [rows, seeds] by set)."""
+        """Means of the last K snapshots of the rates ``rows``, for each K: (K, weights, scores [rows, seeds] by set)."""
         asked, began = self.asked, time.perf_counter()
         seeds = len(asked.seeds)
         lanes = np.concatenate([np.arange(seeds) + row * seeds for row in rows]) if len(rows) else np.arange(0)

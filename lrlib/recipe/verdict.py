@@ -110,7 +110,8 @@ def _compared(asked, stages, threshold, lowest_losses, candidates, regimes):
     outcome = outcome_of(found)
     pool = {"gain": LARGE, "gain_over_constant": ("decay",)}.get(outcome, REFERENCES)
     recommended = best(candidates, pool, asked.lowest) or best(candidates, (*REFERENCES, *LARGE), asked.lowest)
-    return Report(asked, outcome, threshold, lowest_losses, candidates, arms, large, recommended, found, regimes, stages.ledger)
+    return Report(asked, outcome, threshold, lowest_losses, candidates, arms, large, recommended, found, regimes,
+                  stages.ledger)
 
 
 def best(candidates, arms, lowest):

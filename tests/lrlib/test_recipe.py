@@ -48,7 +48,8 @@ QUICK = {"seeds": 2, "steps": 20, "converged": 0.3, "averages": (2, 3), "rates":
 TASKS = {
     "own": (own["make_task"], {}),
     "digits": (lambda: tasks.digits(width=8, depth=1), {"converged": 1.6, "start": 0.4}),
-    "mnist1d": (lambda: tasks.mnist1d(train=100, valid=50, test=50, width=8, depth=1, batch=20), {"converged": 1.9, "start": 1.2, "path": "eager"}),
+    "mnist1d": (lambda: tasks.mnist1d(train=100, valid=50, test=50, width=8, depth=1, batch=20),
+                {"converged": 1.9, "start": 1.2, "path": "eager"}),
     "breast_cancer": (lambda: tasks.breast_cancer(width=4, depth=1), {"converged": 0.15, "start": 1.6}),
 }  # fmt: skip
 COMPARED = ("gain", "gain_over_constant", "no_gain", "worse")
@@ -126,7 +127,8 @@ def test_averages_of_a_net_with_batch_norm_measure_its_statistics():
     record, lanes = found.weights
     name = next(n for n in record.buffers if n.endswith("running_mean"))
     layer = name.rpartition(".")[0].replace("1", "0")
-    hidden = task.train[0].numpy() @ record.parameters[f"{layer}.weight"][lanes][0].T + record.parameters[f"{layer}.bias"][lanes][0]
+    weight, bias = (record.parameters[f"{layer}.{kind}"][lanes][0] for kind in ("weight", "bias"))
+    hidden = task.train[0].numpy() @ weight.T + bias
     assert np.allclose(record.buffers[name][lanes][0], hidden.mean(axis=0), atol=0.02)
 
 
@@ -298,7 +300,8 @@ def test_the_page_needs_nothing_else(reports, language, tmp_path):
     assert not page.open and not page.fetched and page.lang == language and "script" not in page.seen
     assert not re.search(r"https?:|@import|url\(", text) and "prefers-color-scheme: dark" in text
     assert "own &lt;task&gt;" in text and "own <task>" not in text and report.headline(language) in text
-    assert page.seen.count("svg") >= 4 and "nan" not in text and "{" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S)
+    plain = re.sub(r"<style>.*?</style>", "", text, flags=re.S)
+    assert page.seen.count("svg") >= 4 and "nan" not in text and "{" not in plain
     assert bool(re.search(r"[\u3040-\u30ff]", text)) == (language == "ja")
 
 
