@@ -27,8 +27,8 @@ QUESTION = "Where does the first rate lead a network that could learn sixteen fe
 PAIRS, TOGETHER = 20, 2
 MARGIN = 0.02
 SETTINGS = {"folder": None, "jobs": 1}
-QUICK = dict(lr=RATES[[4, 8, 12, 14, 19]], flr=RATES[[2, 5, 8]], repair=RATES[11], train=128, held=1000, samples=200, steps=400, fine=100,
-             every=5, checkpoints=(2, 10, 20), path="eager")
+QUICK = dict(lr=RATES[[4, 8, 12, 14, 19]], flr=RATES[[2, 5, 8]], repair=RATES[11], train=128, held=1000, samples=200, steps=160, fine=40,
+             every=5, checkpoints=(2, 5, 8), path="eager")
 
 
 def pairs(size, seeds, folder=None, jobs=1):
@@ -192,8 +192,12 @@ def n_pairs(found):
 
 def expect(q):
     """Orderings that both sizes show."""
-    loss = q["pretrain_loss"].mean
-    assert loss.argmin() < len(loss) - 1 and loss[-1] > loss.min()
+    loss, accuracy, barrier = (q[name].mean for name in ("pretrain_loss_last_tenth", "pretrain_accuracy", "barrier"))
+    assert 0 < loss.argmin() < len(loss) - 1 and 0 < accuracy.argmax() < len(loss) - 1
+    assert accuracy[-1] < 0.55 < accuracy.max(), "far above the threshold nothing is learned"
+    assert barrier[-1] > 5 and barrier[1] < 2
+    assert q["angle_moved"].mean[-1] > q["angle_moved"].mean[1]
+    assert q["added_average"].mean > 0 and q["added_finetune"].mean > 0
 
 
 EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)

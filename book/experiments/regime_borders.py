@@ -10,10 +10,15 @@ SLOW = 6            # "far below": up to this part of it
 
 
 def border(found, name, about):
-    """A border of `lrlib.regimes` as a quantity: its middle over the seeds, the interval, the seeds' own values."""
-    middle, low, high = found.interval(name)
-    method = "t" if np.isfinite(np.log10(getattr(found, name))).all() else "bootstrap"
-    return Quantity("rate", {}, method, np.array(middle), np.array(low), np.array(high), getattr(found, name), middle, about)
+    """A border of `lrlib.regimes` as a quantity: its middle over the seeds, the interval, the seeds' own values.
+
+    nan where it lies outside the grid.
+    """
+    own = getattr(found, name)
+    inside = np.isfinite(own) & (own > 0)
+    middle, low, high = (np.array(v if 0 < v < np.inf else np.nan) for v in found.interval(name))
+    band = float(middle) if np.isfinite(middle) else 1.0
+    return Quantity("rate", {}, "t" if inside.all() else "bootstrap", middle, low, high, np.where(inside, own, np.nan), band, about)
 
 
 def places(found):
@@ -69,11 +74,14 @@ def width(lr, score, drop=0.01):
 
 
 def band(lr, score, drop=0.01):
-    """The width of the mean score's band, as jackknife values [seed]: their mean and t-interval are those of the width.
+    """The width of the mean score's band, as jackknife values [seed]; `score` [rate, seed].
 
-    `score` [rate, seed]. A single seed's curve is too rough to have a band of its own.
+    A single seed's curve is too rough to have a band of its own.
     """
-    n = score.shape[1]
-    whole = width(lr, score.mean(axis=1), drop)
-    without = np.array([width(lr, np.delete(score, s, axis=1).mean(axis=1), drop) for s in range(n)])
-    return n * whole - (n - 1) * without
+    return jackknife(lambda keep: width(lr, score[:, keep].mean(axis=1), drop), score.shape[1])
+
+
+def jackknife(statistic, n):
+    """n values whose mean and t-interval are those of a statistic of all seeds; `statistic` takes the kept seeds' indices."""
+    everyone = np.arange(n)
+    return n * statistic(everyone) - (n - 1) * np.array([statistic(np.delete(everyone, s)) for s in range(n)])

@@ -25,6 +25,7 @@ PAPER = dict(lr=RATES, flr=FINE, repair=REPAIR, train=512, held=2000, samples=10
              checkpoints=(2, 5, 10, 20, 50), path="compiled")
 CALM = -2           # the largest fine-tuning rate but one: below every pair's threshold, also within the fine-tuning's steps
 PARTS_OF_A_RUN = 40
+NEVER = 1e12        # on the sphere nothing diverges: a loss that leaves a converged place rises a thousandfold and comes back
 USUAL = 20          # checkpoints of the averages that are looked into, and of those of the longer training
 
 
@@ -78,7 +79,8 @@ class Pairs:
     def train(self, lr, weights=None, steps=None, **options):
         """A sweep over rates, which may repeat, from given weights."""
         start = None if weights is None else {n: w.reshape(-1, *w.shape[2:]) for n, w in weights.items()}
-        return sweep(self.task, "sgd", lr=lr, seeds=self.seeds, steps=steps or self.size["fine"], start=start, path=self.size["path"], **options)
+        return sweep(self.task, "sgd", lr=lr, seeds=self.seeds, steps=steps or self.size["fine"], start=start, path=self.size["path"],
+                     diverged_at=NEVER, **options)
 
     def grid(self, lanes):
         """{name: [lanes, …]} as {name: [rate, seed, …]}."""
