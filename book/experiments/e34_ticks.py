@@ -27,8 +27,8 @@ QUESTION = "Where does the first rate lead a network that could learn sixteen fe
 PAIRS, TOGETHER = 20, 2
 MARGIN = 0.02
 SETTINGS = {"folder": None, "jobs": 1}
-QUICK = dict(lr=RATES[[4, 8, 12, 14, 19]], flr=RATES[[2, 5, 8]], repair=RATES[11], train=128, held=1000, samples=200, steps=160, fine=40,
-             every=5, checkpoints=(2, 5, 8), path="eager")
+QUICK = dict(lr=RATES[[4, 8, 12, 14, 19]], flr=RATES[[2, 5, 8]], repair=RATES[11], train=128, held=1000, samples=200, steps=240, fine=60,
+             every=5, checkpoints=(2, 5, 10), path="eager")
 
 
 def pairs(size, seeds, folder=None, jobs=1):
