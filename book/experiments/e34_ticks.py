@@ -72,8 +72,13 @@ def curves(size, found):
         ("angle_moved", "angle_moved", "radians", lr, "angle by which the largest fine-tuning rate but one moves the weights"),
     ]
     steps = lr | {"step": [round((k + 0.5) * size["steps"] / PARTS_OF_A_RUN) for k in range(PARTS_OF_A_RUN)]}
-    course = {"loss_curve": fixed(found["curve"].mean(axis=-1), "nats", steps, "batch loss of the pre-training, mean over the pairs")}
+    course = {"loss_curve": fixed(short(found["curve"].mean(axis=-1)), "nats", steps, "batch loss of the pre-training, mean over the pairs")}
     return course | {name: per_seed(found[key], unit, axes, about) for name, key, unit, axes, about in rows}
+
+
+def short(values):
+    """Three digits: a curve to draw, not to calculate with."""
+    return np.vectorize(lambda v: float(f"{v:.3g}"))(values)
 
 
 def features(size, found):
