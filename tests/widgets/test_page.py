@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from lrwidgets import EdgeOfStability, LandscapeWalk, RegimeExplorer, Stride, SweepLab, TrainingLab
+from lrwidgets import CostLedger, EdgeOfStability, LandscapeWalk, RegimeExplorer, Stride, SweepLab, TrainingLab
 from lrwidgets.base import STATIC
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -116,7 +116,7 @@ def test_the_slider_stops_at_the_limit_by_keyboard(show):
 
 
 def test_every_control_is_labelled_and_leaves_arrow_keys_alone(show):
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk()])
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk(), CostLedger()])
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     bare = page.evaluate("() => [...document.querySelectorAll('.lrw input, .lrw select, .lrw button, .lrw summary')]"
                          ".filter(e => e.dataset.lmSuppressShortcuts !== 'true' || !((e.labels && e.labels.length)"
@@ -240,6 +240,21 @@ def test_the_walk_crosses_a_hill_and_finds_flat_land(show):
     assert page.locator("table tbody tr").count() == 41
 
 
+def test_the_ledger_follows_every_number(show):
+    page = show([CostLedger(measured=("gain",))])
+    says(page, "It pays for itself after 4 months")
+    says(page, "Measured in this book: Gain")
+    for name, value, words in (("Extra trainings", "80", "has cost 5,600 more"), ("Gain, high", "9", "the numbers do not decide"),
+                               ("Gain (points)", "0", "It never pays for itself")):
+        box = page.get_by_role("spinbutton", name=name, exact=True)
+        box.fill(value)
+        box.press("Enter")
+        says(page, words)
+    assert "Measured" not in page.get_by_role("status").inner_text()
+    page.locator("summary").click()
+    assert page.locator("table tbody tr").count() == 4
+
+
 def test_recorded_sweep_moves_its_threshold_with_the_target(show):
     page = show([SweepLab(optimizer="sgd")])
     page.wait_for_selector("[data-life=recorded]")
@@ -281,7 +296,7 @@ def test_stored_links_work_without_a_kernel(show):
 def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
     page = show([Stride(lang="ja", curve="dent"), TrainingLab(lang="ja"), SweepLab(lang="ja"),
                  EdgeOfStability(lang="ja"), RegimeExplorer(lang="ja"),
-                 LandscapeWalk(lang="ja")], lang="ja", theme=theme, width=width)
+                 LandscapeWalk(lang="ja"), CostLedger(lang="ja")], lang="ja", theme=theme, width=width)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     says(page, "止まるのは")
@@ -293,6 +308,7 @@ def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
     says(page, "領域", 4)
     page.locator("[data-kind=landscape_walk]").scroll_into_view_if_needed()
     says(page, "障壁", 5)
+    says(page, "元が取れます", 6)
     assert page.locator(".lrw").first.get_attribute("lang") == "ja"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     dark = page.evaluate("() => getComputedStyle(document.querySelector('.lrw')).colorScheme")
@@ -322,7 +338,7 @@ def test_a_view_that_is_taken_away_leaves_nothing_behind(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(show, theme):
     axe = pathlib.Path(__file__).parents[1] / "pages" / "vendor" / "axe.min.js"
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk()], theme=theme)
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk(), CostLedger()], theme=theme)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     page.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")
