@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arguments import number
+from .layout import table
 from .record import interval
 
 REGIMES = ("1", "2A", "2B", "3")
@@ -106,8 +107,6 @@ class Borders:
          0.4  0  1  0                0
          1.6  0  0  1                0
         """
-        from .cli.output import table                      # only the layout of a table
-
         rows = [("border", "rate", "95 % interval", "in the grid")]
         for name, sides in BORDERS.items():
             rate, low, high = self.interval(name)
@@ -183,8 +182,15 @@ def borders(lr, pretrain_loss, untrained_loss, *, tail_loss=None, finetuned=None
     return Borders(lr[order], threshold, split, divergence, np.array(labels).T, np.array(rules).T)
 
 
+def _floats(name, values):
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of numbers, with rows of one length; got {values!r}") from None
+
+
 def _rates(lr):
-    lr = np.asarray(lr, dtype=float)
+    lr = _floats("lr", lr)
     if lr.ndim != 1 or not len(lr) or not (np.isfinite(lr) & (lr > 0)).all() or len(set(lr.tolist())) < len(lr):
         raise ValueError(f"lr must be different finite rates above 0, at least one; got {lr!r}")
     return lr
@@ -192,7 +198,7 @@ def _rates(lr):
 
 def _array(name, values, shape):
     """Values as floats of this shape, where None stands for any length of at least one; a vector gets a last axis."""
-    values = np.asarray(values, dtype=float)
+    values = _floats(name, values)
     values = values[..., None] if values.ndim == len(shape) - 1 else values
     fits = values.ndim == len(shape) and all(n == want or (want is None and n) for n, want in zip(values.shape, shape))
     if not fits:
@@ -202,7 +208,7 @@ def _array(name, values, shape):
 
 
 def _untrained(values, seeds):
-    values = np.asarray(values, dtype=float)
+    values = _floats("untrained_loss", values)
     if values.shape not in ((), (seeds,)) or not np.isfinite(values).all():
         raise ValueError(f"untrained_loss must be one finite number, or one for each of the {seeds} seeds; "
                          f"got {values!r}")

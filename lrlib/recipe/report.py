@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..cli.output import plain, table
+from ..layout import plain, table
 from ..record import interval, versions, write_atomically
 from . import words
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,3 +234,10 @@ def test_the_program_itself(own):
     ran = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env=surroundings)
     assert ran.returncode == 0 and "best by valid_loss: rate 0.1" in ran.stdout, ran.stderr
     assert "1 rates ? 3 seeds" in ran.stdout, "a console without × shows the rest"
+
+
+def test_the_library_does_without_the_command_line():
+    room = Path(schedules.__file__).parents[1]
+    files = [path for path in room.rglob("*.py") if "cli" not in path.relative_to(room).parts and path.name != "__main__.py"]
+    assert len(files) > 50
+    assert not [path.name for path in files if re.search(r"^\s*(from|import) [\w.]*\bcli\b", path.read_text("utf-8"), re.M)]

@@ -100,7 +100,9 @@ def test_seeds_whose_border_is_outside_the_grid_pull_the_median_only():
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (([1.0, 1.0], [0, 0], 1), "lr must be different"),
+    (([1.0, 1.0], [0, 0], 1), "lr must be different"), (("ab", [0, 0], 1), "lr must be an array of numbers"),
+    (([1, 2], [[0], [0, 1]], 1), "pretrain_loss must be an array of numbers"),
+    (([1, 2], [0, 0], "x"), "untrained_loss must be an array of numbers"),
     (([1.0, -1.0], [0, 0], 1), "above 0"),
     (([], np.zeros((0, 1)), 1), "at least one"),
     (([1.0, 2.0], [0, 0, 0], 1), r"pretrain_loss must have the shape \[2, any\]"),
