@@ -7,7 +7,7 @@ import torch
 from torch.func import functional_call, vmap
 
 from .arguments import whole
-from .start import given
+from .start import given, is_record
 from .streams import initial_model
 
 CELLS = 2**24               # numbers that one piece of an evaluation may hold in its layers' outputs
@@ -121,7 +121,7 @@ def evaluate_weights(task, parameters, buffers=None, sets=None, seeds=0, device=
         task: a `lrlib.tasks.Task`.
         parameters: {name: array or tensor [L, …]}, all parameters of the task's network (buffers may be among them);
             or a `lrlib.record.Record`, as a run or `lrlib.record.Record.average` gives it, which brings its buffers.
-        buffers: {name: [L, …]}; a buffer that is named nowhere is that of the seed.
+        buffers: {name: [L, …]}, instead of those of a Record; a buffer that is named nowhere is that of the seed.
         sets: names among "train", "valid", "test" (default: all that the task has), or {name: (x, y)} for other sets.
         seeds: one number, or one a lane [L]: whose training set and whose buffers. A Record brings its own.
         device: "cpu", "cuda", "mps".
@@ -147,12 +147,16 @@ def evaluate_weights(task, parameters, buffers=None, sets=None, seeds=0, device=
 
 def _weights(task, parameters, buffers, seeds):
     """Given weights as checked arrays [L, …], and the seed of each lane."""
-    first = dict(parameters.parameters if hasattr(parameters, "parameters") else parameters)
+    kept = is_record(parameters)
+    if not (kept or isinstance(parameters, dict)) or not isinstance(buffers, (dict, type(None))):
+        raise TypeError("parameters must be a Record or a dict of arrays by name, and buffers such a dict or None; "
+                        f"got {type(parameters).__name__} and {type(buffers).__name__}")
+    first = parameters.parameters if kept else parameters
     count = len(next(iter(first.values()), ()))
     seeds = [whole("seeds", s, 0) for s in (np.full(count, seeds) if np.ndim(seeds) == 0 else np.asarray(seeds)).tolist()]
     if not count or len(seeds) != count:
         raise ValueError(f"parameters and seeds must have the same lanes, at least one; got {count} and {len(seeds)}")
-    both = parameters if hasattr(parameters, "parameters") else {**(buffers or {}), **first}
+    both = {**(parameters.buffers if kept else {}), **(buffers or {}), **first}
     return given(both, task, seeds[0], count, "parameters"), seeds
 
 

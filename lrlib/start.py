@@ -73,15 +73,22 @@ def given(start, task, seed, lanes=None, argument="start"):
                          f"it {' and '.join(parts)}")
     for name, value in arrays.items():
         wanted = (*lead, *{**buffers, **parameters}[name].shape)
+        if value.dtype.kind not in "biuf":
+            raise TypeError(f"{argument}[{name!r}] must be an array of real numbers; got {value.dtype}")
         if value.shape != wanted:
             lane = "" if lanes is None else f" for {lanes} lanes"
             raise ValueError(f"{argument}[{name!r}] must have shape {wanted}{lane}; got {value.shape}")
     return arrays
 
 
+def is_record(start):
+    """Whether weights come as a Record, or what looks like one; a module's ``parameters`` is a function."""
+    return isinstance(getattr(start, "parameters", None), dict) and isinstance(getattr(start, "buffers", None), dict)
+
+
 def _arrays(start, lanes, argument):
     """The entries of given weights as arrays."""
-    if hasattr(start, "parameters") and hasattr(start, "buffers"):
+    if is_record(start):
         start = {**start.buffers, **start.parameters}
         if lanes is None:
             many = {len(v) for v in start.values()}

@@ -50,9 +50,8 @@ class _Diverged(Exception):
 class Run:
     """The state of one run, advanced by `step`; `steps` and `fit` are the functions to call."""
 
-    def __init__(self, task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu",
-                 dtype=torch.float32, evaluate=None, diverged_at=1e3, hyper=(), plans=None, plateau=None, stop=None, start=None,
-                 snapshots=None):
+    def __init__(self, task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu", dtype=torch.float32,
+                 evaluate=None, diverged_at=1e3, hyper=(), plans=None, plateau=None, stop=None, start=None, snapshots=None):
         check_task(task)
         check_diverged_at(diverged_at)
         self.task, self.plan, self.seed = task, plan, seed_list([seed])[0]
@@ -72,7 +71,7 @@ class Run:
 
     def _begin(self, start):
         """Data, model, optimizer with its plans, random streams."""
-        task = self.task
+        task, self.given = self.task, start
         self.x, self.y = self._move(task.train_for(self.seed))
         self.order = None if task.batch is None else Order(self.seed, len(self.x), task.batch)
         self.rows, self.first_row = (), 0
@@ -274,10 +273,9 @@ class Run:
             loss=np.array([self.losses], dtype=kind)[:, shown], lr=applied["lr"][:, shown],
             options={name: applied[name][:, shown] for name in self.plans},
             evaluations=records.gathered(self.evaluations, self.evaluation_names(), 1),
-            **weights(self.model), snapshots=dict(self.snapshots),
-            path="eager", path_reason="a single run", versions=records.versions(), seconds=self.seconds,
-            device=str(self.device), task=self.task.name, optimizer=self.name,
-            plan="" if self.plan is None else repr(self.plan), dtype=kind, metric_name=self.task.metric_name)
+            **weights(self.model), snapshots=dict(self.snapshots), path="eager", path_reason="a single run",
+            versions=records.versions(), seconds=self.seconds, device=str(self.device), task=self.task.name,
+            optimizer=self.name, plan="" if self.plan is None else repr(self.plan), dtype=kind, metric_name=self.task.metric_name)
 
     def _applied(self, name):
         """Applied values of all steps, checked against the planned ones: [1, steps] or [1, steps, groups]."""
@@ -290,12 +288,11 @@ class Run:
 
     def signature(self):
         """What must be the same for a checkpoint to be continued; asked for before the first step."""
-        return {**ways(self.task, self.snapshot_steps), "task": self.task.name, "optimizer": self.name,
+        return {**ways(self.task, self.snapshot_steps, self.given), "task": self.task.name, "optimizer": self.name,
                 "options": self.options, "plan": self.plan_name, "plans": self.plan_names,
-                "plateau": described(self.plateau), "stop": described(self.stop),
-                "seed": self.seed, "steps": self.steps, "evaluate": repr(sorted(self.when)),
-                "dtype": str(self.dtype), "batch": repr(self.task.batch), "examples": len(self.x),
-                "penalty": repr((self.task.l1, self.task.l2, self.task.penalise)),
+                "plateau": described(self.plateau), "stop": described(self.stop), "seed": self.seed, "steps": self.steps,
+                "evaluate": repr(sorted(self.when)), "dtype": str(self.dtype), "batch": repr(self.task.batch),
+                "examples": len(self.x), "penalty": repr((self.task.l1, self.task.l2, self.task.penalise)),
                 "parameters": repr([tuple(p.shape) for p in self.parameters]), "diverged_at": self.diverged_at,
                 "data and first weights": checkpoints.digest([self.x, self.y, *self.parameters])}
 

@@ -1,6 +1,7 @@
 """What a run is made from: its optimizer, its stopping rule, and the names of its parts."""
 
 import copy
+import functools
 import inspect
 
 import numpy as np
@@ -92,12 +93,21 @@ def described(rule):
     return f"{type(rule).__qualname__} of {sorted(vars(rule).items())}"
 
 
-def ways(task, snapshots):
-    """What a checkpoint must know of a projection and of snapshots, where a run has them."""
+def ways(task, snapshots, start=None):
+    """What a checkpoint must know of a projection, of snapshots and of given weights, where a run has them."""
     project = getattr(task, "project", None)
-    project = getattr(project, "func", project)             # what a functools.partial calls
-    found = {} if project is None else {"project": getattr(project, "__qualname__", None) or described(project)}
+    found = {} if project is None else {"project": _called(project)}
+    if start is not None:
+        names = sorted(start)
+        found["start"] = f"{names} {checkpoints.digest([torch.tensor(start[name]) for name in names])}"
     return found | ({"snapshots": repr(snapshots)} if snapshots else {})
+
+
+def _called(function):
+    """A function as text that is the same in another process; of a functools.partial what it was given as well."""
+    if isinstance(function, functools.partial):
+        return f"{_called(function.func)} of {function.args} {sorted(function.keywords.items())}"
+    return getattr(function, "__qualname__", None) or described(function)
 
 
 def weights(model):

@@ -1,6 +1,7 @@
 """Given weights, a task's projection, snapshots, averages and evaluations: a lane is what a single run is."""
 
 import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -177,6 +178,25 @@ def test_a_single_run_resumes_with_its_snapshots(given, tmp_path):
             "0.bias": start["0.bias"] + 1}))
 
 
+def clipped(parameters, limit):
+    return {name: v.clamp(-limit, limit) for name, v in parameters.items()}
+
+
+@pytest.mark.parametrize("one, other", [
+    ((None, {}), (None, {"1.running_mean": np.ones(6)})), ((None, {"1.running_mean": np.ones(6)}), (None, {})),
+    ((functools.partial(clipped, limit=9.0), {}), (functools.partial(clipped, limit=8.0), {}))])
+def test_a_checkpoint_is_of_one_start_and_one_projection(given, tmp_path, one, other):
+    path, start = tmp_path / "run.pt", {n: v[0] for n, v in given.parameters.items()}
+
+    def run(project, more, **options):
+        return fit(problem(project, normed), checkpoint=path, checkpoint_every=4, start={**start, **more}, lr=0.05, **RUN, **options)
+
+    run(*one, on_event=lambda event: event.step < 6)
+    with pytest.raises(ValueError, match="belongs to another run"):
+        run(*other)
+    assert run(*one) == fit(problem(one[0], normed), start={**start, **one[1]}, lr=0.05, **RUN)
+
+
 def test_averages_are_means_to_start_from_and_to_store(given, tmp_path):
     mean = given.average([5, 12])
     expected = (given.snapshots[5]["parameters"]["0.weight"] + given.snapshots[12]["parameters"]["0.weight"]) / 2
@@ -202,6 +222,13 @@ def test_weights_are_evaluated_as_their_runs_were(given, monkeypatch):
     assert np.allclose(pieces["test_loss"], given.final("test_loss"), rtol=1e-12)
     train = evaluate_weights(task, given.parameters, given.buffers, sets=["train"], seeds=given.seed)
     assert np.allclose(train["train_loss"], given.final("train_loss"), rtol=1e-12)
+
+
+def test_buffers_that_are_named_replace_those_of_a_record(given):
+    task, other = problem(None, normed), {n: v + 1 for n, v in given.buffers.items() if "running" in n}
+    found, plain = (evaluate_weights(task, given, b, sets="test")["test_loss"] for b in (other, None))
+    assert np.allclose(found, evaluate_weights(task, given.parameters, other, sets="test")["test_loss"], rtol=1e-12)
+    assert not np.isclose(found, plain).any()
 
 
 def lost(parameters):
@@ -234,6 +261,8 @@ def weights(lanes=None, drop=None, **more):
     (sweep, weights(4, extra=np.zeros(4)), ValueError, "it has unknown extra"),
     (sweep, weights(3), ValueError, "start['0.weight'] must have shape (4, 6, 4) for 4 lanes; got (3, 6, 4)"),
     (fit, weights(1), ValueError, "start['0.weight'] must have shape (6, 4); got (1, 6, 4)"),
+    (fit, weights(**{"0.bias": np.array(["a"] * 6)}), TypeError, "start['0.bias'] must be an array of real numbers"),
+    (fit, tasks.mlp([4, 6, 1]), TypeError, "start must be a Record or a dict of arrays"),
     (sweep, [1.0], TypeError, "start must be a Record or a dict of arrays")])
 def test_wrong_weights_are_named_before_anything_runs(run, start, error, match):
     grid = dict(lr=LR, seeds=SEEDS) if run is sweep else {}
@@ -250,5 +279,8 @@ def test_wrong_snapshots_sets_and_lanes_are_named(given):
         fit(problem(None, normed), start=given)
     with pytest.raises(ValueError, match="sets must be among train, valid, test"):
         evaluate_weights(problem(None, normed), given, sets=["extra"])
+    for wrong in (None, tasks.mlp([4, 6, 1])):
+        with pytest.raises(TypeError, match="parameters must be a Record or a dict of arrays by name"):
+            evaluate_weights(problem(None, normed), wrong)
     with pytest.raises(ValueError, match="parameters and seeds must have the same lanes"):
         evaluate_weights(problem(None, normed), given.parameters, seeds=[1, 2])
