@@ -151,7 +151,7 @@ def patches(size, found):
 
     at_end = contrast("patch_metric", -1, -1, "accuracy on patches alone: small rate minus large rate lowered at the end, at equal training loss")
     valid = {
-        f"valid_accuracy_{share:g}": per_seed(f["valid"], "accuracy", rates, f"patches in a share of {share:g}: validation accuracy, signals without a patch, by which the large rate is chosen", band=0.5)
+        f"valid_accuracy_{round(100 * share)}": per_seed(f["valid"], "accuracy", rates, f"patches in a share of {share:g}: validation accuracy, signals without a patch, by which the large rate is chosen", band=0.5)
         for share, f in zip(size["shares"], found)
     }
     return valid | {

@@ -107,7 +107,7 @@ def curves(size, arms):
     names, rates = {"arm": list(arms)}, {"rate": size["rates"]}
     chosen = {name: one.choice() for name, one in arms.items()}
     valid = {
-        f"valid_accuracy_{name.replace(' ', '_')}": per_seed(one.valid[chosen[name][0]], "accuracy", rates, f"{name}: validation accuracy against the rate, with the best window or low rate", band=0.3)
+        f"valid_accuracy_{name.lower().replace(' ', '_')}": per_seed(one.valid[chosen[name][0]], "accuracy", rates, f"{name}: validation accuracy against the rate, with the best window or low rate", band=0.3)
         for name, one in arms.items()
     }
     return valid | {
