@@ -24,8 +24,9 @@ OPERATION, FLOPS = 8e-6, 2e9    # rough costs of an eager step: seconds an opera
 def obstacle(task, rule, seed, device, dtype):
     """Return why ``vmap`` cannot run this task and rule as lanes, or None if it can.
 
-    A trial on two examples: but for dropout the forward pass must draw no random numbers, and loss, buffers and
-    evaluation must become under ``vmap`` what they become alone.
+    A trial on two examples, which each lane has for itself where the sweep gives each its own: but for dropout the
+    forward pass must draw no random numbers, and loss, buffers and evaluation must become under ``vmap`` what they
+    become alone.
     """
     if rule.kind == "closure":
         return f"the rule {rule.name!r} is of kind 'closure', which computes losses of its own"
@@ -34,7 +35,7 @@ def obstacle(task, rule, seed, device, dtype):
         return "some parameters are frozen (requires_grad=False)"
     x, y = (d[:2].to(device, dtype if d.is_floating_point() else None) for d in task.train_for(seed))
 
-    def loss(parameters, buffers, masks):
+    def loss(parameters, buffers, masks, x=x, y=y):
         with replayed(masks):
             output, buffers = called(model, parameters, buffers, x)
             return task.objective(output, y, parameters), buffers
@@ -46,9 +47,16 @@ def obstacle(task, rule, seed, device, dtype):
         if not all(map(torch.equal, before, random_state(device))):
             return "model or loss draw random numbers in other ways than by dropout"
     masks = [mask for _, mask in calls]
-    return (_trial(lambda *a: grad_and_value(loss, has_aux=True)(*a)[1], [*start, masks], expected)
+    return (_trial(lambda *a: grad_and_value(loss, has_aux=True)(*a)[1], [*start, masks, *_own(task, x, y)], expected)
             or _evaluation_trial(task, model, start, x, y)
             or _trial(lambda p: projected(task, p), start[:1], projected(task, start[0]), "projection"))
+
+
+def _own(task, x, y):
+    """What of the data each lane has for itself: nothing where all see the whole of one training set."""
+    if task.batch is None and not task.fresh:
+        return [] if task.augment is None else [x]
+    return [x, y]
 
 
 def _trial(function, arguments, expected, what="loss or other buffers"):

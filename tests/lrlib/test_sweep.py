@@ -99,6 +99,22 @@ def test_rules_that_look_at_whole_tensors_or_all_of_them_run_as_lanes(rule, opti
         assert gap(swept, lane, fit(binary(), rule, seed=lane % 2, dtype=torch.float64, **own)) < 1e-9
 
 
+class Looking(nn.Linear):
+    """A forward pass that looks at its inputs."""
+
+    def forward(self, x):
+        return super().forward(x if float(x.detach().sum()) < 1e9 else -x)
+
+
+@pytest.mark.parametrize("options, path", [({}, "loop"), ({"batch": None, "fresh": True}, "loop"), ({"batch": None}, "eager"),
+                                           ({"batch": None, "augment": lambda x, g: x}, "loop")])
+def test_a_network_that_looks_at_its_inputs_runs_as_lanes_only_where_all_see_the_same(options, path):
+    task, run = binary(lambda: Looking(5, 1), **options), dict(steps=5, dtype=torch.float64)
+    swept = sweep(task, lr=[0.1, 0.2], seeds=2, **run)
+    assert swept.path == path and (path == "eager" or "vmap cannot run" in swept.path_reason)
+    assert gap(swept, 3, fit(task, lr=0.2, seed=1, **run)) < 1e-12
+
+
 def test_a_rule_that_asks_for_losses_takes_the_loop():
     record = sweep(binary(), "annealed_sgd", lr=[1.0], seeds=2, steps=8, rates=(0.1, 0.3))
     assert record.path == "loop" and "kind 'closure'" in record.path_reason
