@@ -27,7 +27,8 @@ def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, fi
     * *averaging*: a rate above the threshold for T steps, then the mean of the last K snapshots.
 
     Of each the setting with the best mean validation score is taken, and its test scores are compared seed by seed. A
-    difference counts where its 95 % t-interval leaves out zero. Batch-norm statistics of averages are measured anew.
+    difference counts where its 95 % t-interval leaves out zero. Averages are put back where ``Task.project`` allows, and
+    their batch-norm statistics are measured anew.
 
     Args:
         task: a `lrlib.tasks.Task` with a validation and a test set.

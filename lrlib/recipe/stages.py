@@ -13,6 +13,7 @@ from ..finder import find, reached
 from ..finder.threshold import _search, _Trials
 from ..record import record_model
 from ..schedules import cosine
+from ..start import project_
 from ..sweep import sweep
 from .asked import FINETUNE
 
@@ -97,20 +98,22 @@ class Stages:
         self._paid("average", 0, 0, began)
 
     def _scored(self, weights, rows):
-        """Evaluate lane by lane, as a single run does; batch-norm statistics are measured first."""
+        """Evaluate lane by lane, as a single run does, projected where the task projects; batch norm is measured first."""
         asked, scores = self.asked, {"valid": [], "test": []}
-        device, buffers = asked.settings["device"], []
+        device, kept = asked.settings["device"], {"parameters": [], "buffers": []}
         sets = {part: _moved(getattr(asked.task, part), weights.dtype, device) for part in scores}
         for lane in range(len(weights.seed)):
             model = record_model(asked.task, weights, lane, device)
+            project_(asked.task, model)
             if any(isinstance(module, _BatchNorm) for module in model.modules()):
                 update_batch_norm(model, _batches(asked.task, int(weights.seed[lane]), weights.dtype, device))
             values = evaluate_model(asked.task, model, sets)
             for part in scores:
                 scores[part].append(values[f"{part}_{asked.by}"])
-            buffers.append({name: b.detach().cpu().numpy() for name, b in model.named_buffers()})
-        if buffers:
-            weights = dataclasses.replace(weights, buffers={n: np.stack([b[n] for b in buffers]) for n in buffers[0]})
+            for kind, tensors in (("parameters", model.named_parameters()), ("buffers", model.named_buffers())):
+                kept[kind].append({name: t.detach().cpu().numpy() for name, t in tensors})
+        if len(weights.seed):
+            weights = dataclasses.replace(weights, **{kind: _stacked(lanes) for kind, lanes in kept.items()})
         return weights, {part: np.array(values).reshape(rows, len(asked.seeds)) for part, values in scores.items()}
 
     def small_rates(self, threshold):
@@ -130,6 +133,10 @@ class _Watched(_Trials):
         if rate not in self.records:
             self.progress(f"threshold: rate {rate:.4g}, {len(self.seeds)} runs of {budget} steps")
         return super().share(rate, budget)
+
+
+def _stacked(lanes):
+    return {name: np.stack([lane[name] for lane in lanes]) for name in lanes[0]}
 
 
 def _taken(record, lanes):

@@ -121,16 +121,14 @@ def best(candidates, arms, lowest):
 
 
 def outcome_of(differences):
-    """The differences in one word; without any, no run above the threshold got through, and nothing is gained.
+    """The differences in one word; nothing is gained where no run above the threshold, or no converging rate, is left.
 
     >>> outcome_of([Difference("constant", np.ones(2), 1, 0.5, 1.5), Difference("decay", np.ones(2), 0, -1, 1)])
     'gain_over_constant'
     """
     verdicts = {d.against: d.verdict for d in differences}
-    if verdicts and all(v == "better" for v in verdicts.values()):
-        return "gain"
     if verdicts.get("constant") == "better":
-        return "gain_over_constant"
+        return "gain" if verdicts.get("decay") == "better" else "gain_over_constant"
     return "worse" if "worse" in verdicts.values() else "no_gain"
 
 
@@ -154,7 +152,8 @@ def _candidates(asked, stages, threshold, record, lr):
     for k, weights, values in stages.averaged(record, rows):
         found += _rows("average", lr[rows], k, values, large[rows], weights)
     untrained = record.evaluations["train_loss"][:shape[1], 0]
-    split = scores if asked.by == "metric" and scores.shape[1] > 1 else None
+    points = asked.by == "metric" and asked.task.metric_name == "accuracy"      # in which the margin of 2A is meant
+    split = scores if points and scores.shape[1] > 1 else None
     return found, borders(lr, lowest, untrained, tail_loss=tail, finetuned=split, converged=asked.converged)
 
 

@@ -19,6 +19,8 @@ from lrlib.cli import main
 from lrlib.evaluation import evaluate_weights
 from lrlib.fit import fit
 from lrlib.recipe import Difference, large_rate
+from lrlib.recipe.asked import Asked
+from lrlib.recipe.stages import Stages
 from lrlib.recipe.verdict import best, difference, outcome_of
 from lrlib.recipe.words import WORDS, of
 from lrlib.record import interval
@@ -132,6 +134,21 @@ def test_averages_of_a_net_with_batch_norm_measure_its_statistics():
     assert np.allclose(record.buffers[name][lanes][0], hidden.mean(axis=0), atol=0.02)
 
 
+def test_averages_stay_where_the_task_allows_weights_to_be():
+    task = changed(project=tasks.unit_sphere(3.0))
+    asked = Asked(task, "sgd", 2, 20, None, [0.1], (2, 3), (0.5, 2), 0.3, 1.0, 0.4, "metric", None, 1, None, None, {"path": "loop"})
+    stages = Stages(asked, lambda text: None)
+    record = stages.constant([1.0])
+
+    def length(parameters):
+        return np.sqrt(sum(np.square(v).reshape(2, -1).sum(axis=1) for v in parameters.values()))
+
+    assert (length(record.average(asked.snapshots(3)).parameters) < 2.999).all()
+    for _, weights, scores in stages.averaged(record, np.array([0])):
+        assert np.allclose(length(weights.parameters), 3.0)
+        assert np.allclose(evaluate_weights(task, weights, sets=["test"])["test_metric"], scores["test"][0], atol=1e-6)
+
+
 def test_the_ledger_counts_every_training(reports):
     report = reports("own")
     rows = {row["stage"]: row for row in report.ledger}
@@ -144,13 +161,14 @@ def test_the_ledger_counts_every_training(reports):
 
 def outcome(constant, decay):
     spans = {"constant": constant, "decay": decay}
-    return outcome_of([Difference(name, np.zeros(2), np.mean(span), *span) for name, span in spans.items()])
+    return outcome_of([Difference(name, np.zeros(2), np.mean(span), *span) for name, span in spans.items() if span])
 
 
 @pytest.mark.parametrize("constant, decay, said", [
     ((0.1, 0.3), (0.1, 0.2), "gain"), ((0.1, 0.3), (-0.1, 0.2), "gain_over_constant"),
     ((0.1, 0.3), (-0.2, -0.1), "gain_over_constant"), ((0.0, 0.3), (0.1, 0.2), "no_gain"),
     ((-0.1, 0.3), (-0.1, 0.2), "no_gain"), ((-0.1, 0.3), (-0.3, -0.2), "worse"), ((-0.2, -0.1), (0.1, 0.2), "worse"),
+    (None, (0.1, 0.2), "no_gain"), (None, (-0.2, -0.1), "worse"), ((0.1, 0.3), None, "gain_over_constant"),
 ])  # fmt: skip
 def test_the_intervals_decide_the_outcome(constant, decay, said):
     assert outcome(constant, decay) == said
