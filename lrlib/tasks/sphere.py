@@ -17,7 +17,7 @@ class FrozenLinear(nn.Module):
     """A linear map without bias whose matrix is a buffer: no gradient, no update, the same under `vmap`.
 
     inputs, outputs: its size.  norm: Frobenius norm of the matrix, which is drawn as ``nn.Linear`` draws its own and
-    rescaled.
+    rescaled; ``ValueError`` unless it is above 0.
 
     >>> layer = FrozenLinear(32, 1, norm=10.0)
     >>> round(layer.weight.norm().item(), 4), list(layer.parameters())
@@ -26,6 +26,7 @@ class FrozenLinear(nn.Module):
 
     def __init__(self, inputs, outputs, norm=10.0):
         super().__init__()
+        norm = number("norm", norm, above=0)
         weight = nn.init.kaiming_uniform_(torch.empty(outputs, inputs), a=math.sqrt(5))
         self.register_buffer("weight", weight * (norm / weight.norm()))
 
@@ -65,8 +66,7 @@ def scale_invariant_mlp(sizes, readout=10.0, norm="layer", eps=1e-7):
     sizes = [whole("sizes", size) for size in sizes]
     if len(sizes) < 3:
         raise ValueError(f"sizes must name the inputs, at least one hidden layer and the outputs; got {sizes!r}")
-    if norm not in NORMS:
-        raise ValueError(f'norm must be "layer" or "batch"; got {norm!r}')
+    _known(norm)
     number("readout", readout, above=0), number("eps", eps, above=0)
     layers = []
     for fan_in, fan_out in zip(sizes[:-2], sizes[1:-1]):
@@ -81,6 +81,11 @@ def scale_invariant_mlp(sizes, readout=10.0, norm="layer", eps=1e-7):
 def _normal(linear):
     nn.init.normal_(linear.weight)
     return linear
+
+
+def _known(norm):
+    if norm not in NORMS:
+        raise ValueError(f'norm must be "layer" or "batch"; got {norm!r}')
 
 
 def _norm(kind, features, eps):
@@ -135,6 +140,7 @@ def mnist1d_sphere(train=4000, valid=10000, test=10000, width=128, depth=2, batc
     """
     data = mnist1d(train, valid, test, batch=batch, steps=steps, fresh=fresh, **knobs)
     sizes = [knobs.get("final_seq_length", 40)] + [whole("width", width)] * whole("depth", depth) + [10]
+    _known(norm)
     model = functools.partial(scale_invariant_mlp, sizes, number("readout", readout, above=0), norm)
-    model()
-    return dataclasses.replace(data, name="mnist1d_sphere", model=model, project=unit_sphere(radius))
+    project = unit_sphere(number("radius", radius, above=0))
+    return dataclasses.replace(data, name="mnist1d_sphere", model=model, project=project)

@@ -55,7 +55,7 @@ def ticks(features=16, train=512, test=2000, batch=16, steps=40_000, *, valid=No
     layers = [2 * features] + [whole("width", width)] * whole("depth", depth) + [1]
     model = functools.partial(scale_invariant_mlp, layers, number("readout", readout, above=0))
     return Task("ticks", model, drawn if fresh else drawn(0), held.get("valid"), held["test"], binary_loss,
-                binary_accuracy, batch, steps, project=unit_sphere(radius),
+                binary_accuracy, batch, steps, project=unit_sphere(number("radius", radius, above=0)),
                 details={"features": features, "margin": margin})
 
 
@@ -72,7 +72,8 @@ def ticks_features(task, samples=1000, seed=0):
         seed: of the draw.
 
     Raises:
-        ValueError: the task is none of `ticks`; TypeError, ValueError: ``samples`` is no positive whole number.
+        ValueError: the task is none of `ticks`; TypeError, ValueError: ``samples`` or ``seed`` is no whole number, or
+            too small.
 
     Example:
         >>> sets = ticks_features(ticks(features=3, train=100, test=50), samples=200)
@@ -83,7 +84,7 @@ def ticks_features(task, samples=1000, seed=0):
     """
     if not {"features", "margin"} <= set(task.details):
         raise ValueError(f"task must be one of tasks.ticks; got {task!r}")
-    features, samples = task.details["features"], whole("samples", samples)
+    features, samples, seed = task.details["features"], whole("samples", samples), whole("seed", seed, 0)
     return [_single(k, features, samples, task.details["margin"], seed) for k in range(features)]
 
 

@@ -105,12 +105,17 @@ def test_a_run_stays_on_the_sphere_and_rates_on_another_are_effective_rates(radi
 
 
 def test_mnist1d_on_the_sphere_and_wrong_arguments():
+    before = torch.get_rng_state()
     task = tasks.mnist1d_sphere(train=50, valid=20, test=20, batch=10, width=16)
+    assert torch.equal(torch.get_rng_state(), before)
     model = initial_model(task, 0)
     assert [tuple(p.shape) for p in model.parameters()] == [(16, 40), (16, 16)] and model[-1].weight.shape == (10, 16)
     for call, word in ((lambda: tasks.unit_sphere(0.0), "norm"), (lambda: tasks.scale_invariant_mlp([3, 2]), "sizes"),
                        (lambda: tasks.scale_invariant_mlp([3, 4, 2], norm="group"), "norm"),
                        (lambda: tasks.ticks(margin=1.0), "margin"), (lambda: tasks.ticks(features=0), "features"),
-                       (lambda: tasks.ticks(radius=-1.0), "norm")):
+                       (lambda: tasks.ticks(radius=-1.0), "radius"), (lambda: tasks.FrozenLinear(3, 2, norm=0.0), "norm"),
+                       (lambda: tasks.mnist1d_sphere(radius=0.0), "radius"),
+                       (lambda: tasks.mnist1d_sphere(norm="group"), "norm"),
+                       (lambda: tasks.ticks_features(tasks.ticks(**SMALL), seed=-1), "seed")):
         with pytest.raises(ValueError, match=word):
             call()
