@@ -86,10 +86,14 @@ class Tape:
         self.plan = Plan([x.node, g.node, *targets[1:], *self.needed], vectors,
                          dict(zip(results, targets, strict=True)))
         steps = [n for n in nodes if n in vectors and n.op != "placeholder"]
+        self._plan(steps, nodes, (x.node, g.node))
+
+    def _plan(self, steps, nodes, vectors):
+        """Lay out the operations ``steps``; ``alone``: the only one is x plus or minus a changing number times g."""
         for node in steps:
             self.plan.add(node, nodes)
         self.play = self.plan.function()
-        self.alone = len(steps) == 1 and steps[0].target in SIGNS and steps[0].args[:2] == (x.node, g.node)
+        self.alone = len(steps) == len(self.needed) == 1 and steps[0].target in SIGNS and steps[0].args[:2] == vectors
         self.sign = SIGNS.get(steps[-1].target)
 
     def head(self, t, options):

@@ -205,6 +205,21 @@ def test_gradients_in_another_order_of_memory(path, traced):
     assert torch.equal(p.detach(), before - 0.5 * g)
 
 
+@pytest.mark.parametrize("path", ["eager", "fused"])
+def test_a_rule_of_one_operation_may_bring_its_number_along(path, traced):
+    @rules.rule("half_step", "element", source="here")
+    def half_step(x, g, state, t, *, lr=1.0):
+        return x - 0.5 * g, {}
+
+    try:
+        p = torch.nn.Parameter(torch.ones(3, dtype=torch.float64))
+        p.grad = torch.arange(3.0, dtype=torch.float64)
+        optimizers.make(half_step, [p], path=path).step()
+        assert p.tolist() == [1.0, 0.5, 0.0]
+    finally:
+        del rules.RULES["half_step"], optimizers.CLASSES["half_step"]
+
+
 def test_tensors_stay_the_users_own(traced):
     parameters = tensors()
     pointers = [p.data_ptr() for p in parameters]
@@ -227,6 +242,23 @@ def test_what_the_compiler_cannot_do_falls_back_and_says_why(monkeypatch):
     found, optimizer = drive("adamw", 5, path="fused")
     assert (optimizer.path, optimizer.path_reason) == ("eager", "RuntimeError: no compiler")
     assert_close(found, expected, 0)
+
+
+def test_the_processors_flags_are_trusted_for_this_compilation_alone(monkeypatch):
+    from torch._inductor import compile_fx, config, cpu_vec_isa
+
+    def broken(*_, **__):
+        seen.append((config.cpp.vec_isa_ok, len(cpu_vec_isa.valid_vec_isa_list())))
+        raise RuntimeError("too old for this processor")
+
+    seen = []
+    monkeypatch.setattr(config.cpp, "vec_isa_ok", None)
+    monkeypatch.setattr(compile_fx, "compile_fx_inner", broken)
+    monkeypatch.setattr(program, "PROGRAMS", {})
+    _, optimizer = drive("sgd", 2, path="fused")
+    assert optimizer.path_reason == "RuntimeError: too old for this processor"
+    assert [trusted for trusted, _ in seen] == [True] and config.cpp.vec_isa_ok is None
+    assert cpu_vec_isa.valid_vec_isa_list.cache_info().currsize == 0                # others look for themselves
 
 
 def test_a_program_that_computes_something_else_is_not_used(monkeypatch):
