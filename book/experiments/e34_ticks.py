@@ -6,7 +6,7 @@ angles and barriers. Twenty pairs, each with a training set, initial weights and
 set and the training then both vary between pairs, which are independent. Arms of equal length (60,000 steps) beside
 them: longer training with an average, a decay, and the way from far above over just above to the small rate.
 
-`--pairs 1` measures one pair and prints it, in about a minute; `--full` twenty. `--folder PATH` keeps finished pairs.
+`--pairs 1` measures one pair and prints it, in a few minutes; `--full` twenty. `--folder PATH` keeps finished pairs.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 from quantities import fixed, per_seed
-from regime_borders import band, border, chosen, mean_over, places
+from regime_borders import bands, border, chosen, mean_over, places
 from ticks_pair import CALM, PAPER, PARTS_OF_A_RUN, RATES, kept
 
 from lrbook.experiment import Experiment, table
@@ -106,7 +106,8 @@ def best_of(found, where):
 
 def gains(found, at):
     """What a first rate just above the threshold brings over the best that converges, at equal steps."""
-    near, base = best_of(found, at["near"]), best_of(found, at["converging"])["longer"]
+    near, low = best_of(found, at["near"]), best_of(found, at["converging"])
+    base = low["longer"]
     two_a = np.nan_to_num(best_of(found, at["2A"])["either"] - base, nan=0.0) > 0
     about = "first rate just above the threshold, {}, minus the best constant rate that converges, equal steps, both chosen on validation data"
     arms = (("gain_finetune", "finetuned", "then fine-tuned"), ("gain_average", "longer_averaged", "checkpoints averaged"),
@@ -116,6 +117,7 @@ def gains(found, at):
     return q | {
         "gain_share": per_seed(two_a.astype(float), "share of pairs", {}, "pairs in which fine-tuning or averaging after a rate of 2A beats the best converging rate; without any such rate it does not"),
         "gain_share_near": per_seed((near["either"] > base).astype(float), "share of pairs", {}, "the same with all rates just above the threshold"),
+        "gain_over_finished": per_seed(near["either"] - low["either"], "accuracy", {}, "first rate just above the threshold minus one that converges, both fine-tuned or averaged, what validation prefers, equal steps"),
         "average_over_finetune": per_seed(near["longer_averaged"] - near["finetuned"], "accuracy", {}, "averaging minus fine-tuning, just above the threshold, equal steps"),
         "decay_over_finetune": per_seed(near["decayed"] - near["finetuned"], "accuracy", {}, "decay minus fine-tuning, just above the threshold, equal steps"),
     }
@@ -128,15 +130,12 @@ def placed(size, found, at):
     valid, inside = found["finetuned_valid"].mean(axis=1), at["near"]
     best = np.where(at["learning"], valid, -1).argmax(axis=0)
     hit = np.take_along_axis(inside, best[None], axis=0)[0]
-    decades = band(size["lr"], found["finetuned_test"].mean(axis=1))
     return {
         "loss_far_above": per_seed(near["finetuned"] - far["finetuned"], "accuracy", {}, "fine-tuned: first rate just above the threshold minus far above it, each at its best on validation data"),
         "loss_far_above_equal_finetuning": per_seed(mean_over(calm, at["near"]) - mean_over(calm, at["far"]), "accuracy", {}, "the same at one fine-tuning rate, mean over the rates of each group"),
         "short_of_the_best": per_seed(every["finetuned"] - near["finetuned"], "accuracy", {}, "fine-tuned: best of all first rates minus best of those just above the threshold, chosen on validation data"),
         "best_is_near": per_seed(hit.astype(float), "share of pairs", {}, "pairs whose best first rate, fine-tuned, lies just above the threshold"),
-        "band": per_seed(decades, "decades", {}, "width of the first rates that end within a point of the best, fine-tuned (jackknife values)"),
-        "narrower_than_threefold": per_seed(np.log10(3) - decades, "decades", {}, "log10 of 3 minus the width of the best band"),
-    }
+    } | bands(size["lr"], found["finetuned_test"].mean(axis=1))
 
 
 def kinds(found, at):

@@ -10,7 +10,7 @@ fine-tuned at two small ones, and its last checkpoints are averaged. Three arms:
 import numpy as np
 import torch
 from quantities import fixed, per_seed
-from regime_borders import band, border, chosen, jackknife, mean_over, places, width
+from regime_borders import bands, border, chosen, mean_over, places, resampled, widths
 
 from lrbook.experiment import Experiment
 from lrlib import tasks
@@ -92,7 +92,6 @@ def contrasts(size, found, seen):
     average = chosen(found["averaged_valid"], found["averaged_test"], at["near"])
     first = np.where(at["learning"], found["finetuned_valid"].mean(axis=1), -1).argmax(axis=0)
     hit = np.take_along_axis(at["near"], first[None], axis=0)[0]
-    decades = band(size["lr"], found["finetuned_test"].mean(axis=1))
     return {
         "gain": per_seed(best["near"] - best["converging"], "accuracy", {}, "fine-tuned: first rate just above the threshold minus the best that converges, chosen on validation data"),
         "gain_average": per_seed(average - best["converging"], "accuracy", {}, "mean of checkpoints just above the threshold minus the best that converges, fine-tuned"),
@@ -100,9 +99,7 @@ def contrasts(size, found, seen):
         "short_of_the_best": per_seed(best["learning"] - best["near"], "accuracy", {}, "fine-tuned: best of all first rates minus best of those just above the threshold"),
         "unfinished_loss": per_seed(best["near"] - mean_over(found["pretrained_test"], at["near"]), "accuracy", {}, "just above the threshold: fine-tuned minus left at the constant rate"),
         "best_is_near": per_seed(hit.astype(float), "share of seeds", {}, "seeds whose best first rate, fine-tuned, lies just above the threshold"),
-        "band": per_seed(decades, "decades", {}, "width of the first rates that end within a point of the best, fine-tuned (jackknife values)"),
-        "narrower_than_threefold": per_seed(np.log10(3) - decades, "decades", {}, "log10 of 3 minus the width of the best band"),
-    }
+    } | bands(size["lr"], found["finetuned_test"].mean(axis=1))
 
 
 def compared(size, one, two, borders_of):
@@ -111,10 +108,11 @@ def compared(size, one, two, borders_of):
         logs = [np.log10(borders_of[name].threshold[keep]) for name in (one, two)]
         return abs(logs[0].mean() - logs[1].mean())
 
-    def widths(found):
-        return lambda keep: abs(np.subtract(*(width(size["lr"], found[name]["finetuned_test"].mean(axis=1)[:, keep].mean(axis=1)) for name in (one, two))))
+    def change(found):
+        each = [widths(size["lr"], found[name]["finetuned_test"].mean(axis=1)) for name in (one, two)]
+        return lambda seeds: abs(each[0](seeds) - each[1](seeds))
 
-    return shift, widths
+    return shift, change
 
 
 def run(mode):
@@ -131,9 +129,9 @@ def run(mode):
                               {"regime": ["1", "2A", "2B", "3"], "lr": size["lr"]}, "seeds in each regime, wide arm", band=1.0)
     q |= contrasts(size, found["wide"], seen["wide"])
     for word, pair in (("architecture", ("wide", "narrow")), ("data", ("narrow", "noisy"))):
-        shift, widths = compared(size, *pair, seen)
-        q[f"threshold_shift_{word}"] = per_seed(jackknife(shift, size["seeds"]), "decades", {}, f"size of the shift of the threshold between the {pair[0]} and the {pair[1]} arm (jackknife values)")
-        q[f"band_change_{word}"] = per_seed(jackknife(widths(found), size["seeds"]), "decades", {}, f"size of the difference in the width of the best band between the {pair[0]} and the {pair[1]} arm (jackknife values)")
+        shift, change = compared(size, *pair, seen)
+        q[f"threshold_shift_{word}"] = resampled(shift, size["seeds"], "decades", f"size of the shift of the threshold between the {pair[0]} and the {pair[1]} arm")
+        q[f"band_change_{word}"] = resampled(change(found), size["seeds"], "decades", f"size of the difference in the width of the best band between the {pair[0]} and the {pair[1]} arm")
     return q
 
 

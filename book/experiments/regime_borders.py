@@ -73,15 +73,31 @@ def width(lr, score, drop=0.01):
     return ends[1] - ends[0]
 
 
-def band(lr, score, drop=0.01):
-    """The width of the mean score's band, as jackknife values [seed]; `score` [rate, seed].
+def resampled(statistic, n, unit, about, draws=1000, band=None):
+    """A statistic of all seeds with its bootstrap interval; `statistic` takes the indices of the seeds that count.
+
+    For what is no mean over seeds, as the width of the mean curve's band. The values kept are those without each
+    seed in turn.
+    """
+    rng, everyone = np.random.default_rng(0), np.arange(n)
+    spread = [statistic(rng.integers(n, size=n)) for _ in range(draws)]
+    without = np.array([statistic(np.delete(everyone, s)) for s in range(n)], dtype=float)
+    low, high = np.percentile(spread, [2.5, 97.5])
+    return Quantity(unit, {}, "bootstrap", np.array(float(statistic(everyone))), np.array(low), np.array(high), without, band, about)
+
+
+def widths(lr, score):
+    """The width of the mean curve's band as a function of the seeds that count; `score` [rate, seed].
 
     A single seed's curve is too rough to have a band of its own.
     """
-    return jackknife(lambda keep: width(lr, score[:, keep].mean(axis=1), drop), score.shape[1])
+    return lambda seeds: width(lr, score[:, seeds].mean(axis=1))
 
 
-def jackknife(statistic, n):
-    """n values whose mean and t-interval are those of a statistic of all seeds; `statistic` takes the kept seeds' indices."""
-    everyone = np.arange(n)
-    return n * statistic(everyone) - (n - 1) * np.array([statistic(np.delete(everyone, s)) for s in range(n)])
+def bands(lr, score):
+    """The width of the best band, and how far it stays below a factor of three."""
+    n, wide = score.shape[1], widths(lr, score)
+    return {
+        "band": resampled(wide, n, "decades", "width of the first rates that end within a point of the best, fine-tuned, on the mean curve"),
+        "narrower_than_threefold": resampled(lambda seeds: np.log10(3) - wide(seeds), n, "decades", "log10 of 3 minus the width of the best band"),
+    }
