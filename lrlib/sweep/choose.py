@@ -24,9 +24,8 @@ OPERATION, FLOPS = 8e-6, 2e9    # rough costs of an eager step: seconds an opera
 def obstacle(task, rule, seed, device, dtype):
     """Return why ``vmap`` cannot run this task and rule as lanes, or None if it can.
 
-    A trial on two examples, which each lane has for itself where the sweep gives each its own: but for dropout the
-    forward pass must draw no random numbers, and loss, buffers and evaluation must become under ``vmap`` what they
-    become alone.
+    A trial on two examples: but for dropout the forward pass must draw no random numbers, and loss, buffers and
+    evaluation must become under ``vmap`` what they become alone. Where each lane has data of its own, that must run too.
     """
     if rule.kind == "closure":
         return f"the rule {rule.name!r} is of kind 'closure', which computes losses of its own"
@@ -47,7 +46,12 @@ def obstacle(task, rule, seed, device, dtype):
         if not all(map(torch.equal, before, random_state(device))):
             return "model or loss draw random numbers in other ways than by dropout"
     masks = [mask for _, mask in calls]
-    return (_trial(lambda *a: grad_and_value(loss, has_aux=True)(*a)[1], [*start, masks, *_own(task, x, y)], expected)
+
+    def run(*arguments):
+        return grad_and_value(loss, has_aux=True)(*arguments)[1]
+
+    return (_trial(run, [*start, masks], expected)
+            or _trial(run, [*start, masks, *_own(task, x, y)], ())       # rounds otherwise, so nothing is compared
             or _evaluation_trial(task, model, start, x, y)
             or _trial(lambda p: projected(task, p), start[:1], projected(task, start[0]), "projection"))
 
