@@ -70,7 +70,7 @@ def _trial(function, arguments, expected, what="loss or other buffers"):
     except Exception as error:                     # whatever a user's module raises here is the reason to report
         return f"vmap cannot run this model: {first_line(error)}"
     for one, two in zip(tree_leaves(expected), tree_leaves(found)):
-        if not torch.allclose(two, one.expand_as(two), rtol=1e-3, equal_nan=True):
+        if not torch.allclose(two, one.expand_as(two), rtol=1e-3, atol=1e-6, equal_nan=True):
             return f"vmap gives another {what} than the model alone"
     return None
 
