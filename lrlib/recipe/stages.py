@@ -17,7 +17,7 @@ from ..start import project_
 from ..sweep import sweep
 from .asked import FINETUNE
 
-GUESSES = (1, 1 / 3, 3, 1 / 10, 10, 1 / 30, 1 / 100)       # rates around the range test's, until one converges
+GUESSES = (1, 3, 1 / 3, 10, 1 / 10, 30, 1 / 30, 1 / 100)   # rates around the range test's, until one converges
 LIMIT = 1e4
 EVALUATIONS = 10
 
@@ -61,7 +61,7 @@ class Stages:
         self.progress("range test")
         seeds, began = asked.seeds[:3], time.perf_counter()
         settings = {name: value for name, value in asked.settings.items() if name not in ("folder", "diverged_at")}
-        found = find(asked.task, asked.rule, seeds, **settings).suggest("steepest")
+        found = find(asked.task, asked.rule, seeds, **settings).suggest("minimum/10")
         self._paid("range_test", len(seeds), 100, began)
         return found if np.isfinite(found) else float(asked.rule.defaults["lr"])
 
