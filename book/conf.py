@@ -21,7 +21,7 @@ WORDS = {
            "footer": '本文と図：<a href="https://creativecommons.org/licenses/by/4.0/deed.ja">CC BY 4.0</a>。コード：MIT。',
            "about": "学習率は学習をどう変えるのか。本文と実験、動かせる図で確かめます。"},
 }[LANG]
-CAPTIONS = {"ja": {"Start here": "はじめに", "The accelerator pedal": "アクセルペダル", "Practice": "実践",
+CAPTIONS = {"ja": {"Start here": "はじめに", "The accelerator pedal": "アクセルペダル", "Where large rates lead": "大きな学習率の行き先", "Practice": "実践",
                    "Reference": "資料", "The library": "ライブラリ"}}
 
 
