@@ -297,6 +297,7 @@ def band_of(stored, fresh):
 
 
 def _outside(old, new, band):
+    old, new = (np.where(np.isfinite(v), v, np.nan) for v in (old, new))  # a result holds no infinity
     if old.shape != new.shape:
         return [f"has shape {new.shape}, stored {old.shape}"]
     bad = (np.abs(new - old) > band) | (np.isnan(new) != np.isnan(old))

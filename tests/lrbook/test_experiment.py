@@ -138,6 +138,8 @@ def test_comparison_uses_bands():
     assert compare(stored(a=exact(1.0)), {"a": exact(1.04)}) == []
     assert compare(stored(a=exact(1.0)), {"a": exact(1.06)}) != []
     assert compare(stored(a=exact(1.0)), {"a": exact(1.4, band=0.5)}) == []
+    assert compare(stored(a=exact(float("inf"))), {"a": exact(float("inf"))}) == []
+    assert compare(stored(a=exact(1.0)), {"a": exact(float("inf"))}) != []
     assert "stored" in compare(stored(a=exact(1.0)), {})[0]
     assert "not stored" in compare({}, {"a": exact(1.0)})[0]
     assert "shape" in compare(stored(a=exact(1.0)), {"a": exact([1.0, 1.0], axes={"lr": [1, 2]})})[0]
