@@ -187,7 +187,7 @@ def test_the_edge_trains_in_the_page_and_its_rate_moves_in_mid_run(show):
     page.get_by_role("button", name="Stop").click()
     page.wait_for_selector("[data-status=stopped]")
     page.locator("summary").click()
-    assert page.locator("table tbody tr").count() >= 1
+    page.wait_for_selector("table tbody tr", state="attached")
     page.get_by_role("button", name="Reset").click()
     says(page, "Recorded at rate 0.01")
 
@@ -195,7 +195,7 @@ def test_the_edge_trains_in_the_page_and_its_rate_moves_in_mid_run(show):
 def test_the_regimes_are_walked_by_keyboard_and_picked_by_mouse(show):
     page = show([RegimeExplorer()], reduced_motion="reduce")
     page.wait_for_selector("[data-life=recorded]")
-    says(page, "Recorded on")
+    says(page, "Recorded over 20 pairs")
     slider, root, seen = page.get_by_role("slider", name="Pre-training rate"), page.locator(".lrw"), []
     slider.press("Home")
     assert root.get_attribute("data-regime") == "1"
