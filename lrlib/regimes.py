@@ -126,10 +126,10 @@ def borders(lr, pretrain_loss, untrained_loss, *, tail_loss=None, finetuned=None
             margin=0.01, connected=2.0):  # fmt: skip
     r"""Borders of the regimes 1, 2A, 2B and 3 on a grid of rates, for each seed.
 
-    Rate by rate: **3** where the mean loss of the last tenth of the run is not below the untrained loss, or the run
-    diverged; **1** where the training loss fell below `converged`; between them **2A** where
+    Rate by rate: 3 where the mean loss of the last tenth of the run is not below the untrained loss, or the run
+    diverged; 1 where the training loss fell below `converged`; between them 2A where
     :math:`\max_f a_f - \min_f a_f < \text{margin}` over the fine-tuning rates f and the barrier between the fine-tuned
-    solutions is below `connected`; **2B** otherwise. A seed's borders follow: the threshold is above the largest rate of
+    solutions is below `connected`; 2B otherwise. A seed's borders follow: the threshold is above the largest rate of
     regime 1, as in the paper, so slower rates that ran out of steps count as regime 1; regime 2A is what directly
     follows it; regime 3 begins where all larger rates are of it.
 
