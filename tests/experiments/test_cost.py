@@ -1,21 +1,8 @@
 """The parts that the experiments on cost, averaging and pattern order are made of, on outcomes with a known answer."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-
-FOLDER = Path(__file__).parents[2] / "book" / "experiments"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folder():
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
-
 
 @pytest.mark.parametrize("place", range(16))
 def test_the_replayed_search_finds_a_border_that_is_crossed_once(place):

@@ -2,8 +2,6 @@
 
 import importlib
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,19 +9,9 @@ import torch
 
 from lrbook import results
 
-FOLDER = Path(__file__).parents[2] / "book" / "experiments"
+from .conftest import FOLDER
+
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("e[0-9][0-9]_*.py"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folder():
-    """The scripts import their neighbours, as they do when they are run."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
-    torch.set_num_threads(threads)
 
 
 def script(name):

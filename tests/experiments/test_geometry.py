@@ -1,8 +1,5 @@
 """The parts that the experiments on geometry, sparsity and robustness are made of, on networks with a known answer."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,16 +7,6 @@ import torch
 from lrlib import tasks
 from lrlib.curvature import sharpness
 from lrlib.landscape import barrier
-
-FOLDER = Path(__file__).parents[2] / "book" / "experiments"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folder():
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
-
 
 @pytest.fixture
 def small():
