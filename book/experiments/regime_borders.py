@@ -6,6 +6,7 @@ from lrbook.experiment import Quantity
 
 NEAR = 2.5          # "just above the threshold": up to this many times the largest rate that converges
 FAR = 3            # "far above": from this many times on, as long as anything is learned
+WIDE = 7            # "far above, where a decay may still repair it": from FAR to this many times
 SLOW = 6            # "far below": up to this part of it
 
 
@@ -31,6 +32,7 @@ def places(found):
         "slow": converging & (lr <= top / SLOW),
         "near": (lr > top) & (lr <= NEAR * top) & learning,
         "far": (lr >= FAR * top) & learning,
+        "wide": (lr >= FAR * top) & (lr <= WIDE * top) & learning,
         "2A": found.regime == "2A",
         "learning": learning,
     }
