@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from lrwidgets import CostLedger, EdgeOfStability, LandscapeWalk, RegimeExplorer, Stride, SweepLab, TrainingLab
+from lrwidgets import CostLedger, EdgeOfStability, LandscapeWalk, RegimeExplorer, SharedRate, Stride, SweepLab, TrainingLab, shared_rate
 from lrwidgets.base import STATIC
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -116,7 +116,7 @@ def test_the_slider_stops_at_the_limit_by_keyboard(show):
 
 
 def test_every_control_is_labelled_and_leaves_arrow_keys_alone(show):
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk(), CostLedger()])
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk(), CostLedger(), SharedRate()])
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     bare = page.evaluate("() => [...document.querySelectorAll('.lrw input, .lrw select, .lrw button, .lrw summary')]"
                          ".filter(e => e.dataset.lmSuppressShortcuts !== 'true' || !((e.labels && e.labels.length)"
@@ -255,6 +255,45 @@ def test_the_ledger_follows_every_number(show):
     assert page.locator("table tbody tr").count() == 4
 
 
+def lost(page):
+    """The points that the sentence says are lost where most are."""
+    page.wait_for_timeout(320)
+    return float(re.search(r"worst setting is .*?: ([\d.]+) points off", page.get_by_role("status").inner_text()).group(1))
+
+
+def test_a_guess_uncovers_the_curves_and_the_shared_rate_is_found_by_keyboard_and_drag(show):
+    shared = SharedRate(group="method")
+    page = show([shared])
+    says(page, "Only the curve for SGD")
+    covered, slider = ink(page), page.get_by_role("slider", name="Shared rate")
+    assert slider.count() == 0 and "covered" in page.locator("canvas").get_attribute("aria-label")
+    page.get_by_role("button", name="Adam", exact=True).click()
+    assert "You said: Adam. Measured: SGD" in page.locator(".lrw-ask").inner_text()
+    says(page, "the worst setting is")
+    assert ink(page) > 1.5 * covered
+    slider.press("Home")
+    low = lost(page)
+    for _ in range(shared_rate.common(shared._shown).index(shared.answer)):
+        slider.press("ArrowRight")
+    page.get_by_role("button", name="Show the answer").click()
+    says(page, "That is the rate you chose")
+    found = lost(page)
+    assert 0 < found < low / 5
+    box = page.locator("canvas").bounding_box()
+    page.locator("canvas").scroll_into_view_if_needed()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 60)
+    page.mouse.up()
+    assert slider.input_value() == slider.get_attribute("max") and lost(page) > found
+    page.locator("summary").click()
+    assert page.locator("table tbody tr").count() == 5
+    page.get_by_role("combobox", name="What varies").select_option("data")
+    says(page, "Only the curve for digits")
+    page.get_by_role("button", name="Show without a guess").click()
+    assert "Measured: MNIST-1D" in page.locator(".lrw-ask").inner_text()
+
+
 def test_recorded_sweep_moves_its_threshold_with_the_target(show):
     page = show([SweepLab(optimizer="sgd")])
     page.wait_for_selector("[data-life=recorded]")
@@ -296,7 +335,7 @@ def test_stored_links_work_without_a_kernel(show):
 def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
     page = show([Stride(lang="ja", curve="dent"), TrainingLab(lang="ja"), SweepLab(lang="ja"),
                  EdgeOfStability(lang="ja"), RegimeExplorer(lang="ja"),
-                 LandscapeWalk(lang="ja"), CostLedger(lang="ja")], lang="ja", theme=theme, width=width)
+                 LandscapeWalk(lang="ja"), CostLedger(lang="ja"), SharedRate(lang="ja", guess="skip")], lang="ja", theme=theme, width=width)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     says(page, "止まるのは")
@@ -309,6 +348,7 @@ def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
     page.locator("[data-kind=landscape_walk]").scroll_into_view_if_needed()
     says(page, "障壁", 5)
     says(page, "元が取れます", 6)
+    says(page, "いちばん損をするのは", 7)
     assert page.locator(".lrw").first.get_attribute("lang") == "ja"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     dark = page.evaluate("() => getComputedStyle(document.querySelector('.lrw')).colorScheme")
@@ -338,7 +378,7 @@ def test_a_view_that_is_taken_away_leaves_nothing_behind(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(show, theme):
     axe = pathlib.Path(__file__).parents[1] / "pages" / "vendor" / "axe.min.js"
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk(), CostLedger()], theme=theme)
+    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk(), CostLedger(), SharedRate()], theme=theme)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     page.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")

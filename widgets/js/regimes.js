@@ -122,7 +122,7 @@ class RegimeExplorer extends Lab {
   arm(p, d, name, { dash, width, color }, colors) {
     const ys = d.found[name], band = d.found.bands?.[name];
     if (!ys) return;
-    if (band) p.inside(() => { const { g } = p; g.fillStyle = colors[color]; g.globalAlpha = 0.14; g.beginPath(); d.rates.forEach((r, k) => g.lineTo(p.x(r), p.y(band[1][k]))); d.rates.map((_, k) => d.rates.length - 1 - k).forEach((k) => g.lineTo(p.x(d.rates[k]), p.y(band[0][k]))); g.fill(); });
+    if (band) p.between(d.rates, band[0], band[1], colors[color]);
     p.line(d.rates, holes(ys), colors[color], { width, dash });
   }
 

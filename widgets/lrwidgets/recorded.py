@@ -20,11 +20,12 @@ import time
 
 import numpy as np
 
-from . import edge, landscape, regime_explorer, runs
+from . import edge, landscape, regime_explorer, runs, shared_rate
 from .base import STATIC
 from .sweep_lab import DEFAULTS, PICTURES, WINDOW, _mean, _spaced, _suggest
 
 FOLDER = STATIC / "recorded"
+RESULTS = STATIC.parents[2] / "book" / "results"
 LIMIT = 150_000                 # bytes a file
 SEED, STEPS, SWEEP_STEPS = 0, 400, 300
 BUCKETS = 100
@@ -235,7 +236,8 @@ def read(name: str) -> dict:
 def main(arguments: list[str] | None = None) -> int:
     """Train and write the files that are named; all of them without a name."""
     makers = {"training_lab": training_lab, "sweep_lab": sweep_lab, "edge_of_stability": edge_of_stability,
-              "regime_explorer": lambda: regimes_run(_spaced(1e-4, 0.3, 24)), "landscape_walk": landscape_walk}
+              "regime_explorer": lambda: regimes_run(_spaced(1e-4, 0.3, 24)), "landscape_walk": landscape_walk,
+              "shared_rate": lambda: shared_rate.gather(RESULTS)}
     parser = argparse.ArgumentParser(prog="python -m lrwidgets.recorded", description=main.__doc__)
     parser.add_argument("names", nargs="*", choices=[*makers, []], help=", ".join(makers))
     parser.add_argument("--result", help="the JSON file of experiment E34, to be shown by regime_explorer")

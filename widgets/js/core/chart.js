@@ -14,16 +14,22 @@ export class Panel {
     this.y = scale(Y, box.y + box.h, -box.h);
   }
 
-  frame() {
-    const { g, box, X, Y, colors } = this;
+  frame({ below = true } = {}) {
+    const { g, box, Y, colors } = this;
     g.lineWidth = 1; g.strokeStyle = colors.grid; g.fillStyle = colors.soft; g.setLineDash([]);
     g.textAlign = "right"; g.textBaseline = "middle";
     for (const v of Y.log ? logTicks(Y.lo, Y.hi, 6) : ticks(Y.lo, Y.hi, box.h / 45)) { const y = this.y(v); this.path([box.x, y, box.x + box.w, y]); g.fillText(text(v), box.x - 6, y); }
-    g.textAlign = "center"; g.textBaseline = "top";
-    for (const v of X.log ? logTicks(X.lo, X.hi, box.w / 60) : ticks(X.lo, X.hi, box.w / 70)) { const x = this.x(v); this.path([x, box.y + box.h, x, box.y + box.h + 4]); g.fillText(text(v), x, box.y + box.h + 7); }
-    g.fillText(X.label || "", box.x + box.w / 2, box.y + box.h + 23);
+    if (below) this.below();
     g.textAlign = "left"; g.textBaseline = "bottom"; g.fillText(Y.label || "", Math.max(2, box.x - 40), box.y - 5);
     return this;
+  }
+
+  // The horizontal axis: ticks, numbers and label under the box.
+  below() {
+    const { g, box, X, colors } = this;
+    g.lineWidth = 1; g.strokeStyle = colors.grid; g.fillStyle = colors.soft; g.textAlign = "center"; g.textBaseline = "top";
+    for (const v of X.log ? logTicks(X.lo, X.hi, box.w / 60) : ticks(X.lo, X.hi, box.w / 70)) { const x = this.x(v); this.path([x, box.y + box.h, x, box.y + box.h + 4]); g.fillText(text(v), x, box.y + box.h + 7); }
+    g.fillText(X.label || "", box.x + box.w / 2, box.y + box.h + 23);
   }
 
   path(p) { const { g } = this; g.beginPath(); g.moveTo(p[0], p[1]); for (let i = 2; i < p.length; i += 2) g.lineTo(p[i], p[i + 1]); g.stroke(); }
@@ -63,6 +69,13 @@ export class Panel {
     g.strokeStyle = g.fillStyle = color; g.lineWidth = 1.4; g.setLineDash(dash); this.path([px, box.y, px, box.y + box.h]); g.setLineDash([]);
     const w = g.measureText(label).width, left = px + 4 + w > box.x + box.w;
     return this.label(label, left ? px - 4 - w : px + 4, box.y + 15 + 15 * level, color);
+  }
+
+  title(words, x, y, color, align) { const { g } = this; g.fillStyle = color; g.textAlign = align; g.textBaseline = "top"; g.fillText(words, x, y); return this; }
+
+  // The area from one curve to another.
+  between(xs, low, high, color) {
+    return this.inside(() => { const { g } = this; g.fillStyle = color; g.globalAlpha = 0.14; g.beginPath(); xs.forEach((x, k) => g.lineTo(this.x(x), this.y(high[k]))); xs.map((_, k) => xs.length - 1 - k).forEach((k) => g.lineTo(this.x(xs[k]), this.y(low[k]))); g.fill(); });
   }
 
   // Text on a patch of the page's colour.

@@ -3,6 +3,7 @@ import { COST } from "./i18n_cost.js";
 import { EDGE } from "./i18n_edge.js";
 import { WALK } from "./i18n_walk.js";
 import { REGIME } from "./i18n_regime.js";
+import { SHARE } from "./i18n_share.js";
 import { TRAIN } from "./i18n_train.js";
 
 export const STRIDE = {
@@ -56,6 +57,6 @@ export const STRIDE = {
 
 const merge = (...all) => ({ ...Object.assign({}, ...all), ...Object.fromEntries(["title", "lives"].map((k) => [k, Object.assign({}, ...all.map((a) => a[k]))])) });
 
-export const WORDS = Object.fromEntries(["en", "ja"].map((lang) => [lang, merge(STRIDE[lang], TRAIN[lang], EDGE[lang], REGIME[lang], WALK[lang], COST[lang])]));
+export const WORDS = Object.fromEntries(["en", "ja"].map((lang) => [lang, merge(STRIDE[lang], TRAIN[lang], EDGE[lang], REGIME[lang], WALK[lang], COST[lang], SHARE[lang])]));
 
 export const words = (lang) => WORDS[lang] || WORDS.en;
