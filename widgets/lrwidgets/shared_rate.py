@@ -89,8 +89,9 @@ def reach(rates, values, near: float) -> tuple[float, float]:
 
     Between two rates the curve counts as straight on a log axis; a curve that ends before it falls is cut there.
 
-    >>> reach([0.01, 0.1, 1.0], [0.0, 1.0, 0.8], 0.1)
-    (0.0794328234724282, 0.31622776601683794)
+    >>> low, high = reach([0.01, 0.1, 1.0], [0.0, 1.0, 0.8], 0.1)
+    >>> round(low, 4), round(high, 4)
+    (0.0794, 0.3162)
     """
     best = max(range(len(rates)), key=lambda i: -math.inf if values[i] is None else values[i])
     return tuple(_end(rates, values, best, step, values[best] - near) for step in (-1, 1))
