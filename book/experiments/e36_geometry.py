@@ -3,13 +3,15 @@
 The networks of `large_rates`, at every pre-training rate: angle and straight-line barriers
 between what two fine-tuning rates and weight averaging make of the same weights; sharpness
 and adaptive sharpness; which regime the rate belongs to; and how flatness and sparsity go
-with test accuracy, as rank correlations over the rates.
+with test accuracy, as rank correlations over the rates. Rates far below the threshold train
+until they converge. Two controls: barriers between two batch orders of one first rate, from
+the same initial weights, and sharpness where the training losses are equal.
 """
 
 import numpy as np
 import torch
 from flatness import adaptive, plain
-from large_rates import trained
+from large_rates import SIZES, reordered, steps_of, trained
 from quantities import fixed, per_seed
 from scipy.stats import spearmanr
 
@@ -106,7 +108,9 @@ def run(mode):
     found = trained(mode)
     count = 300 if mode == "full" else 40
     between, place = pairs(found), places(found, count)
-    return curves(found, between, place) | contrasts(found, between, place, count) | hints(found, place)
+    q = curves(found, between, place) | contrasts(found, between, place, count) | orders(found, mode) | equal_loss(found, count)
+    steps = fixed(steps_of(SIZES[mode]).astype(float), "steps", {"lr": found.lr}, "steps of the pre-training: more at rates far below the threshold, until they converge")
+    return q | hints(found, place) | {"pretrain_steps": steps}
 
 
 def curves(found, between, place):
@@ -148,7 +152,7 @@ def contrasts(found, between, place, count):
     return {
         "quality_by_first_rate": per_seed(
             test[fine, rate] - test[fine, small].mean(axis=0), "accuracy", {},
-            "test accuracy after the same fine-tuning: best rate above the threshold minus rates up to a sixth of it", band=0.15),
+            "test accuracy after the same fine-tuning: best rate above the threshold minus rates up to a sixth of it, trained until they converged", band=0.15),
         "quality_over_converging": per_seed(
             test[fine, rate] - found.accuracy("constant")[best], "accuracy", {},
             "test accuracy: fine-tuned from the best rate above the threshold minus best converging constant rate, equal steps", band=0.15),
@@ -159,7 +163,48 @@ def contrasts(found, between, place, count):
             one - two, "decades", {}, "log10 of the sharpness: best converging constant rate minus fine-tuned from the best rate above the threshold", band=2.0),
         "flatter_finetuned": per_seed(
             place["sharpness_low"][small].mean(axis=0) - place["sharpness_low"][above].mean(axis=0), "decades", {},
-            "log10 of the sharpness after the smallest fine-tuning rate: first rates up to a sixth of the threshold minus rates above it", band=2.0),
+            "log10 of the sharpness after the smallest fine-tuning rate: first rates up to a sixth of the threshold, trained until they converged, minus rates above it", band=2.0),
+    }
+
+
+def orders(found, mode):
+    """Barriers between two first rates and between two batch orders of one, both pairs with two orders; same fine-tuning."""
+    fine, rate = found.best_fine(found.above())
+    places = [found.best("finetuned", np.arange(found.threshold() + 1), fine), rate]
+    other, seeds = reordered(mode, places, fine), np.arange(found.scores["pretrained"]["train_loss"].shape[1])
+    one = [tuple({n: v[fine, p] for n, v in d["finetuned"].items()} for d in (found.weights, found.scores)) for p in places]
+    two = [tuple({n: v[k] for n, v in d.items()} for d in other) for k in range(2)]
+    within, across = ([heights(found.task, one[a], two[b], seeds)["test"] for a, b in couples] for couples in (((0, 0), (1, 1)), ((0, 1), (1, 0))))
+    rates = {"lr": found.lr[places]}
+    return {
+        "barrier_two_orders": per_seed(np.array(within), "percentage points", rates, "test error barrier between two batch orders of the same first rate, from the same initial weights, same fine-tuning", band=30.0),
+        "barrier_two_rates": per_seed(np.mean(across, axis=0), "percentage points", {}, "the same between the two first rates, each in the other batch order", band=30.0),
+        "barrier_beyond_order": per_seed(
+            np.mean(across, axis=0) - np.mean(within, axis=0), "percentage points", {},
+            "test error barrier between two first rates (best below and best above the threshold, same fine-tuning) in two batch orders minus that between two batch orders of one first rate", band=30.0),
+    }
+
+
+def equal_loss(found, count):
+    """Sharpness where the training loss first falls to the limit, on a line between the marks around it."""
+    settled, above, small = np.arange(found.threshold() + 1), found.above(), found.small()
+    best, rate = found.best("constant", settled), found.best_fine(above)[1]
+    places = list(dict.fromkeys([*small.tolist(), best, rate]))
+    shape = len(places), found.scores["after"]["train_loss"].shape[1]
+    seeds = np.tile(np.arange(shape[1]), shape[0])
+    loss, sharp = [], []
+    for way in ("before", "after"):
+        weights = {n: w[places].reshape(-1, *w.shape[2:]) for n, w in found.weights[way].items()}
+        loss.append(np.log10(found.scores[way]["train_loss"][places]))
+        sharp.append(np.log10(np.maximum(plain(found.task, weights, seeds, count), 1e-6)).reshape(shape))
+    share = np.clip((loss[0] - np.log10(found.converged)) / np.maximum(loss[0] - loss[1], 1e-9), 0, 1)
+    value = sharp[0] + share * (sharp[1] - sharp[0])
+    far, top, high = value[:len(small)].mean(axis=0), value[places.index(best)], value[places.index(rate)]
+    about = "log10 of the sharpness where the training loss first falls to the limit: {} minus the best rate above the threshold, there in a fine-tuning at the largest of the small rates where need be"
+    return {
+        "sharpness_at_equal_loss": per_seed(value, "log10", {"lr": found.lr[places]}, "log10 of the largest Hessian eigenvalue where the training loss first falls to the limit", band=2.0),
+        "flatter_at_equal_loss": per_seed(far - high, "decades", {}, about.format("first rates up to a sixth of the threshold"), band=2.0),
+        "flatter_than_best_at_equal_loss": per_seed(top - high, "decades", {}, about.format("best converging rate"), band=2.0),
     }
 
 

@@ -185,14 +185,15 @@ def curves(found, quiet, units):
     for way, rows in quiet.items():
         q[f"quieter_{way}"] = per_seed(
             rows[0][above].mean(axis=0) - rows[0][small].mean(axis=0), "share", {},
-            f"share of zeros, {way}: first rates above the convergence threshold minus rates up to a sixth of it", band=0.3)
+            f"share of zeros, {way}: first rates above the convergence threshold minus rates up to a sixth of it, trained until they converged", band=0.3)
     return q
 
 
 def use(found, quiet, units, among, timed):
     saved, cut, share, changed = timed
     level, seeds = quiet["finetuned"][0], range(units.shape[1])
-    rank = [spearmanr(level[among, s], -units[among, s]).statistic for s in seeds]
+    rank, calm = ([spearmanr(level[p, s], -units[p, s]).statistic for s in seeds] for p in (among, np.arange(found.threshold() + 1)))
+    about = "Spearman correlation over the first rates of the share of zeros and of how few units an answer needs"
     ends = among[level[among].mean(axis=1).argsort()][[0, -1]]
     return {
         "dense_time_saving": per_seed(saved, "share of the time", {}, "inference of the sparsest network against that of the densest, as they are", band=20.0),
@@ -200,7 +201,8 @@ def use(found, quiet, units, among, timed):
         "removed_units": per_seed(share, "share of units", {}, "hidden units that never fire on training and validation data, sparsest network", band=0.5),
         "changed_predictions": per_seed(changed, "share of predictions", {}, "test predictions that are others without these units", band=0.1),
         "sparsity_span": per_seed(level[ends[1]] - level[ends[0]], "share", {}, "share of zeros: sparsest network minus densest", band=0.3),
-        "clarity_correlation": measured(rank, "rank correlation", method="bootstrap", band=1.5, about="Spearman correlation over the first rates of the share of zeros and of how few units an answer needs"),
+        "clarity_correlation": measured(rank, "rank correlation", method="bootstrap", band=1.5, about=about),
+        "clarity_correlation_converging": measured(calm, "rank correlation", method="bootstrap", band=1.5, about=f"{about}, among the rates that converge"),
     }
 
 

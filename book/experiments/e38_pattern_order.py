@@ -4,8 +4,8 @@ MNIST-1D with 1,000 examples, each with eight more inputs. They are zero, but in
 the training examples they hold a patch: a common vector plus or minus the vector of the
 class, without noise, so that it can be learned by heart without a look at the signal. A
 large rate that is lowered at the end is compared with an eighth of it, constant and with
-eight times the steps, at equal training loss: accuracy on signals without a patch, and on
-patches without a signal. The design is that of Li, Wei and Ma (2019). A second part asks
+eight times the steps, at equal training loss, at equal accuracy on signals and at the end:
+accuracy on signals without a patch, and on patches without a signal. The design is that of Li, Wei and Ma (2019). A second part asks
 which Fourier band of the signal the networks of `large_rates` use.
 """
 
@@ -106,17 +106,35 @@ def scores(task, record, marks, patch):
     return found
 
 
-def at_loss(run_, goal, name):
-    """A score where the training loss first falls to `goal`, seed by seed, between two marks; the last where it never does."""
-    loss, values = np.log(run_["train_loss"]), run_[name]
+def at_level(course, goal, values):
+    """Values [mark, seed] where a falling course first comes down to `goal` [seed], between two marks; the last where it never does.
+
+    >>> at_level(np.array([[4.0], [2.0], [0.0]]), [1.0], np.array([[0.0], [10.0], [20.0]]))
+    array([15.])
+    """
     found = values[-1].copy()
-    for s, level in enumerate(np.log(goal)):
-        under = np.flatnonzero(loss[:, s] <= level)
+    for s, level in enumerate(goal):
+        under = np.flatnonzero(course[:, s] <= level)
         if len(under):
             i = max(under[0], 1)
-            weight = np.clip((loss[i - 1, s] - level) / max(loss[i - 1, s] - loss[i, s], 1e-9), 0, 1)
+            weight = np.clip((course[i - 1, s] - level) / max(course[i - 1, s] - course[i, s], 1e-9), 0, 1)
             found[s] = values[i - 1, s] + weight * (values[i, s] - values[i - 1, s])
     return found
+
+
+def at_loss(run_, goal, name):
+    """A score where the training loss first falls to `goal` [seed]."""
+    return at_level(np.log(run_["train_loss"]), np.log(goal), run_[name])
+
+
+def at_equal_accuracy(found):
+    """Patch accuracy, small rate minus large, where each first reads signals as well as the worse of the two ever does, [share, seed]."""
+    rows = []
+    for f in found:
+        goal = np.minimum(f["large"]["clean_metric"].max(axis=0), f["small"]["clean_metric"].max(axis=0))
+        large, small = (at_level(-f[arm]["clean_metric"], -goal, f[arm]["patch_metric"]) for arm in ("large", "small"))
+        rows.append(small - large)
+    return np.stack(rows)
 
 
 def directed(values):
@@ -149,6 +167,7 @@ def patches(size, found):
             rows.append(sign * (at_loss(f["large"] if at == -1 else {n: v[:at + 1] for n, v in f["large"].items()}, goal, name) - at_loss(f["small"], goal, name)))
         return per_seed(np.stack(rows), "accuracy", shares, about, band=0.5)
 
+    equal, last = at_equal_accuracy(found), np.stack([f["small"]["patch_metric"][-1] - f["large"]["patch_metric"][-1] for f in found])
     at_end = contrast("patch_metric", -1, -1, "accuracy on patches alone: small rate minus large rate lowered at the end, at equal training loss")
     valid = {
         f"valid_accuracy_{round(100 * share)}": per_seed(f["valid"], "accuracy", rates, f"patches in a share of {share:g}: validation accuracy, signals without a patch, by which the large rate is chosen", band=0.5)
@@ -165,6 +184,11 @@ def patches(size, found):
         "patch_before_lowering": contrast("patch_metric", mark, -1, "accuracy on patches alone: small rate minus large rate before it is lowered, at equal training loss"),
         "patch_at_end": at_end,
         "patch_change": per_seed(directed(at_end.values), "accuracy", shares, "the same in the direction that the other half of the seeds shows", band=0.5),
+        "patch_at_equal_accuracy": per_seed(equal, "accuracy", shares, "accuracy on patches alone: small rate minus large rate, each where it first reads signals as well as the worse of the two ever does", band=0.5),
+        "patch_change_at_equal_accuracy": per_seed(directed(equal), "accuracy", shares, "the same in the direction that the other half of the seeds shows", band=0.5),
+        "patch_finished": per_seed(last, "accuracy", shares, "accuracy on patches alone at the end of each run: small rate minus large rate lowered at the end", band=0.5),
+        "patch_change_finished": per_seed(directed(last), "accuracy", shares, "the same in the direction that the other half of the seeds shows", band=0.5),
+        "clean_finished": per_seed(np.stack([f["large"]["clean_metric"][-1] - f["small"]["clean_metric"][-1] for f in found]), "accuracy", shares, "test accuracy without a patch at the end of each run: large rate lowered at the end minus small rate", band=0.5),
         "clean_before_lowering": contrast("clean_metric", mark, 1, "test accuracy without a patch: large rate before it is lowered minus small rate, at equal training loss"),
         "clean_at_end": contrast("clean_metric", -1, 1, "test accuracy without a patch: large rate lowered at the end minus small rate, at equal training loss"),
     }
@@ -199,7 +223,7 @@ def bands(found):
     return {
         "band_pretrained": per_seed(accuracy["pretrained"], "accuracy", axes | {"rate": found.lr}, "test accuracy on one Fourier band, after pre-training", band=0.5),
         "band_finetuned": per_seed(tuned[:, fine], "accuracy", axes | {"rate": found.lr}, "the same after fine-tuning at the low rate that is best above the threshold", band=0.5),
-        "band_change": per_seed(change, "accuracy", axes, "accuracy on one Fourier band after fine-tuning: pre-trained above the threshold minus at a small rate, each the best of its kind", band=0.5),
+        "band_change": per_seed(change, "accuracy", axes, "accuracy on one Fourier band after fine-tuning: pre-trained above the threshold minus at a rate far below it until it converged, each the best of its kind", band=0.5),
         "band_change_size": per_seed(directed(change), "accuracy", axes, "the same in the direction that the other half of the seeds shows", band=0.5),
     }
 

@@ -3,7 +3,8 @@
 The networks of `large_rates`, after fine-tuning from every pre-training rate, tested under noise on the
 inputs, shifted inputs, data drawn with other settings of the generator, and noise on the weights
 (in units of each tensor's own root mean square). The opponent is the best constant rate that converges,
-trained for as many steps. What a disturbance takes away is judged apart from what is left.
+trained for as many steps; a second one are rates far below the threshold, trained until they
+converged and then fine-tuned alike. What a disturbance takes away is judged apart from what is left.
 """
 
 from functools import lru_cache
@@ -88,7 +89,7 @@ def run(mode):
     small = found.small()
     for kind in KINDS:
         gap = (under[kind][:, rate] - clean[rate]).mean(axis=0) - (under[kind][:, small] - clean[small]).mean(axis=(0, 1))
-        q[f"spared_against_small_{kind}"] = per_seed(gap, "accuracy", {}, "how much less the disturbance takes away than after first rates up to a sixth of the threshold, same fine-tuning", band=0.2)
+        q[f"spared_against_small_{kind}"] = per_seed(gap, "accuracy", {}, "how much less the disturbance takes away than after first rates up to a sixth of the threshold, trained until they converged, same fine-tuning", band=0.2)
     return q
 
 

@@ -5,11 +5,15 @@ outcome of every rate of a grid (a quarter octave apart, from about half the thr
 times it) is measured for every seed. The cheap search (start, doubling, bisection) tries
 rates of the same grid only, so that it can be replayed on these outcomes, seed by seed;
 `convergence_threshold` itself runs once for all seeds together. A second arm decays every
-rate at its end: there the rate that the search leads to is compared with the grid's best.
+rate at its end: there the rate that the search leads to is compared with the grid's best, and
+with what a random search of the same grid finds, whose mean over all draws is exact.
 """
+
+from math import comb
 
 import numpy as np
 from quantities import fixed, per_seed
+from regime_borders import resampled
 from tuning import curve
 
 from lrbook.experiment import Experiment
@@ -32,15 +36,15 @@ def run(mode):
     """Train; `mode` "full": 10 seeds, 17 rates, budgets up to 2,000 steps, "quick": 2 seeds, up to 140 steps, a small net."""
     size = SIZES[mode]
     rates = size["start"] * 2.0 ** (np.arange(RATES) / OCTAVE)
-    lowest = lowest_loss(size, rates)
+    lowest, spent = lowest_loss(size, rates)
     converged = lowest <= GOAL                                                 # [budget, rate, seed]
     found = [[search(column) for column in outcome.T] for outcome in converged]
     library = convergence_threshold(
         data(size, held=10), criterion=reached(GOAL, "train_loss"), start=rates[0], seeds=size["seeds"], path="eager",
         precision=np.log10(2) / OCTAVE + 1e-9, steps=size["budgets"][0], evaluate=size["every"])
     final = decayed(size, rates, size["budgets"][0])
-    return (outcomes(size, rates, lowest, converged) | searches(size, rates, converged, found)
-            | majority(size, rates, converged, library) | picks(size, rates, final, found[0]))
+    return (outcomes(size, rates, lowest, converged) | searches(size, rates, converged, found, spent)
+            | majority(size, rates, converged, library) | picks(size, rates, final, found[0], spent))
 
 
 def data(size, held):
@@ -48,13 +52,18 @@ def data(size, held):
 
 
 def lowest_loss(size, rates):
-    """Lowest full training loss within each budget at a constant rate, [budget, rate, seed]."""
+    """Lowest full training loss within each budget at a constant rate, [budget, rate, seed]; steps until it can be stopped, [rate, seed].
+
+    A run of the shortest budget can be stopped where it has reached the goal or diverged.
+    """
     found = curve(data(size, held=10), "sgd", rates, size["seeds"], steps=size["budgets"][-1], evaluate=size["every"], path=size["path"])
     values = np.where(np.isnan(found.metrics["train_loss"]), np.inf, found.metrics["train_loss"])
     lost = ~np.isfinite(values).all(axis=-1)
     so_far = np.minimum.accumulate(values, axis=-1)
     rows = np.stack([so_far[..., np.searchsorted(found.step, b, side="right") - 1] for b in size["budgets"]])
-    return np.where(lost & ~(rows <= GOAL), np.inf, rows)
+    done = (values <= GOAL) | ~np.isfinite(values)
+    spent = np.where(done.any(axis=-1), found.step[done.argmax(axis=-1)], size["budgets"][0])
+    return np.where(lost & ~(rows <= GOAL), np.inf, rows), np.minimum(spent, size["budgets"][0])
 
 
 def decayed(size, rates, steps, path=None):
@@ -106,7 +115,12 @@ def outcomes(size, rates, lowest, converged):
     }
 
 
-def searches(size, rates, converged, found):
+def steps_spent(found, spent):
+    """Steps of each seed's search when every training is stopped as soon as its outcome is known."""
+    return np.array([spent[tried, s].sum() for s, (_, tried) in enumerate(found)], dtype=float)
+
+
+def searches(size, rates, converged, found, spent):
     budgets = {"budget": size["budgets"]}
     place = np.array([[low for low, _ in row] for row in found])
     count = np.array([[len(tried) for _, tried in row] for row in found], dtype=float)
@@ -116,6 +130,7 @@ def searches(size, rates, converged, found):
         "search_trainings": per_seed(count, "trainings", budgets, "trainings of the search with one seed: the start, the doublings, the bisection", band=6.0),
         "trainings_saved": per_seed(1 - count[0] / len(rates), "share of trainings", {}, "trainings that the search saves of the full grid's", band=0.5),
         "search_cost": per_seed(np.log10(count[0]), "decades", {}, "log10 of the steps of the search over those of one training", band=1.0),
+        "search_steps": per_seed(np.log10(steps_spent(found[0], spent) / size["budgets"][0]), "decades", {}, "the same when each training is stopped where it has converged or diverged", band=1.0),
     }
 
 
@@ -135,7 +150,7 @@ def majority(size, rates, converged, library):
     }
 
 
-def picks(size, rates, final, found):
+def picks(size, rates, final, found, spent):
     """Test accuracy at the rates that each way of searching picks, seed by seed."""
     valid, test = final.final("valid_metric", CHANCE), final.final("test_metric", CHANCE)
 
@@ -155,7 +170,44 @@ def picks(size, rates, final, found):
     }
     best = {name: np.array(values) for name, values in best.items()}
     cost = {"search": [len(tried) + 3 for _, tried in found], "small loop": [count for _, count in loops]}
-    return accuracies(rates, final, best) | costs(cost, len(everything[::2])) | against_defaults(size, best["coarse"])
+    full = size["budgets"][0] * 5 // 4
+    extra = (steps_spent(found, spent) + 2 * full) / full
+    return (accuracies(rates, final, best) | costs(cost, len(everything[::2]), extra) | against_random(valid, test, best["search"], cost["search"])
+            | against_defaults(size, best["coarse"]))
+
+
+def random_search(valid, test, count):
+    """Mean test score at the best validation score of `count` different rates drawn at random; [rate, seed] → [seed].
+
+    The rate of rank r from the top is the best of the drawn ones with the probability C(n − 1 − r, k − 1)/C(n, k).
+
+    >>> random_search(np.array([[1.0], [2.0], [3.0]]), np.array([[0.0], [0.0], [0.9]]), 2).round(3)
+    array([0.6])
+    """
+    n, order = len(valid), np.argsort(-valid, axis=0, kind="stable")
+    chance = np.array([comb(n - 1 - r, count - 1) / comb(n, count) for r in range(n)])
+    return (chance[:, None] * np.take_along_axis(test, order, axis=0)).sum(axis=0)
+
+
+def against_random(valid, test, searched, trainings):
+    """The search against a random search: accuracy at as many trainings, and trainings at the same mean accuracy."""
+    n, trainings = len(valid), np.array(trainings, dtype=float)
+    by_count = np.stack([random_search(valid, test, k) for k in range(1, n + 1)])             # [trainings, seed]
+
+    def needed(seeds):
+        means, goal = by_count[:, seeds].mean(axis=1), searched[seeds].mean()
+        enough = np.flatnonzero(means >= goal)
+        return float(enough[0] + 1) if len(enough) else float(n)
+
+    equal = np.array([by_count[int(k) - 1, s] for s, k in enumerate(trainings)])
+    count = len(searched)
+    return {
+        "random_accuracy": per_seed(by_count, "accuracy", {"trainings": list(range(1, n + 1))}, "test accuracy at the rate picked by a random search of the grid, mean over its draws", band=0.3),
+        "search_over_random": per_seed(searched - equal, "accuracy", {}, "test accuracy at the search's pick minus at that of a random search with as many trainings", band=0.2),
+        "random_trainings": resampled(needed, count, "trainings", "trainings with which a random search is as good as the search on average; those of the full grid where it never is", band=20.0),
+        "trainings_saved_over_random": resampled(lambda s: 1 - trainings[s].mean() / needed(s), count, "share of trainings", "trainings that the search and its candidates save of a random search that is as good on average", band=10.0),
+        "extra_over_random": resampled(lambda s: np.log10(trainings[s].mean() / needed(s)), count, "decades", "log10 of the trainings of the search and its candidates over those of a random search that is as good on average", band=2.0),
+    }
 
 
 def small_loop(tried, low):
@@ -181,12 +233,13 @@ def accuracies(rates, final, best):
     }
 
 
-def costs(cost, coarse):
+def costs(cost, coarse, extra):
     total, loop = (np.array(cost[name], dtype=float) for name in ("search", "small loop"))
     return {
         "total_trainings": per_seed(total, "trainings", {}, "trainings of the search and its three candidates, one seed", band=6.0),
         "small_loop_trainings": per_seed(loop, "trainings", {}, "trainings of the small loop, one seed", band=6.0),
         "extra_over_a_tenth": per_seed(total - 1.1, "trainings", {}, "trainings of the search and its candidates minus 1.1, a single training and a tenth", band=6.0),
+        "extra_steps": per_seed(extra, "trainings", {}, "steps of the search, each training stopped where its outcome is known, and of two candidates that are not used, in trainings", band=6.0),
         "extra_over_sweep": per_seed(total / coarse - 1.1, "share of a sweep", {}, "trainings of the search and its candidates over those of a sweep of nine rates, minus 1.1", band=2.0),
     }
 

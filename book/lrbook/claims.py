@@ -76,9 +76,10 @@ def quantity_name(rule, lang):
 
 def question(test, lang):
     """What a test asks of its effect: “above 0.5”."""
-    key = {">": "claim.test_greater", "<": "claim.test_smaller", "=": "claim.test_equal"}[test.rule.direction]
-    turned = -test.rule.margin if test.rule.direction == "<" else test.rule.margin
-    return t(key, lang, margin=number(turned or 0.0))
+    rule = test.rule
+    key = {">": "claim.test_greater", "<": "claim.test_smaller", "=": "claim.test_equal"}[rule.direction]
+    turned = -rule.margin if rule.direction == "<" else rule.margin
+    return t(key, lang, margin=number(turned + (rule.centre if rule.direction != "=" else 0.0) or 0.0))
 
 
 class Claim:

@@ -150,7 +150,7 @@ def measured_tests(judged):
         for test in verdict.tests:
             if test.measured is not None and test.measured.method != "exact":
                 rule = test.rule
-                found[rule.experiment, rule.quantity, rule.direction, rule.margin] = test
+                found[rule.experiment, rule.quantity, rule.direction, rule.margin, rule.centre] = test
     return list(found.values())
 
 

@@ -1,7 +1,7 @@
 """From intervals to verdicts, by rules that were written down before the results.
 
 A row of `book/verdict_rules.csv` tests one quantity of one experiment: a
-direction (>, <, =) and a margin. A claim takes the common verdict of its main
+direction (>, <, =) and a margin around zero or around a stated value. A claim takes the common verdict of its main
 rows. Every rule of this module is a pure function of intervals and tables.
 """
 
@@ -37,7 +37,9 @@ class Rule:
 
     `experiment` is a number ("E03") or a result's id; `quantity` may take a place,
     "gain[lr=0.1]". `role` is "main" or "condition". `condition` says in each
-    language under what this row holds, or is empty.
+    language under what this row holds, or is empty. `centre` is the value that
+    the quantity is compared with: the cell "0@0.5" of the table is the margin 0
+    around one half, so that a share, which cannot be negative, can fail the test.
     """
 
     claim: str
@@ -48,6 +50,7 @@ class Rule:
     unit: str
     role: str = "main"
     condition: dict = field(default_factory=dict)
+    centre: float = 0.0
 
     @property
     def number(self):
@@ -143,7 +146,8 @@ def rules():
     for row in read_table("verdict_rules.csv"):
         condition = {lang: row[f"condition_{lang}"] for lang in LANGUAGES}
         plain = {key: row[key] for key in ("claim", "experiment", "quantity", "direction", "unit", "role")}
-        rule = Rule(**plain, margin=float(row["margin"]), condition=condition)
+        margin, _, centre = row["margin"].partition("@")
+        rule = Rule(**plain, margin=float(margin), condition=condition, centre=float(centre or 0))
         found.setdefault(rule.claim, []).append(rule)
     return found
 
@@ -161,7 +165,8 @@ def measure(rule, library):
                 raise ValueError(
                     f"quantity {rule.quantity!r} of claim {rule.claim} still has axes {list(measured.axes)}"
                 )
-            return Judged(rule, measured, judge(measured.low, measured.high, rule.direction, rule.margin))
+            ends = measured.low - rule.centre, measured.high - rule.centre
+            return Judged(rule, measured, judge(*ends, rule.direction, rule.margin))
     return Judged(rule)
 
 
@@ -208,9 +213,10 @@ def p_value(test):
     error, tail = _error(measured)
     if error == 0:
         return 0.0 if test.verdict != UNDECIDED else 1.0
-    above = tail((measured.mean - margin) / error)
-    below = tail((-margin - measured.mean) / error)
-    inside = max(tail((margin - measured.mean) / error), tail((measured.mean + margin) / error))
+    mean = measured.mean - test.rule.centre
+    above = tail((mean - margin) / error)
+    below = tail((-margin - mean) / error)
+    inside = max(tail((margin - mean) / error), tail((mean + margin) / error))
     return float(min(above, below, inside))
 
 

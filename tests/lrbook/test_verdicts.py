@@ -121,6 +121,18 @@ def test_a_claim_whose_experiments_are_all_there():
     assert (found.name, found.missing, found.tests[0].measured.low) == ("supported", (), 1)
 
 
+@pytest.mark.parametrize(
+    "low, high, margin, direction, expected",
+    [(0.6, 0.8, 0.0, ">", "supported"), (0.1, 0.4, 0.0, ">", "contradicted"), (0.45, 0.55, 0.1, ">", "no difference"),
+     (0.4, 0.6, 0.0, ">", "undecided"), (0.1, 0.4, 0.05, "<", "supported")],
+)
+def test_a_share_is_compared_with_a_stated_value(low, high, margin, direction, expected):
+    rule = Rule("C1", "E01", "gap", direction, margin, "share", centre=0.5)
+    test = verdict(row(), [rule], {"E01": [stored(gap=(low, high))]}).tests[0]
+    assert test.verdict == expected
+    assert (verdicts.p_value(test) < 0.025) == (expected != "undecided")
+
+
 def test_partly_measured_names_what_is_missing():
     found = verdict(row(experiments="E01 E02 E03"), [RULE], {"E01": [stored(gap=(1, 2))]})
     assert (found.name, found.so_far, found.missing) == ("partly measured", "supported", ("E02", "E03"))
