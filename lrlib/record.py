@@ -6,8 +6,6 @@ import json
 import os
 import platform
 import uuid
-import zipfile
-import zlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -190,12 +188,11 @@ class Record:
         ``FileNotFoundError`` where there is none.
         """
         wanted = f"path must be a record written by lrlib (schema {SCHEMA}); got {str(path)!r}"
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                parts = {name: stored[name] for name in stored.files}
-            header = json.loads(str(parts.pop("header", "{}")))
-        except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-            raise ValueError(f"{wanted}, which cannot be read: {error}") from error
+        with open(path, "rb") as file:
+            try:
+                parts, header, snapshots = _read(file)
+            except Exception as error:             # what is broken in a file may raise anything in those who read it
+                raise ValueError(f"{wanted}, which cannot be read: {error}") from error
         if not isinstance(header, dict) or header.pop("schema", None) != SCHEMA:
             raise ValueError(wanted)
         groups = {group: {key.partition("/")[2]: value for key, value in parts.items()
@@ -204,7 +201,7 @@ class Record:
         unknown = set(header) - {f.name for f in fields(cls)}
         if missing or unknown:
             raise ValueError(f"{wanted}, in which {', '.join([*missing, *sorted(unknown)])} is missing or unknown")
-        return cls(**{name: parts[name] for name in ARRAYS}, **groups, **header, snapshots=_snapshots(parts))
+        return cls(**{name: parts[name] for name in ARRAYS}, **groups, **header, snapshots=snapshots)
 
     def __eq__(self, other):
         if not isinstance(other, Record):
@@ -218,6 +215,13 @@ class Record:
         last = int(self.step[-1]) + 1 if len(self.step) else 0
         return (f"<record of {self.task}, {self.optimizer}: {self._runs} rates × {len(self.seeds)} seeds, "
                 f"{last} steps; {', '.join(counts)}; {self.path}>")
+
+
+def _read(file):
+    """The arrays by name, the header and the snapshots of an open file."""
+    with np.load(file, allow_pickle=False) as stored:
+        parts = {name: stored[name] for name in stored.files}
+    return parts, json.loads(str(parts.pop("header", "{}"))), _snapshots(parts)
 
 
 def _snapshots(parts):

@@ -1,6 +1,6 @@
 """Where runs begin, and where their weights may go: given weights, a task's projection, and which weights to keep.
 
-Used by `lrlib.fit` and `lrlib.sweep` alike, so that a lane is the run that it is alone.
+Used by `lrlib.fit`, `lrlib.sweep` and `lrlib.recipe` alike, so that a lane is the run that it is alone.
 """
 
 import numpy as np
@@ -124,6 +124,19 @@ def snapshot_steps(snapshots, steps):
     if wanted and wanted[-1] > steps:
         raise ValueError(f"snapshots must lie between 0 and {steps} updates; got {list(snapshots)!r}")
     return wanted
+
+
+def weights_of(models):
+    """{"parameters": {name: array [L, …]}, "buffers": the same}, copied from the networks of L runs, one by one.
+
+    >>> from torch import nn
+    >>> weights_of(nn.Linear(2, 1) for _ in range(3))["parameters"]["weight"].shape
+    (3, 1, 2)
+    """
+    named = {"parameters": torch.nn.Module.named_parameters, "buffers": torch.nn.Module.named_buffers}
+    lanes = [{kind: {n: v.detach().cpu().numpy() for n, v in of(model)} for kind, of in named.items()}
+             for model in models]
+    return {kind: {n: np.stack([lane[kind][n] for lane in lanes]) for n in lanes[0][kind]} for kind in named}
 
 
 def converted(snapshots, function):

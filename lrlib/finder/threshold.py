@@ -146,8 +146,8 @@ def convergence_threshold(task, optimizer="sgd", criterion=None, *, start, seeds
         >>> found.trainings, found.grid_trainings
         (7, 20)
     """
-    trials = _Trials(task, optimizer, criterion, [steps_of(task, settings.get("steps"))], seeds, settings)
-    return _search(trials, trials.budgets[0], start, factor, precision, limit)
+    trials = Trials(task, optimizer, criterion, [steps_of(task, settings.get("steps"))], seeds, settings)
+    return search_threshold(trials, trials.budgets[0], start, factor, precision, limit)
 
 
 def threshold_curve(task, optimizer="sgd", criterion=None, *, budgets, start, seeds=5, factor=2.0, precision=0.05,
@@ -183,13 +183,22 @@ def threshold_curve(task, optimizer="sgd", criterion=None, *, budgets, start, se
     budgets = sorted(whole("budgets", budget) for budget in np.atleast_1d(budgets).tolist())
     if not budgets or len(set(budgets)) < len(budgets):
         raise ValueError(f"budgets must be different numbers of steps, at least one; got {budgets!r}")
-    trials = _Trials(task, optimizer, criterion, budgets, seeds, settings)
-    found = tuple(_search(trials, budget, start, factor, precision, limit) for budget in budgets)
+    trials = Trials(task, optimizer, criterion, budgets, seeds, settings)
+    found = tuple(search_threshold(trials, budget, start, factor, precision, limit) for budget in budgets)
     return ThresholdCurve(tuple(budgets), found, len(trials.records) * len(trials.seeds))
 
 
-class _Trials:
-    """Rates tried, each trained once for the longest budget."""
+class Trials:
+    """Rates tried, each trained once for the longest budget; what it trained is in ``records`` {rate: Record}.
+
+    ``budgets``: numbers of steps, rising; ``seeds``: as of `convergence_threshold`; ``settings``: further arguments of
+    `sweep`. Records of several budgets hold no final parameters, which belong to the longest alone.
+
+    >>> from lrlib import tasks
+    >>> trials = Trials(tasks.quadratic(curvatures=(4.0,)), "sgd", None, [300], 1, {"path": "loop"})
+    >>> trials.share(0.1, 300), trials.share(0.6, 300), list(trials.records)
+    (1.0, 0.0, [0.1, 0.6])
+    """
 
     def __init__(self, task, optimizer, criterion, budgets, seeds, settings):
         if callable(optimizer) and not isinstance(optimizer, Rule):
@@ -227,8 +236,18 @@ def _until(record, budget, evaluated):
                                status=np.where(lost, "diverged", "finished"), evaluations=evaluations, options=options)
 
 
-def _search(trials, budget, start, factor, precision, limit):
-    """Bracket and bisect for one budget: → `Threshold`."""
+def search_threshold(trials, budget, start, factor, precision, limit):
+    """Bracket and bisect for one budget: → `Threshold`.
+
+    ``trials``: a `Trials`, or what has its ``seeds`` and its ``share(rate, budget)``; the others are those of
+    `convergence_threshold`. Raises as it does.
+
+    >>> from types import SimpleNamespace
+    >>> trials = SimpleNamespace(seeds=[0], share=lambda rate, budget: float(rate < 0.5))
+    >>> found = search_threshold(trials, 100, start=0.1, factor=2.0, precision=0.01, limit=10.0)
+    >>> found.low < 0.5 < found.high, found.trainings
+    (True, 9)
+    """
     start, limit = number("start", start, above=0), limit if limit == math.inf else number("limit", limit, above=0)
     factor, precision = number("factor", factor, above=1), number("precision", precision, above=0)
     if start >= limit:

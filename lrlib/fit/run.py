@@ -15,9 +15,9 @@ from .. import record as records
 from ..arguments import LEAST_LOSS, check_diverged_at, check_task, factors_of, number, plans_of, seed_list, steps_of
 from ..attach import attach
 from ..evaluation import evaluate_model, evaluating, evaluation_steps, names
-from ..start import begin, converted, given, project_, snapshot_steps
+from ..start import begin, converted, given, project_, snapshot_steps, weights_of
 from ..streams import Noise, Order, generator, initial_model, random_state, seeded
-from .setup import check_plans, check_watched, described, fresh, maker, named, needs_closure, watched, ways, weights
+from .setup import check_plans, check_watched, described, fresh, maker, named, needs_closure, watched, ways
 
 AHEAD = 128         # steps whose batch rows are looked up together
 
@@ -134,9 +134,7 @@ class Run:
         return (x if self.task.augment is None else self.task.augmented(x, self.seed, self.t)), y
 
     def _stream(self, name):
-        """A context in which model and loss draw from the seed's own stream for this step."""
-        if not self.random:
-            return contextlib.nullcontext()
+        """A context in which all that is drawn comes from the seed's own stream of that name for this step."""
         return seeded(generator(self.seed, name, self.t).initial_seed(), self.device)
 
     def _backward(self):
@@ -145,7 +143,7 @@ class Run:
             p.grad = None
         x, y = self._batch()
         if self.random or not torch.is_grad_enabled():
-            with torch.enable_grad(), self._stream("forward"):
+            with torch.enable_grad(), self._stream("forward") if self.random else contextlib.nullcontext():
                 loss = self._objective(x, y)
                 loss.backward()
         else:
@@ -206,7 +204,7 @@ class Run:
         if not gone and self.t == self.steps:
             self.status = "finished"
         if self.t in self.snapshot_steps:
-            self.snapshots[self.t] = weights(self.model)
+            self.snapshots[self.t] = weights_of([self.model])
         if self.t in self.when:
             event.evaluation = self.evaluation()
             self._watch(event.evaluation)
@@ -216,7 +214,7 @@ class Run:
 
     def evaluation(self):
         """Evaluate on the full sets now; keep and return the values."""
-        with self._stream("evaluation"):
+        with self._stream("evaluation"):                           # always: a metric may draw as well
             values = evaluate_model(self.task, self.model, self.sets)
         if self.status == "diverged":
             values = dict.fromkeys(values, float("nan"))
@@ -237,7 +235,7 @@ class Run:
     def events(self):
         """Generator of the remaining events; what is sent to it changes the run, as `steps` says."""
         if self.t == 0 and 0 in self.snapshot_steps:
-            self.snapshots[0] = weights(self.model)
+            self.snapshots[0] = weights_of([self.model])
         if self.t == 0 and 0 in self.when and not self.evaluations:
             self._watch(self.evaluation())
         while self.status == "running":
@@ -273,9 +271,14 @@ class Run:
             loss=np.array([self.losses], dtype=kind)[:, shown], lr=applied["lr"][:, shown],
             options={name: applied[name][:, shown] for name in self.plans},
             evaluations=records.gathered(self.evaluations, self.evaluation_names(), 1),
-            **weights(self.model), snapshots=dict(self.snapshots), path="eager", path_reason="a single run",
+            **weights_of([self.model]), snapshots=self._all_snapshots(), path="eager", path_reason="a single run",
             versions=records.versions(), seconds=self.seconds, device=str(self.device), task=self.task.name,
             optimizer=self.name, plan="" if self.plan is None else repr(self.plan), dtype=kind, metric_name=self.task.metric_name)
+
+    def _all_snapshots(self):
+        """Those taken, and after divergence the frozen weights for the later ones, as a lane of a sweep has them."""
+        later = [k for k in self.snapshot_steps if k > self.t] if self.status == "diverged" else []
+        return self.snapshots | {k: weights_of([self.model]) for k in later}
 
     def _applied(self, name):
         """Applied values of all steps, checked against the planned ones: [1, steps] or [1, steps, groups]."""

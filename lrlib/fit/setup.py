@@ -108,10 +108,3 @@ def _called(function):
     if isinstance(function, functools.partial):
         return f"{_called(function.func)} of {function.args} {sorted(function.keywords.items())}"
     return getattr(function, "__qualname__", None) or described(function)
-
-
-def weights(model):
-    """{"parameters": {name: array [1, …]}, "buffers": the same} of now."""
-    named = {"parameters": model.named_parameters(), "buffers": model.named_buffers()}
-    return {kind: {name: tensor.detach().cpu().numpy()[None].copy() for name, tensor in tensors}
-            for kind, tensors in named.items()}

@@ -47,7 +47,8 @@ def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, fi
         by: "metric" or "loss" of the validation and test set.
         lowest: whether it is best low; default for the loss only.
         jobs: processes that share the lanes, −1 for one a processor (`lrlib.sweep`).
-        folder: keep what is finished there; the same call goes on from it. The chosen weights are written there too.
+        folder: keep what is finished there; the same call goes on from it. The chosen weights are written there too, as
+            ``weights.npz``; those of another call that lie there stay, as ``weights-1.npz`` and so on.
         device: "cpu" (None), "cuda", "mps".
         progress: function of a text, called as the work goes on; None for silence.
         settings: further arguments of `lrlib.sweep.sweep`: path, dtype, diverged_at, hyper-parameters of the rule.

@@ -1,7 +1,10 @@
 """The result of the recipe: what was chosen, what it gains, what it cost, and the weights."""
 
+import io
+import itertools
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -123,12 +126,16 @@ class Report:
         return write_atomically(path, lambda file: file.write(text.encode()))
 
     def save_weights(self, path):
-        """Write `weights` and ``seeds`` to a ``.npz`` file; returns the path, None where there are no weights."""
-        weights = self.weights
-        if weights is None:
+        """Write `weights` and ``seeds`` to a ``.npz`` file; returns the path, None where there are no weights.
+
+        A file of that name with other content is kept: ``weights.npz`` becomes ``weights-1.npz``, or the next number.
+        """
+        if self.weights is None:
             return None
-        seeds = np.array(self.asked.seeds)
-        return write_atomically(path, lambda file: np.savez_compressed(file, seeds=seeds, **weights))
+        content = io.BytesIO()
+        np.savez_compressed(content, seeds=np.array(self.asked.seeds), **self.weights)
+        _set_aside(Path(path), content.getvalue())
+        return write_atomically(path, lambda file: file.write(content.getvalue()))
 
     def interval(self, candidate, part="test"):
         """Mean score of a `Candidate` over the seeds and its 95 % t-interval. ``part``: "valid" or "test"."""
@@ -145,6 +152,13 @@ class Report:
 
     def __repr__(self):
         return f"<large-rate report of {self.asked.task.name}, {self.asked.rule.name}: {self.outcome}>"
+
+
+def _set_aside(path, content):
+    """Give what is at ``path`` a name of its own, unless it is the same content."""
+    if path.exists() and path.read_bytes() != content:
+        names = (path.with_stem(f"{path.stem}-{k}") for k in itertools.count(1))
+        path.rename(next(name for name in names if not name.exists()))
 
 
 def _threshold(found):

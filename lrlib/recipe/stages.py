@@ -10,10 +10,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..averaging import update_batch_norm
 from ..evaluation import evaluate_model
 from ..finder import find, reached
-from ..finder.threshold import _search, _Trials
+from ..finder.threshold import Trials, search_threshold
 from ..record import record_model
 from ..schedules import cosine
-from ..start import project_
+from ..start import project_, weights_of
 from ..sweep import sweep
 from .asked import FINETUNE
 
@@ -49,7 +49,7 @@ class Stages:
         trials = _Watched(self.progress, asked.task, asked.rule, reached(asked.converged, "train_loss"), [asked.steps],
                           asked.seeds, {**asked.settings, "evaluate": every})  # fmt: skip
         first = next((base * g for g in GUESSES if trials.share(base * g, asked.steps) > 0.5), None)
-        found = None if first is None else _search(trials, asked.steps, first, 2.0, asked.precision, first * LIMIT)
+        found = None if first is None else search_threshold(trials, asked.steps, first, 2.0, asked.precision, first * LIMIT)
         self._paid("threshold", len(trials.records) * len(asked.seeds), asked.steps, began)
         return found, trials.records
 
@@ -98,9 +98,15 @@ class Stages:
         self._paid("average", 0, 0, began)
 
     def _scored(self, weights, rows):
-        """Evaluate lane by lane, as a single run does, projected where the task projects; batch norm is measured first."""
-        asked, scores = self.asked, {"valid": [], "test": []}
-        device, kept = asked.settings["device"], {"parameters": [], "buffers": []}
+        """Evaluate lane by lane, projected where the task projects; batch norm is measured first."""
+        scores = {"valid": [], "test": []}
+        if len(weights.seed):
+            weights = dataclasses.replace(weights, **weights_of(self._measured(weights, scores)))
+        return weights, {part: np.array(values).reshape(rows, len(self.asked.seeds)) for part, values in scores.items()}
+
+    def _measured(self, weights, scores):
+        """The networks of the lanes, one by one, after their values have been put into ``scores``."""
+        asked, device = self.asked, self.asked.settings["device"]
         sets = {part: _moved(getattr(asked.task, part), weights.dtype, device) for part in scores}
         for lane in range(len(weights.seed)):
             model = record_model(asked.task, weights, lane, device)
@@ -110,11 +116,7 @@ class Stages:
             values = evaluate_model(asked.task, model, sets)
             for part in scores:
                 scores[part].append(values[f"{part}_{asked.by}"])
-            for kind, tensors in (("parameters", model.named_parameters()), ("buffers", model.named_buffers())):
-                kept[kind].append({name: t.detach().cpu().numpy() for name, t in tensors})
-        if len(weights.seed):
-            weights = dataclasses.replace(weights, **{kind: _stacked(lanes) for kind, lanes in kept.items()})
-        return weights, {part: np.array(values).reshape(rows, len(asked.seeds)) for part, values in scores.items()}
+            yield model
 
     def small_rates(self, threshold):
         """The fine-tuning rates."""
@@ -122,7 +124,7 @@ class Stages:
         return [share * threshold.low for share in FINETUNE] if asked is None else asked
 
 
-class _Watched(_Trials):
+class _Watched(Trials):
     """Trials that say which rate they are at."""
 
     def __init__(self, progress, *arguments):
@@ -133,10 +135,6 @@ class _Watched(_Trials):
         if rate not in self.records:
             self.progress(f"threshold: rate {rate:.4g}, {len(self.seeds)} runs of {budget} steps")
         return super().share(rate, budget)
-
-
-def _stacked(lanes):
-    return {name: np.stack([lane[name] for lane in lanes]) for name in lanes[0]}
 
 
 def _taken(record, lanes):

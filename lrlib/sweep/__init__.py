@@ -48,8 +48,8 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
             (`lrlib.sweep.jobs`; on a cluster inside ``joblib.parallel_config(backend="dask")``). The numbers are
             the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep.
         folder: keep every rate's runs there as they finish, and take them from there when the same sweep is asked for
-            again, after it was broken off for example. One rate a part unless ``lanes`` says more, one after another
-            unless ``jobs`` does.
+            again, after it was broken off for example. One rate a part, or as few parts as ``lanes`` allows; ``jobs`` only
+            says how many at a time, so another machine goes on from the same folder.
         start: weights to begin from instead of those of the seeds: a `lrlib.record.Record` of as many lanes, or
             {name: array [L, …]} in the order of the lanes, of all parameters (and of buffers, where they are named).
             A lane then is ``fit(…, start=…)`` from its own. To fine-tune every lane at several rates, repeat the

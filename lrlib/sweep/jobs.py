@@ -51,8 +51,8 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, la
     The grid is cut by rates and, where that gives too few parts, by seeds, and into parts of at most ``lanes`` lanes if
     that is given; a part runs on one thread. ``on_event`` is called with a `PartEvent` as each part arrives (all at the
     end where the backend hands out nothing earlier, as multiprocessing and Ray); its answer is not looked at. With a
-    ``folder`` every rate is a part unless ``lanes`` says otherwise, stored there when it arrives; what is there already
-    from the same sweep is not computed again. The Record says in ``path_reason`` that it was made in parts, ``seconds``
+    ``folder`` every rate is a part, or as few as ``lanes`` allows, whatever ``jobs`` is, stored there when it arrives; what
+    is there already from the same sweep is not computed again. The Record says in ``path_reason`` that it was made in parts, ``seconds``
     is the time that passed here, a version in which workers differ is listed with all its values.
 
     Raises:
@@ -66,8 +66,7 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, la
     lanes = None if lanes is None else whole("lanes", lanes)
     setup = _checked(jobs, task, rule, {"lr": lr, "seeds": seeds, **settings})
     rates, seeds = setup.lr0[::len(setup.seeds)], np.array(setup.seeds)
-    count = jobs if jobs > 0 else joblib.effective_n_jobs(jobs)
-    parts = split(len(rates), len(seeds), count if folder is None or lanes else len(rates), lanes)
+    parts = split(len(rates), len(seeds), _count(joblib, jobs, folder, lanes, len(rates)), lanes)
     usual = setup.rule.defaults
     lane_wise = {n: _array(v) for n, v in settings.items() if n in usual and np.ndim(v) > np.ndim(usual[n])}
     common = {n: v for n, v in settings.items() if n not in lane_wise}
@@ -82,6 +81,13 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, la
     text = f"{len(parts)} part{'s' * (len(parts) > 1)} by joblib ({backend})"
     text += f", {shelf.taken} of them taken from {folder}" if shelf and shelf.taken else ""
     return joined([records.found[k] for k in range(len(parts))], parts, text, time.perf_counter() - began)
+
+
+def _count(joblib, jobs, folder, lanes, rates):
+    """Into how many parts at least: in a folder the same ones for any number of jobs, on any machine."""
+    if folder is not None:
+        return rates if lanes is None else 1
+    return jobs if jobs > 0 else joblib.effective_n_jobs(jobs)
 
 
 def _start(setup, part):

@@ -1,10 +1,10 @@
 """The loop path: lanes that ``vmap`` cannot run are trained one beside the other, by `lrlib.fit`."""
 
 import numpy as np
-import torch
 
 from ..evaluation import evaluation_steps
 from ..fit import Run
+from ..start import weights_of
 from .run import Log, SweepEvent
 
 
@@ -47,8 +47,7 @@ class LoopRun:
 
     def _weights(self):
         """{"parameters": {name: array [L, …]}, "buffers": the same} of now."""
-        named = {"parameters": torch.nn.Module.named_parameters, "buffers": torch.nn.Module.named_buffers}
-        return {kind: _stacked([dict(of(run.model)) for run in self.runs]) for kind, of in named.items()}
+        return weights_of(run.model for run in self.runs)
 
     def _options(self, made, lr):
         """What was applied of each option that follows a plan: [L]."""
@@ -71,7 +70,3 @@ class LoopRun:
         """The Record of the run up to now."""
         return self.log.record(self.diverged, **self._weights(), path=self.path, reason=self.reason,
                                parts=self.runs[0].sets)
-
-
-def _stacked(each):
-    return {n: torch.stack([tensors[n].detach() for tensors in each]).cpu().numpy() for n in each[0]}

@@ -128,7 +128,10 @@ class BatchedRun:
         for a in range(0, stop - start, size):
             b = min(a + size, stop - start)
             self.carry, loss, applied = self.engine(self.carry, inputs.slice(a, b, size))
-            yield self._logged(loss[:b - a].cpu().numpy(), applied[:b - a].cpu().numpy().astype(float), end)
+            applied = applied[:b - a].cpu().numpy().astype(float)
+            yield self._logged(loss[:b - a].cpu().numpy(), applied, end)
+            if np.isnan(applied[-1]).all():                        # all have diverged: `_skipped` fills in the rest
+                return
 
     def _skipped(self, stop, end):
         """The steps up to ``stop`` of lanes that have all diverged, without making them."""

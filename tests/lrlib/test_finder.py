@@ -14,7 +14,7 @@ from lrlib import rules, tasks
 from lrlib.attach import attach
 from lrlib.finder import SUGGESTION_RULES, convergence_threshold, find, range_test, reached, smooth, threshold_curve
 from lrlib.finder.suggestions import longest_fall
-from lrlib.finder.threshold import _search
+from lrlib.finder.threshold import search_threshold
 from lrlib.finder.trial import Watch
 from lrlib.intervals import bootstrap
 from lrlib.schedules import hold
@@ -484,7 +484,7 @@ def test_a_bracket_of_neighbouring_floats_ends_the_search():
         def share(self, rate, budget):
             return float(rate < 0.5)
 
-    found = _search(Trials(), 1, 0.3, 2.0, 1e-20, 10.0)
+    found = search_threshold(Trials(), 1, 0.3, 2.0, 1e-20, 10.0)
     assert found.low < 0.5 <= found.high and found.high / found.low < 1 + 1e-14
 
 

@@ -96,6 +96,14 @@ def test_the_callers_random_state_and_modes_stay():
     assert torch.equal(before, torch.get_rng_state()) and torch.is_grad_enabled()
 
 
+def test_random_numbers_in_the_metric_come_from_the_seed():
+    task, before = small(), torch.get_rng_state()
+    task.metric = lambda output, y: tasks.accuracy(output, y) + torch.rand(())
+    one, again, other = (fit(task, seed=seed, steps=3, evaluate=1) for seed in (1, 1, 2))
+    assert one == again and torch.equal(before, torch.get_rng_state())
+    assert len({*one.evaluations["test_metric"][0], *other.evaluations["test_metric"][0]}) == 6
+
+
 def test_dropout_and_batch_norm_come_from_the_seed():
     task = small(model=lambda: nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 2)))
     first, again, other = (fit(task, lr=0.1, seed=s) for s in (1, 1, 2))

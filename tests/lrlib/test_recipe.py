@@ -286,6 +286,20 @@ def test_a_killed_call_goes_on_and_ends_as_the_uninterrupted_one(tmp_path):
     assert all(np.array_equal(stored[name], value) for name, value in whole.weights.items())
 
 
+def test_weights_that_are_there_already_are_not_lost(reports, tmp_path):
+    report, path = reports("own"), tmp_path / "weights.npz"
+    path.write_bytes(b"of another call")
+    for _ in range(2):                                                       # the second time they are the same
+        assert report.save_weights(path) == path
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["weights-1.npz", "weights.npz"]
+    assert (tmp_path / "weights-1.npz").read_bytes() == b"of another call"
+    with np.load(path) as stored:
+        assert all(np.array_equal(stored[name], value) for name, value in report.weights.items())
+    path.write_bytes(b"of a third one")
+    report.save_weights(path)
+    assert (tmp_path / "weights-2.npz").read_bytes() == b"of a third one"
+
+
 class Page(html.parser.HTMLParser):
     """Tags that are open, and everything that could fetch something."""
 

@@ -36,8 +36,10 @@ def test_load_refuses_other_files(tmp_path):
 
 def test_broken_files_are_named(swept, tmp_path):
     whole = swept.save(tmp_path / "whole.npz").read_bytes()
+    method = whole.rindex(b"PK\1\2") + 10                                    # of an entry in the list of contents
     for name, content in {"empty": b"", "text": b"no record", "half": whole[:len(whole) // 2],
-                          "flipped": whole[:200] + bytes(40) + whole[240:]}.items():
+                          "flipped": whole[:200] + bytes(40) + whole[240:],
+                          "packed": whole[:method] + b"\x63" + whole[method + 1:]}.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"must be a record written by lrlib .*{name}"):
             Record.load(tmp_path / name)
@@ -47,6 +49,10 @@ def test_broken_files_are_named(swept, tmp_path):
         np.savez(tmp_path / "part.npz", **{n: stored[n] for n in stored.files if n != "lr"})
     with pytest.raises(ValueError, match="in which lr is missing"):
         Record.load(tmp_path / "part.npz")
+    with np.load(tmp_path / "whole.npz") as stored:
+        np.savez(tmp_path / "odd.npz", **stored, **{"snapshots/first/parameters/w": np.ones(1)})
+    with pytest.raises(ValueError, match="must be a record written by lrlib .*odd.npz"):
+        Record.load(tmp_path / "odd.npz")
 
 
 def test_buffers_and_options_are_saved_too(tmp_path):

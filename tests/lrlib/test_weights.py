@@ -121,6 +121,10 @@ def test_a_diverged_lane_stays_where_it_was_and_disturbs_nobody():
     safe, wild = (sweep(problem(), "sgd", lr=[0.02, rate], seeds=SEEDS, diverged_at=1.5, **RUN) for rate in (0.02, 1e4))
     assert wild.status.tolist() == ["finished"] * 2 + ["diverged"] * 2
     alone = fit(problem(), "sgd", lr=1e4, seed=3, diverged_at=1.5, **RUN)
+    assert len(alone.loss[0]) < 12 and list(alone.snapshots) == list(wild.snapshots) == [0, 5, 12]
+    for step, kept in alone.snapshots.items():
+        for n, v in kept["parameters"].items():
+            assert np.allclose(v[0], wild.snapshots[step]["parameters"][n][2], rtol=1e-9)
     for n, v in wild.parameters.items():
         assert np.array_equal(v[:2], safe.parameters[n][:2]) and np.array_equal(wild.snapshots[12]["parameters"][n], v)
         assert np.allclose(v[2], alone.parameters[n][0], rtol=1e-9)
@@ -164,6 +168,18 @@ def test_parts_hold_at_most_the_lanes_that_are_asked_for(given, tmp_path):
     for wrong, error in ((0, ValueError), (1.5, TypeError)):
         with pytest.raises(error, match="lanes must be a whole number"):
             sweep(task, lanes=wrong)
+
+
+@pytest.mark.parametrize("lanes, parts", [(None, 2), (4, 1), (2, 2), (1, 4)])
+def test_a_folder_goes_on_with_any_number_of_jobs(tmp_path, monkeypatch, lanes, parts):
+    joblib = pytest.importorskip("joblib")
+    run = dict(RUN, steps=2, snapshots=[2], lr=LR, seeds=SEEDS, path="eager", lanes=lanes, folder=tmp_path)
+    for processors in (1, 8):
+        monkeypatch.setattr(joblib, "effective_n_jobs", lambda jobs, found=processors: found)
+        with joblib.parallel_config(backend="threading"):
+            found = [sweep(problem(), jobs=jobs, **run).path_reason for jobs in (1, 3, -1)]
+        assert all(f"{parts} of them taken" in text for text in found[processors == 1:])
+    assert len(list(tmp_path.iterdir())) == parts
 
 
 def test_a_single_run_resumes_with_its_snapshots(given, tmp_path):
