@@ -170,6 +170,12 @@ def kinds(found, at):
     }
 
 
+def first_above(values, near):
+    """Value at the smallest rate just above the threshold, [pair]; nan for a pair without any; `values` [rate, pair]."""
+    found = np.take_along_axis(values, near.argmax(axis=0)[None], axis=0)[0]
+    return np.where(near.any(axis=0), found, np.nan)
+
+
 def ways(size, found, at):
     """Repair of a start that was too large; a start picked among several; what the search costs."""
     calm, repaired = found["finetuned_test"][:, CALM], found["repaired_test"]
@@ -179,6 +185,7 @@ def ways(size, found, at):
         "repair_gain": per_seed(mean_over(repaired - calm, at["far"]), "accuracy", {}, "first rates far above the threshold: with a stage just above it before the fine-tuning minus without"),
         "repair_gap": per_seed(mean_over(calm, at["near"]) - mean_over(repaired, at["far"]), "accuracy", {}, "fine-tuned from just above the threshold minus repaired from far above"),
         "pick_gain": per_seed(picked - mean_over(calm, at["learning"]), "accuracy", {}, "fine-tuned start with the best validation accuracy before it, minus the mean of all starts"),
+        "pick_over_search": per_seed(picked - first_above(calm, at["near"]), "accuracy", {}, "the same start minus the first one above the pair's own threshold, which a search for the threshold finds alone"),
         "extra_trainings": fixed(rates - 1.0, "trainings", {}, "pre-trainings of the whole search beyond the one that is used"),
     }
 
