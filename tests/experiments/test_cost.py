@@ -103,3 +103,19 @@ def test_an_arm_chooses_option_and_rate_on_validation_data():
 
     valid = np.array([[[0.1, 0.2], [0.5, 0.1]], [[0.2, 0.2], [0.3, 0.4]]])
     assert Arm(["a", "b"], valid, valid).choice() == (1, 1)
+
+
+def test_a_random_search_of_one_is_the_mean_and_of_all_the_pick():
+    from e67_threshold import random_search
+
+    valid, test = np.array([[3.0, 1.0], [1.0, 2.0], [2.0, 3.0]]), np.array([[0.6, 0.1], [0.2, 0.3], [0.1, 0.8]])
+    np.testing.assert_allclose(random_search(valid, test, 1), test.mean(axis=0))
+    np.testing.assert_allclose(random_search(valid, test, 3), [0.6, 0.8])
+
+
+def test_patches_are_compared_where_signals_are_read_equally_well():
+    from e38_pattern_order import at_equal_accuracy
+
+    large = {"clean_metric": np.array([[0.0], [0.2], [0.6]]), "patch_metric": np.array([[0.0], [0.1], [0.5]])}
+    small = {"clean_metric": np.array([[0.0], [0.4]]), "patch_metric": np.array([[0.0], [0.8]])}
+    assert at_equal_accuracy([{"large": large, "small": small}]) == pytest.approx(np.array([[0.8 - 0.3]]))

@@ -84,3 +84,26 @@ def test_shifts_go_both_ways_and_noise_is_the_same_at_every_size():
     x = torch.arange(4.0).expand(2, 4)
     assert e39.shifted(x, 1).tolist() == [[0, 0, 1, 2], [1, 2, 3, 3]]
     torch.testing.assert_close(e39.noisy(x, 0.2) - x, 2 * (e39.noisy(x, 0.1) - x))
+
+
+def test_the_marks_around_the_goal_are_found_lane_by_lane():
+    from types import SimpleNamespace
+
+    import large_rates
+
+    task = tasks.quadratic(curvatures=(4.0,))                                   # loss 2x²
+    course = {1: [[1.0], [1.0]], 2: [[0.5], [0.9]], 3: [[0.1], [0.8]]}
+    kept = {k: {"parameters": {"x": np.array(x)}} for k, x in course.items()}
+    record = SimpleNamespace(snapshots=kept, seed=np.array([0, 1]))
+    found = large_rates.crossing(task, {"converged": 0.6}, record, [1, 2, 3], (1, 2))
+    np.testing.assert_allclose([found[f"scores/{way}/train_loss"][0, 0] for way in ("before", "after")], [2.0, 0.5])
+    assert np.isnan(found["scores/after/train_loss"][0, 1]), "never there"
+    assert found["weights/after/x"].tolist() == [[[0.5], [0.8]]]
+
+
+def test_rates_far_below_the_threshold_get_the_steps_that_they_need():
+    import large_rates
+
+    size = dict(lr=[0.01, 0.1, 1.0], steps=100, reach=20)
+    assert large_rates.steps_of(size).tolist() == [2000, 200, 100]
+    assert [g.tolist() for g in large_rates.groups(size)] == [[2], [1], [0]]
