@@ -21,7 +21,7 @@ SIZES = {
     "quick": dict(seeds=3, widths=[8, 64], depths=[1, 4], usual=(16, 2), train=100, held=500, batch=20, steps=60, converged=1.5,
                   width_rates=(-1.0, 0.5, 0.5), depth_rates=(-1.0, 0.5, 0.5)),
     "full": dict(seeds=10, widths=[32, 64, 128, 256, 512], depths=[1, 2, 4, 8], usual=(64, 2), train=300, held=2000, batch=32, steps=300,
-                 converged=0.05, width_rates=(-0.5, 0.375, 0.125), depth_rates=(-1.375, 0.5, 0.125)),
+                 converged=0.05, width_rates=(-0.75, 0.25, 0.125), depth_rates=(-1.375, 0.5, 0.125)),
 }
 
 
