@@ -9,10 +9,11 @@ the white page and which carries them (4.5:1) on the dark one.
 import base64
 import io
 from functools import lru_cache
+from math import log10
 
 import matplotlib
 from matplotlib import colors as mcolors
-from matplotlib import font_manager, patheffects
+from matplotlib import font_manager, patheffects, ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -231,6 +232,7 @@ def readable(fig):
     ValueError: line colour #ffff00 has contrast 1.1 on the light page; at least 3 is needed (take one of lrbook.COLORS)
     """
     for axes in fig.axes:
+        _round_ticks(axes)
         for line in axes.lines:
             _check_line(line.get_color())
         if axes.get_legend() is not None:
@@ -240,6 +242,16 @@ def readable(fig):
         text.set_color(ink(text.get_color()))
         text.set_path_effects([patheffects.withStroke(linewidth=2.6, foreground=HALO)])
     return fig
+
+
+def _round_ticks(axes):
+    """Plain round numbers on a log axis with room for less than two powers of ten, where labels like 2×10⁰ collide."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        if isinstance(axis.get_major_locator(), ticker.LogLocator) and log10(high) // 1 - -(-log10(low) // 1) < 1:
+            axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _check_line(color):

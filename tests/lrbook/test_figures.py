@@ -111,6 +111,20 @@ def test_png_is_transparent_and_repeatable():
     assert len(first) < 80_000
 
 
+def test_a_short_log_axis_has_round_ticks_that_do_not_collide():
+    fig, axes = lrbook.panel(ncols=2)
+    axes[0].plot([0.2, 4], [1, 0], **lrbook.style("sgd"))
+    axes[1].plot([0.001, 4], [1, 0], **lrbook.style("sgd"))
+    for ax in axes:
+        ax.set_xscale("log")
+    figures.png(fig)
+    short, long = ([text.get_text() for text in ax.xaxis.get_ticklabels(which="both") if text.get_text()] for ax in axes)
+    assert [text for text in short if 0.2 <= float(text) <= 4] == ["0.2", "0.5", "1", "2"]
+    assert all("10^" in text for text in long), "several powers of ten keep their powers"
+    boxes = [text.get_window_extent() for text in axes[0].xaxis.get_ticklabels() if text.get_text()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
 def test_japanese_has_its_glyphs():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
