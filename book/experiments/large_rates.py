@@ -25,6 +25,7 @@ from lrlib.tasks.cache import cached
 
 CHANCE = 0.1
 OTHER_ORDER = 1000                                  # added to a seed: its weights and examples in another batch order
+CATAPULT = 1e9                                      # a converged loss is so low that a harmless rise passes a thousand times it
 METRICS = ("train_loss", "train_metric", "valid_metric", "test_metric")
 SIZES = {
     "quick": dict(lr=[0.08, 0.2, 0.5, 0.9], flr=[0.05, 0.2], seeds=3, train=500, held=500, steps=120, reach=14.4, fine=50,
@@ -120,7 +121,7 @@ def arrays(task, size):
     start = {name.split("/")[2]: w for name, w in found.items() if name.startswith("weights/pretrained/")}
     rows = {name: np.concatenate([w.reshape(-1, *w.shape[2:])] * (len(flr) + 1)) for name, w in start.items()}
     rates = [*np.repeat(flr, len(lr)), *lr]
-    after = sweep(task, "sgd", lr=rates, seeds=seeds, steps=size["fine"], start=rows, path=size["path"])
+    after = sweep(task, "sgd", lr=rates, seeds=seeds, steps=size["fine"], start=rows, path=size["path"], diverged_at=CATAPULT)
     gone = np.tile(np.isnan(found["scores/pretrained/train_loss"]).ravel(), len(flr) + 1)
     both = {name: np.where(gone, np.nan, v) for name, v in _scores(after).items()}
     tuned = len(flr) * len(lr) * seeds
@@ -177,7 +178,8 @@ def later(task, size, found, start):
     count = len(found["scores/after/train_loss"][rates])
     if not count:
         return {}
-    record = sweep(task, "sgd", lr=[size["flr"][-1]] * count, seeds=size["seeds"], steps=steps, start=rows, snapshots=marks, path=size["path"])
+    record = sweep(task, "sgd", lr=[size["flr"][-1]] * count, seeds=size["seeds"], steps=steps, start=rows, snapshots=marks,
+                   path=size["path"], diverged_at=CATAPULT)
     more = crossing(task, size, record, marks, (count, size["seeds"]))
     result = {}
     for name, value in more.items():
@@ -210,7 +212,7 @@ def _reordered(size, places, fine):
         start = {name: np.tile(np.stack([net[name].detach().numpy() for net in nets]), (len(lr), *[1] * p.dim()))
                  for name, p in nets[0].items()}
         one = sweep(other, "sgd", lr=lr, steps=int(n), start=start, **both)
-        two = sweep(other, "sgd", lr=[size["flr"][fine]] * len(lr), steps=size["fine"], start=one.parameters, **both)
+        two = sweep(other, "sgd", lr=[size["flr"][fine]] * len(lr), steps=size["fine"], start=one.parameters, diverged_at=CATAPULT, **both)
         found.append(_named("order", two.parameters, _scores(two), (len(lr), seeds)))
     order = np.argsort(np.concatenate([np.flatnonzero(steps == n) for n in np.unique(steps)]))
     return {name: np.concatenate([one[name] for one in found])[order] for name in found[0]}
