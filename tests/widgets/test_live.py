@@ -138,6 +138,25 @@ def test_pause_holds_and_resume_goes_on(quick, page, until):
     until(lambda: lab.status == "stopped")
 
 
+def test_a_run_has_one_thread_of_torch_and_gives_the_others_back(quick, until):
+    import torch
+    seen, before = [], torch.get_num_threads()
+
+    def plan():
+        seen.append(torch.get_num_threads())
+        yield Event(0)
+        seen.append(torch.get_num_threads())
+
+    lab = quick(plan)
+    torch.set_num_threads(3)
+    try:
+        lab.run()
+        until(lambda: lab.status == "done")
+        assert seen == [1, 1] and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_failure_in_training_is_shown_in_the_widget(quick, until):
     lab = quick(counting(100, fail_at=3))
     lab.run()

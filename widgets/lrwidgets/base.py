@@ -20,6 +20,7 @@ import traitlets as tl
 
 from . import strings
 from .job import FINAL, IDLE, LOADING, Job
+from .runs import one_thread
 from .traits import Choice, RefusedValue
 
 STATIC = pathlib.Path(__file__).parent / "static"
@@ -157,7 +158,7 @@ class LiveFigure(Figure):
             self._clear()
             self.error, self.status = "", LOADING
             serial = self._serial
-            self._job = Job(make, lock=self._lock, context=self._context,
+            self._job = Job(make, lock=self._lock, context=self._context, around=one_thread,
                             on_events=lambda events: self._on_events(serial, events),
                             on_status=lambda status, error: self._on_status(serial, status, error))
             return self._job.start()

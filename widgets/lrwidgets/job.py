@@ -13,6 +13,7 @@ changes in the wrong order, and no second lock exists that could be taken the ot
 """
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import itertools
 import threading
@@ -42,10 +43,12 @@ class Job:
             (sub)shell that its last message came from; a thread that publishes in the context of a busy
             cell would pull the next Stop behind that cell.
         hz: upper limit of updates a second.
+        around: makes a context in which the whole run takes place, entered in the thread.
     """
 
     def __init__(self, make: Callable[[], Generator], *, on_events, on_status, lock,
-                 context: contextvars.Context | None = None, hz: float = 15.0):
+                 context: contextvars.Context | None = None, hz: float = 15.0, around=contextlib.nullcontext):
+        self._around = around
         self._make, self._on_events, self._on_status = make, on_events, on_status
         self._lock, self._context, self._period = lock, context, 1.0 / hz
         self._mail: dict = {}
@@ -141,13 +144,14 @@ class Job:
 
     def _train(self) -> str:
         self._enter(LOADING)
-        generator, events = self._make(), []
-        try:
-            return self._drive(generator, events)
-        finally:
-            generator.close()
-            if events:
-                self._on_events(events)
+        with self._around():
+            generator, events = self._make(), []
+            try:
+                return self._drive(generator, events)
+            finally:
+                generator.close()
+                if events:
+                    self._on_events(events)
 
     def _drive(self, generator, events: list) -> str:
         last = 0.0

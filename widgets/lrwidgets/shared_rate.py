@@ -5,6 +5,7 @@ the two sides equal.
 """
 from __future__ import annotations
 
+import functools
 import json
 import math
 import pathlib
@@ -20,16 +21,21 @@ TASKS = ("digits", "breast_cancer", "mnist1d")
 
 # group → experiment, unit, and for each setting the quantity with the place on its other axes
 SOURCES = {
+    "width": ("e30_width_depth", "points", {str(n): ("accuracy_by_width", {"width": n}) for n in (32, 64, 128, 256, 512)}),
+    "depth": ("e30_width_depth", "points", {str(n): ("accuracy_by_depth", {"depth": n}) for n in (1, 2, 4, 8)}),
     "data": ("e20_tunability", "points", {t: (f"accuracy_{t}_sgd", {}) for t in TASKS}),
     "method": ("e20_tunability", "points", {m: (f"accuracy_digits_{m}", {}) for m in METHODS}),
 }
 
 
 def gather(folder) -> dict:
-    """Return the curves of every group from the results (JSON files) in ``folder``, as the page reads them."""
+    """Return the curves of every group whose result (a JSON file) is in ``folder``, as the page reads them."""
     groups = {}
     for name, (experiment, unit, settings) in SOURCES.items():
-        result = json.loads((pathlib.Path(folder) / f"{experiment}.json").read_text(encoding="utf-8"))
+        path = pathlib.Path(folder) / f"{experiment}.json"
+        if not path.exists():
+            continue
+        result = json.loads(path.read_text(encoding="utf-8"))
         curves = {setting: curve(result["quantities"][quantity], at) for setting, (quantity, at) in settings.items()}
         rates = sorted({rate for lr, _ in curves.values() for rate in lr})
         rows = [{"name": setting, **_on(rates, lr, found)} for setting, (lr, found) in curves.items()]
@@ -106,6 +112,7 @@ def _end(rates, values, i: int, step: int, floor: float) -> float:
     return rates[i]
 
 
+@functools.cache
 def _recorded() -> dict:
     text = (STATIC / "recorded" / "shared_rate.js").read_text(encoding="utf-8")
     return json.loads(text[text.index(",") + 1:text.rindex(")")])
@@ -135,7 +142,7 @@ class SharedRate(Figure):
     """
 
     kind = tl.Unicode("shared_rate").tag(sync=True)
-    group = Choice("data", tuple(SOURCES))
+    group = Choice("data", lambda _figure: tuple(_recorded()["groups"]))
     rate = Number(0.01, 1e-9, 1e3)
     guess = tl.Unicode("").tag(sync=True)
     revealed = tl.Bool(False).tag(sync=True)
