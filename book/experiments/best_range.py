@@ -44,7 +44,7 @@ def over_arms(function, lr, scores):
     return lambda seeds: np.array([function(lr, one[:, seeds].mean(axis=1)) for one in scores])
 
 
-def bootstrapped(statistic, n, unit, axes, about, band=None, draws=500):
+def bootstrapped(statistic, n, unit, axes, about, band=None, draws=300):
     """A statistic of the seeds (their places → an array [*axes]) with its bootstrap interval.
 
     The values kept are those without each seed in turn.
