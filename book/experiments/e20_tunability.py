@@ -26,7 +26,7 @@ SIZES = {
     "quick": dict(seeds=2, low=-3, high=0.5, every=2, tasks={"digits": 25, "breast_cancer": 25, "mnist1d": 25}, train=500, held=200,
                   language=dict(low=-3, high=0, every=3, steps=10, pieces=30)),
     "full": dict(seeds=10, low=-4.5, high=0.75, every=1, tasks={"digits": 400, "breast_cancer": 400, "mnist1d": 1000}, train=4000, held=4000,
-                 language=dict(low=-3, high=0, every=1, steps=250, pieces=500)),
+                 language=dict(low=-3, high=0, every=1, steps=200, pieces=500)),
 }
 
 

@@ -28,7 +28,7 @@ SIZES = {
     "quick": dict(seeds=2, train=500, held=100, pieces=50, values={"rate": slice(0, None, 2), "batch": slice(1, None), "width": slice(2), "initial_scale": slice(2)},
                   sgd={"digits": 640, "language": 256}, training={"digits": 320, "breast_cancer": 320}),
     "full": dict(seeds=10, train=4000, held=500, pieces=300, values={},
-                 sgd={"digits": 6400, "breast_cancer": 6400, "mnist1d": 6400, "language": 1280},
+                 sgd={"digits": 6400, "breast_cancer": 6400, "mnist1d": 4800, "language": 960},
                  training={"digits": 3200, "breast_cancer": 3200, "mnist1d": 3200}),
 }
 
