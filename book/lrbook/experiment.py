@@ -123,12 +123,12 @@ def _axes(axes):
 
 
 def _t_half(values):
-    from scipy.stats import t as student
+    from scipy.special import stdtrit
 
     n = values.shape[-1]
     if n < 2:
         return np.full(values.shape[:-1], np.nan) if n == 0 else np.zeros(values.shape[:-1])
-    return student.ppf((1 + LEVEL) / 2, n - 1) * values.std(axis=-1, ddof=1) / math.sqrt(n)
+    return stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(axis=-1, ddof=1) / math.sqrt(n)
 
 
 def _bootstrap(values, resamples=2000):
