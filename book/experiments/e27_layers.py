@@ -23,7 +23,7 @@ FACTOR = 2.6        # ULMFiT's
 SIZES = {
     "quick": dict(pilot=2, seeds=3, width=16, held=500, train=(200, 100), before=60, steps=20, batch=20, rounds=1, depths=[2], narrow=8,
                   rates=grid(-3, 0)[::4], lars=[1e-3, 1e-2], scratch=grid(-1, 0)[::2]),
-    "full": dict(pilot=8, seeds=16, width=64, held=2000, train=(2000, 500), before=1600, steps=300, batch=25, rounds=4, depths=[2, 4, 8], narrow=32,
+    "full": dict(pilot=6, seeds=16, width=64, held=2000, train=(2000, 500), before=1600, steps=300, batch=25, rounds=3, depths=[2, 4, 8], narrow=32,
                  rates=grid(-3.5, 0), lars=10 ** np.arange(-4, -0.9, 0.25), scratch=grid(-1.5, 0.25)),
 }
 
@@ -50,7 +50,7 @@ class Halves:
 
 
 def run(mode):
-    """Train; `mode` "full": 8 seeds to choose on and 16 to judge on, "quick": 2 and 3, small networks."""
+    """Train; `mode` "full": 6 seeds to choose on and 16 to judge on, "quick": 2 and 3, small networks."""
     size = SIZES[mode]
     return finetuning(size) | from_scratch(size)
 
