@@ -24,9 +24,9 @@ NATS = 0.02                     # what counts as near on the language task
 CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1}
 SIZES = {
     "quick": dict(seeds=2, low=-3, high=0.5, every=2, tasks={"digits": 25, "breast_cancer": 25, "mnist1d": 25}, train=500, held=200,
-                  language=dict(low=-3, high=0, every=3, steps=10, pieces=30)),
+                  language=dict(low=-3, high=0.75, every=5, steps=10, train=100, pieces=30)),
     "full": dict(seeds=10, low=-4.5, high=0.75, every=1, tasks={"digits": 400, "breast_cancer": 400, "mnist1d": 1000}, train=4000, held=4000,
-                 language=dict(low=-3, high=0, every=1, steps=200, pieces=500)),
+                 language=dict(low=-3, high=0, every=1, steps=200, train=640, pieces=500)),
 }
 
 
@@ -137,7 +137,7 @@ def choices(found, test, best, names, common):
 def language(size):
     """The same of the language task, in nats a symbol; a run that diverged counts as an even guess."""
     own = size["language"]
-    task, lr, steps = importance.language(own["pieces"]), grid(own["low"], own["high"])[:: own["every"]], own["steps"]
+    task, lr, steps = importance.language(own["train"], own["pieces"]), grid(own["low"], own["high"])[:: own["every"]], own["steps"]
     found = {m: tuned(task, m, lr, range(size["seeds"]), name="valid_loss", steps=steps, evaluate=[steps]) for m in METHODS}
     even = np.log(len(task.details["alphabet"]))
     test, valid = ({m: one.final(f"{part}_loss", even) for m, one in found.items()} for part in ("test", "valid"))

@@ -25,22 +25,22 @@ TRAINING_DEFAULT = {"rate": RATES[0], "width": 32, "initial_scale": 1.0}
 CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1}
 USUAL = {"language": 16}                        # examples a batch; 64 elsewhere
 SIZES = {
-    "quick": dict(seeds=2, train=500, held=100, pieces=50, values={"rate": slice(0, None, 2), "batch": slice(1, None), "width": slice(2), "initial_scale": slice(2)},
+    "quick": dict(seeds=2, train=500, held=100, texts=100, pieces=50, values={"rate": slice(0, None, 2), "batch": slice(1, None), "width": slice(2), "initial_scale": slice(2)},
                   sgd={"digits": 640, "language": 256}, training={"digits": 320, "breast_cancer": 320}),
-    "full": dict(seeds=10, train=4000, held=500, pieces=300, values={},
+    "full": dict(seeds=10, train=4000, held=500, texts=640, pieces=300, values={},
                  sgd={"digits": 6400, "breast_cancer": 6400, "mnist1d": 4800, "language": 960},
                  training={"digits": 3200, "breast_cancer": 3200, "mnist1d": 3200}),
 }
 
 
-def language(pieces, width=16):
+def language(train, pieces):
     """Next symbol of a source of the second order, pieces of eight."""
-    return tasks.character_transformer(train=640, valid=pieces, test=2 * pieces, context=8, width=width)
+    return tasks.character_transformer(train=train, valid=pieces, test=2 * pieces, context=8, width=16)
 
 
 def problem(name, size, width):
     if name == "language":
-        return language(size["pieces"])
+        return language(size["texts"], size["pieces"])
     if name == "mnist1d":
         return tasks.mnist1d(train=size["train"], valid=size["held"], test=2 * size["held"], width=width)
     return getattr(tasks, name)(width=width)
