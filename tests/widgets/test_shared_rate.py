@@ -50,7 +50,7 @@ def test_the_guess_is_judged_by_the_middle_of_the_ranges(need):
 def test_the_recording_is_what_the_results_say():
     file = recorded.read("shared_rate")
     assert file == json.loads(json.dumps(shared_rate.gather(recorded.RESULTS))), "run: python -m lrwidgets.recorded shared_rate"
-    assert {"data", "method"} <= set(file["groups"]) <= set(shared_rate.SOURCES)
+    assert {"width", "depth", "data", "method"} <= set(file["groups"]) <= set(shared_rate.SOURCES)
     for group in file["groups"].values():
         assert len(shared_rate.common(group)) >= 8 and len(group["settings"]) >= 2
         assert all(len(s[part]) == len(group["rates"]) for s in group["settings"] for part in ("mean", "low", "high"))

@@ -13,7 +13,8 @@ const ORDERED = ["width", "depth"];
 const MARGIN = 0.1;             // decades, below which a range has not moved
 const STRIP = 78, TOP = 22, FOOT = 40, ANSWER = 96;
 
-const scores = (group, s) => s.mean.map((v) => (v === null ? NaN : UNITS[group.unit].sign * v));
+const holes = (values, times) => values.map((v) => (v === null ? NaN : v * times));
+const scores = (group, s) => holes(s.mean, UNITS[group.unit].sign);
 
 // Where a curve stays within `near` of its best: {low, best, high}; straight lines between the rates on a log axis.
 export function reach(rates, ys, near) {
@@ -135,7 +136,7 @@ class SharedRate {
   }
 
   strip(g, colors, box, X, s, r, last, open, lost) {
-    const { group } = this, { sign, times, deep, step } = UNITS[group.unit], ys = s.mean.map((v) => (v === null ? NaN : v * times)), top = ys[r.best], far = deep * times, near = far / 8;
+    const { group } = this, { sign, times, deep, step } = UNITS[group.unit], ys = holes(s.mean, times), top = ys[r.best], far = deep * times, near = far / 8;
     const Y = sign > 0 ? { lo: top - far, hi: top + near } : { lo: top - near, hi: top + far };
     const p = this.panel = new Panel(g, colors, box, X, open ? Y : { lo: 0, hi: 1 });
     g.strokeStyle = colors.grid; g.lineWidth = 1; g.setLineDash([]); g.strokeRect(box.x, box.y, box.w, box.h);
@@ -143,7 +144,7 @@ class SharedRate {
     p.title(this.label(s.name), box.x, box.y - 17, colors.ink, "left");
     if (!open) { p.title("?", box.x + box.w / 2, box.y + box.h / 2 - 8, colors.soft, "center"); return; }
     for (const v of [s.mean[r.best], s.mean[r.best] - sign * step]) { const y = p.y(v * times); g.strokeStyle = colors.grid; p.path([box.x, y, box.x + box.w, y]); p.title(this.value(v), box.x - 6, y - 6, colors.soft, "right"); }
-    if (s.low) p.between(group.rates, s.low.map((v) => v * times), s.high.map((v) => v * times), colors.a);
+    if (s.low) p.between(group.rates, holes(s.low, times), holes(s.high, times), colors.a);
     p.line(group.rates, ys, colors.a, { width: 2 }).dots(group.rates, ys, colors.a, { radius: 1.6 });
     g.strokeStyle = colors.c; g.lineWidth = 5; g.setLineDash([]); p.path([p.x(r.low), box.y + box.h - 4, Math.max(p.x(r.high), p.x(r.low) + 2), box.y + box.h - 4]);
     if (lost !== null) this.stand(p, ys, top, lost, colors);

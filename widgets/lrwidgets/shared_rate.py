@@ -18,24 +18,29 @@ from .traits import Choice, Number
 UNITS = {"points": (1, 0.01), "nats": (-1, 0.02)}       # sign (is more better?), and what counts as close to the best
 METHODS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
 TASKS = ("digits", "breast_cancer", "mnist1d")
+REGULARISERS = ("none", "L1 1e-3", "L2 1e-2", "dropout 0.1", "dropout 0.5")
 
 # group → experiment, unit, and for each setting the quantity with the place on its other axes
 SOURCES = {
     "width": ("e30_width_depth", "points", {str(n): ("accuracy_by_width", {"width": n}) for n in (32, 64, 128, 256, 512)}),
     "depth": ("e30_width_depth", "points", {str(n): ("accuracy_by_depth", {"depth": n}) for n in (1, 2, 4, 8)}),
+    "regulariser": ("e14_regularisation", "points", {arm: ("accuracy_by_rate", {"arm": arm, "plan": "constant"}) for arm in REGULARISERS}),
     "data": ("e20_tunability", "points", {t: (f"accuracy_{t}_sgd", {}) for t in TASKS}),
     "method": ("e20_tunability", "points", {m: (f"accuracy_digits_{m}", {}) for m in METHODS}),
+    "language": ("e20_tunability", "nats", {m: (f"loss_language_{m}", {}) for m in METHODS}),
 }
 
 
 def gather(folder) -> dict:
-    """Return the curves of every group whose result (a JSON file) is in ``folder``, as the page reads them."""
+    """Return the curves of every group that the results (JSON files) in ``folder`` have, as the page reads them."""
     groups = {}
     for name, (experiment, unit, settings) in SOURCES.items():
         path = pathlib.Path(folder) / f"{experiment}.json"
         if not path.exists():
             continue
         result = json.loads(path.read_text(encoding="utf-8"))
+        if not all(quantity in result["quantities"] for quantity, _ in settings.values()):
+            continue
         curves = {setting: curve(result["quantities"][quantity], at) for setting, (quantity, at) in settings.items()}
         rates = sorted({rate for lr, _ in curves.values() for rate in lr})
         rows = [{"name": setting, **_on(rates, lr, found)} for setting, (lr, found) in curves.items()]
@@ -125,7 +130,9 @@ class SharedRate(Figure):
     the points that the shared rate loses in each setting and in the worst. The curves are recorded means over seeds.
 
     Args:
-        group: what varies: ``"data"`` (data set, trained by SGD) or ``"method"`` (on handwritten digits).
+        group: what varies: ``"width"`` or ``"depth"`` of the network, ``"regulariser"`` (these three on MNIST-1D by SGD),
+            ``"data"`` (data set, by SGD), ``"method"`` (on handwritten digits) or ``"language"`` (method, on a language
+            task: test loss in nats). Default ``"width"``.
         rate: the shared rate, 1e-9 to 1,000; the nearest one that was measured in every setting counts. Default 0.01.
         guess: what was guessed; ``"skip"`` shows the curves at once. Default ``""``: the page asks.
         revealed: show the rate whose greatest cost is least. Default False.
@@ -142,7 +149,7 @@ class SharedRate(Figure):
     """
 
     kind = tl.Unicode("shared_rate").tag(sync=True)
-    group = Choice("data", lambda _figure: tuple(_recorded()["groups"]))
+    group = Choice("width", lambda _figure: tuple(_recorded()["groups"]))
     rate = Number(0.01, 1e-9, 1e3)
     guess = tl.Unicode("").tag(sync=True)
     revealed = tl.Bool(False).tag(sync=True)

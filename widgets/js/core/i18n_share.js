@@ -1,5 +1,5 @@
 // Labels and sentences of the shared rate.
-const methods = { sgd: "SGD", momentum: "Momentum", adagrad: "AdaGrad", rmsprop: "RMSProp", adam: "Adam", adamw: "AdamW", mnist1d: "MNIST-1D", l1: "L1", l2: "L2" };
+const methods = { sgd: "SGD", momentum: "Momentum", adagrad: "AdaGrad", rmsprop: "RMSProp", adam: "Adam", adamw: "AdamW", mnist1d: "MNIST-1D", "L1 1e-3": "L1 0.001", "L2 1e-2": "L2 0.01" };
 
 export const SHARE = {
   en: {
@@ -7,9 +7,9 @@ export const SHARE = {
     sharedRate: "Shared rate", vary: "What varies", sharedAxis: "learning rate (log axis)", guessAgain: "Guess again", skipGuess: "Show without a guess", reveal: "Show the answer", conceal: "Hide the answer",
     setting: "setting",
     share: {
-      groups: { width: "width", depth: "depth", regulariser: "regularizer", data: "data set (SGD)", method: "method (digits)", language: "method (text)" },
+      groups: { width: "width", depth: "depth", regulariser: "regularizer", data: "data set (SGD)", method: "method (digits)", language: "method (language task)" },
       settings: { width: (v) => `width ${v.of}`, depth: (v) => (v.of === "1" ? "1 hidden layer" : `${v.of} hidden layers`) },
-      names: { ...methods, digits: "digits", breast_cancer: "breast cancer", none: "none", dropout: "dropout", weight_decay: "weight decay" },
+      names: { ...methods, digits: "digits", breast_cancer: "breast cancer", none: "none", "dropout 0.1": "dropout 0.1", "dropout 0.5": "dropout 0.5" },
       units: { points: (v) => (v.x === "1" ? "1 point" : `${v.x} points`), nats: (v) => `${v.x} nats` }, axis: { points: "test accuracy (%)", nats: "test loss (nats)" },
       worstAxis: { points: "worst loss (points)", nats: "worst loss (nats)" },
       ask: { width: "The network gets wider. Which way does the best range of rates move?", depth: "The network gets deeper. Which way does the best range of rates move?", largest: "For which of these does the best range of rates lie highest?" },
@@ -33,9 +33,9 @@ export const SHARE = {
     sharedRate: "共通の学習率", vary: "変えるもの", sharedAxis: "学習率（対数軸）", guessAgain: "予想し直す", skipGuess: "予想せずに見る", reveal: "答えを見る", conceal: "答えを隠す",
     setting: "条件",
     share: {
-      groups: { width: "幅", depth: "深さ", regulariser: "正則化", data: "データ（SGD）", method: "最適化手法（digits）", language: "最適化手法（文章）" },
-      settings: { width: (v) => `幅 ${v.of}`, depth: (v) => `隠れ層 ${v.of}` },
-      names: { ...methods, digits: "digits", breast_cancer: "breast cancer", none: "なし", dropout: "ドロップアウト", weight_decay: "重み減衰" },
+      groups: { width: "幅", depth: "深さ", regulariser: "正則化", data: "データ（SGD）", method: "最適化手法（digits）", language: "最適化手法（言語）" },
+      settings: { width: (v) => `幅 ${v.of}`, depth: (v) => `隠れ層 ${v.of} 層` },
+      names: { ...methods, digits: "digits", breast_cancer: "breast cancer", none: "なし", "dropout 0.1": "ドロップアウト 0.1", "dropout 0.5": "ドロップアウト 0.5" },
       units: { points: (v) => `${v.x} ポイント`, nats: (v) => `${v.x} ナット` }, axis: { points: "テストの正解率（%）", nats: "テストの損失（ナット）" },
       worstAxis: { points: "最悪の低下（ポイント）", nats: "最悪の悪化（ナット）" },
       ask: { width: "ネットワークの幅を広げると、最良の範囲はどちらへ動くでしょうか。", depth: "ネットワークを深くすると、最良の範囲はどちらへ動くでしょうか。", largest: "最良の範囲がいちばん高いところにあるのはどれでしょうか。" },
