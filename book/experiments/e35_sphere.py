@@ -28,7 +28,7 @@ NEVER = 1e12        # on the sphere nothing diverges, though a loss may leave a 
 RATES = np.concatenate([[1e-5, 1e-4, 4e-4], 10 ** np.arange(-3, -1.35, 0.1), [0.0631, 0.1, 0.158, 0.316, 1.0]])
 ARMS = {"wide": (128, {}), "narrow": (64, {}), "noisy": (64, {"iid_noise_scale": 0.3})}
 SIZES = {
-    "quick": dict(lr=RATES[[2, 8, 14, 16, 19, 24]], flr=[5e-4, 2e-3], seeds=2, train=100, held=500, part=0.25, steps=90, fine=20, every=5,
+    "quick": dict(lr=RATES[[2, 8, 14, 16, 19, 24]], flr=[5e-4, 2e-3], seeds=2, train=100, held=200, part=0.25, steps=60, fine=15, every=4,
                   averages=5, converged=0.2, path="eager"),
     "full": dict(lr=RATES, flr=[5e-4, 2e-3], seeds=10, train=300, held=5000, part=1, steps=1200, fine=600, every=20,
                  averages=10, converged=1e-2, path="compiled"),
@@ -116,7 +116,7 @@ def compared(size, one, two, borders_of):
 
 
 def run(mode):
-    """Train; `mode` "full": 10 seeds, 25 rates, 1,200 steps, "quick": 2 seeds, 6 rates, 90 steps, small networks."""
+    """Train; `mode` "full": 10 seeds, 25 rates, 1,200 steps, "quick": 2 seeds, 6 rates, 60 steps, small networks."""
     size = SIZES[mode]
     found = {name: arm(size, *what) for name, what in ARMS.items()}
     seen = {name: regimes(size, one) for name, one in found.items()}

@@ -25,7 +25,7 @@ QUESTION = "Do averaged weights, or a low rate at the end, replace a rate that f
 CHANCE = 0.1
 LOW = [0.1, 0.316227766]
 SIZES = {
-    "quick": dict(seeds=3, train=200, held=500, width=16, batch=20, steps=160, rates=grid(-1, 0.5)[::2], path="eager"),
+    "quick": dict(seeds=3, train=200, held=300, width=16, batch=20, steps=80, rates=grid(-1, 0.5)[::2], path="eager"),
     "full": dict(seeds=16, train=2000, held=10_000, width=64, batch=50, steps=1600, rates=grid(-1, 0.5), path="compiled"),
 }
 
@@ -49,7 +49,7 @@ class Arm:
 
 
 def run(mode):
-    """Train; `mode` "full": 16 seeds, 7 rates, 1,600 steps, "quick": 3 seeds, 4 rates, 160 steps of a small network."""
+    """Train; `mode` "full": 16 seeds, 7 rates, 1,600 steps, "quick": 3 seeds, 4 rates, 80 steps of a small network."""
     size = SIZES[mode]
     task = tasks.mnist1d(train=size["train"], valid=min(2000, size["held"]), test=size["held"], width=size["width"], batch=size["batch"])
     steps, every = size["steps"], size["steps"] // 80

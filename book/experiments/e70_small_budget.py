@@ -23,7 +23,7 @@ QUESTION = "May the threshold and the best rate of a small experiment decide a r
 GOAL, CHANCE, ABOVE = 1e-2, 0.1, 2
 SCALES = {"full": (1, 1, 1), "few steps": (10, 1, 1), "small": (10, 2, 4)}                # steps, width, examples divided by
 SIZES = {
-    "quick": dict(seeds=2, train=80, held=500, width=16, batch=10, steps=500, exponents=np.arange(-0.7, 0.65, 0.2), paths=["eager"] * 3),
+    "quick": dict(seeds=2, train=40, held=200, width=16, batch=10, steps=250, exponents=np.arange(-0.7, 0.65, 0.2), paths=["eager"] * 3),
     "full": dict(seeds=12, train=1000, held=10_000, width=64, batch=50, steps=3000, exponents=np.arange(-0.7, 0.65, 0.1), paths=["compiled", "eager", "eager"]),
 }
 
@@ -52,7 +52,7 @@ class Scale:
 
 
 def run(mode):
-    """Train; `mode` "full": 12 seeds, 14 rates, 3,000 steps, "quick": 2 seeds, 7 rates, 500 steps of a small network."""
+    """Train; `mode` "full": 12 seeds, 14 rates, 3,000 steps, "quick": 2 seeds, 7 rates, 250 steps of a small network."""
     size = SIZES[mode]
     rates = 10 ** size["exponents"]
     scales = {name: scale(size, rates, *SCALES[name], path) for name, path in zip(SCALES, size["paths"])}
