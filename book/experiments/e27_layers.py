@@ -115,6 +115,7 @@ def first_rate(size, task, tuned, rate, scratch):
         return per_seed(own - other, "accuracy", {}, f"fine-tuning: test accuracy at the best rate minus {text}", band=0.3)
 
     return {
+        "valid_accuracy_by_rate": per_seed(curve[0], "accuracy", {"rate": lr}, "fine-tuning: validation accuracy against the one rate", band=0.3),
         "accuracy_by_rate": per_seed(curve[1], "accuracy", {"rate": lr}, "fine-tuning: test accuracy against the one rate", band=0.3),
         "scratch_accuracy_by_rate": per_seed(test, "accuracy", {"rate": size["scratch"]}, "the shifted data from scratch: test accuracy against the rate", band=0.3),
         "best_scratch_rate": fixed(size["scratch"][place], "rate", {}, "the rate chosen for the shifted data from scratch", band=10.0),
