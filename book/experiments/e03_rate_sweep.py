@@ -6,6 +6,8 @@ training set of its own for each seed. Further arms: the tenth of the best rate 
 times the steps, and a strong network at wrong rates against a weak one at its right rate.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from quantities import fixed, per_seed
 from tuning import curve, grid, marks, tuned
@@ -19,6 +21,9 @@ QUESTION = "What does a constant rate that is too small, right or too large do t
 CHANCE = 0.1
 GOAL = 0.9
 TENTH, LARGE = 4, 3
+# Rates that are too large part with the processor's rounding: in three seeds of 100 steps the best rate then moves by a
+# place of the grid, and what is measured at multiples of it moves along. `expect` holds the orderings.
+CHAOS = {"accuracy": 0.15, "nats": 1.0, "share of evaluations": 0.6, "decades": 0.6, "rate": 0.5}
 SIZES = {
     "quick": dict(seeds=3, steps=100, train=500, held=500, low=-1.25, high=1, below=4, pair=3, few=3, epochs=30, strong=64),
     "full": dict(seeds=10, steps=2000, train=4000, held=10_000, low=-3, high=0.75, below=8, pair=40, few=10, epochs=400, strong=128),
@@ -157,7 +162,9 @@ def run(mode):
     """Train; `mode` "full": 10 seeds (40 for the pair), 2,000 steps, "quick": 3 seeds, 100 steps, a small training set."""
     size = SIZES[mode]
     found, best, right, long = main_arm(size)
-    return curves(found) | contrasts(found, best) | against_long(right, long) | strength(size) | {"early_right_over_late_wrong": early(found, best, size)}
+    q = curves(found) | contrasts(found, best) | against_long(right, long) | strength(size)
+    q["early_right_over_late_wrong"] = early(found, best, size)
+    return {name: replace(one, band=CHAOS.get(one.unit)) for name, one in q.items()}
 
 
 def expect(q):
