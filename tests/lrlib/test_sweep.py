@@ -227,15 +227,21 @@ def test_a_diverged_lane_disturbs_nobody_eager():
 
 @pytest.fixture(scope="module")
 def compiled():
-    """One sweep with a diverging lane and the same with a safe rate there: one program serves both."""
+    """One sweep with a diverging lane and the same with a safe rate there: one program serves both.
+
+    Of two steps a call and a small network, since compiling takes long; `test_weights` unrolls the usual number.
+    """
     if " " in sys.prefix:
         pytest.skip("PyTorch's compiler cannot use headers in a folder with a space: the eager path serves there")
     def run(middle, **options):
-        return sweep(binary(normed, noise=0.01), "momentum", lr=[0.01, middle, 0.03], seeds=2, steps=42, plan=PLAN,
-                     evaluate=[9, 42], **options)
+        return sweep(binary(lambda: tasks.mlp([5, 8, 1], dropout=0.3, batch_norm=True), noise=0.01), "momentum",
+                     lr=[0.01, middle, 0.03], seeds=2, steps=42, plan=PLAN, evaluate=[9, 42], **options)
 
     before = len(paths._PROGRAMS)
-    made = {middle: run(middle, path="compiled") for middle in (1e6, 0.02)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "STEPS", 2)
+        patch.setattr(paths.Compiled, "size", 2)
+        made = {middle: run(middle, path="compiled") for middle in (1e6, 0.02)}
     return run, made, len(paths._PROGRAMS) - before
 
 
