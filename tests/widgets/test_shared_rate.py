@@ -21,6 +21,7 @@ def made(unit, *curves, rates=(0.01, 0.1, 1.0, 10.0)):
 GROUPS = {
     "width": made("points", (0.7, 0.9, 0.895, 0.2), (0.85, 0.84, 0.3, None), (0.9, 0.7, 0.2, 0.1)),
     "depth": made("points", (0.7, 0.9, 0.895, 0.2), (0.1, 0.7, 0.9, 0.895)),
+    "regulariser": made("points", (0.2, 0.9, 0.1, 0.1), (0.9, 0.2, 0.1, 0.1)),
     "data": made("nats", (2.0, 1.0, 1.01, 3.0), (1.5, 1.4, 1.3, 2.0)),
 }
 
@@ -44,7 +45,7 @@ def test_the_guess_is_judged_by_the_middle_of_the_ranges(need):
     need("node")
     done = subprocess.run(["node", "--input-type=module", "-e", PAGE, json.dumps(GROUPS)], cwd=JS, check=True, capture_output=True,
                           text=True, encoding="utf-8")
-    assert {name: page["truth"] for name, page in json.loads(done.stdout).items()} == {"width": "down", "depth": "up", "data": "b"}
+    assert {name: page["truth"] for name, page in json.loads(done.stdout).items()} == {"width": "down", "depth": "up", "regulariser": "b", "data": "b"}
 
 
 def test_the_recording_is_what_the_results_say():

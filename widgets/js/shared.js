@@ -10,6 +10,7 @@ import { closest } from "./regimes.js";
 // shows. step: from the best to the second number on its axis.
 export const UNITS = { points: { sign: 1, near: 0.01, times: 100, digits: 1, deep: 0.15, step: 0.1 }, nats: { sign: -1, near: 0.02, times: 1, digits: 3, deep: 0.5, step: 0.4 } };
 const ORDERED = ["width", "depth"];
+const LOWEST = ["regulariser"];         // asked for the lowest range; the others without an order for the highest
 const MARGIN = 0.1;             // decades, below which a range has not moved
 const STRIP = 78, TOP = 22, FOOT = 40, ANSWER = 96;
 
@@ -42,11 +43,12 @@ export const least = (group) => common(group).map((rate) => [Math.max(...costs(g
 
 export const reaches = (group) => group.settings.map((s) => { const r = reach(group.rates, scores(group, s), UNITS[group.unit].near); return { ...r, middle: Math.sqrt(r.low * r.high) }; });
 
-// What the reader was asked to guess: "up", "down" or "same" from the first to the last, or the name of the highest.
+// What the reader was asked to guess: "up", "down" or "same" from the first to the last, or the name of the highest or lowest.
 export function truth(name, group) {
   const all = reaches(group), way = Math.log10(all[all.length - 1].middle / all[0].middle);
   if (ORDERED.includes(name)) return way > MARGIN ? "up" : way < -MARGIN ? "down" : "same";
-  return group.settings[all.reduce((b, r, i) => (r.middle > all[b].middle ? i : b), 0)].name;
+  const sign = LOWEST.includes(name) ? -1 : 1;
+  return group.settings[all.reduce((b, r, i) => (sign * r.middle > sign * all[b].middle ? i : b), 0)].name;
 }
 
 class SharedRate {
