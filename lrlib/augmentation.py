@@ -21,8 +21,8 @@ class Signals:
     .. math:: x'_i = (1 + \text{scale}\,(u - \tfrac12))\, x_{(i - k) \bmod n} + \text{noise}\, z_i
               + \text{correlated}\,(\varphi_2 * z')_i - \text{shear}\,(v - \tfrac12)\,(\tfrac{i}{n-1} - \tfrac12)
 
-    with k a whole number in −shift … shift, u and v uniform on [0, 1), z and z′ standard normal, φ₂ a Gaussian kernel of
-    standard deviation 2 places (so the correlated noise is about 0.38 of ``correlated``).
+    with k a whole number in −shift … shift, u and v uniform on [0, 1), z and z′ standard normal, φ₂ a Gaussian kernel
+    of standard deviation 2 places (so the correlated noise is about 0.38 of ``correlated``).
 
     Args:
         shift: largest translation in places, circular; default 2.

@@ -34,8 +34,8 @@ _STATE = {"kind", "count", "steps", "tensors", "dtypes"}
 class Average:
     """What `EMA`, `SWA` and `LAWA` share; use one of them.
 
-    Averages are kept on the device and in the dtype of what is averaged, float16 and bfloat16 in float32. Whole numbers,
-    such as counters of batches, are those of the latest update.
+    Averages are kept on the device and in the dtype of what is averaged, float16 and bfloat16 in float32. Whole
+    numbers, such as counters of batches, are those of the latest update.
 
     Args:
         buffers: whether the floating-point buffers of a module (batch-norm statistics) are averaged as well. The
@@ -58,7 +58,7 @@ class Average:
         self._lent = False
 
     def update(self, source):
-        """Take the present weights of ``source``: a module, a `Record`, a dict name → tensor or array, a list of tensors.
+        """Take the weights of ``source`` as they are: a module, a `Record`, a dict name → tensor or array, a list.
 
         Raises ``ValueError`` where names or shapes are not those of the first update, ``RuntimeError`` inside
         `applied`; nothing is changed then.
@@ -113,7 +113,8 @@ class Average:
         """Lend the average to ``model`` (a module or a list of tensors) inside a ``with`` block, whose target it is.
 
         At its end all parameters and buffers are what they were, also after an exception and after
-        `update_batch_norm` inside. Raises ``ValueError`` if the model has other names or shapes or nothing was averaged.
+        `update_batch_norm` inside. Raises ``ValueError`` if the model has other names or shapes or nothing was
+        averaged.
         """
         values, own = self.values, _tensors(model, True)
         if self._lent:
@@ -147,14 +148,16 @@ class Average:
 
     def state_dict(self):
         """What `load_state_dict` needs to go on: kind, counters, and copies of the tensors."""
-        return {"kind": type(self).__name__, "count": self.count, "steps": self.steps, "tensors": copy.deepcopy(self._held()),
+        return {"kind": type(self).__name__, "count": self.count, "steps": self.steps,
+                "tensors": copy.deepcopy(self._held()),
                 "dtypes": dict(self._dtypes) if self.count else {}}  # fmt: skip
 
     def load_state_dict(self, state):
         """Go on from a `state_dict`; raises ``ValueError`` for one of another kind of average, changing nothing."""
         kind = state.get("kind") if isinstance(state, dict) else state
         if kind != type(self).__name__ or not _STATE <= set(state):
-            raise ValueError(f"state must be that of {type(self).__name__}, with {', '.join(sorted(_STATE))}; got {kind!r}")
+            raise ValueError(f"state must be that of {type(self).__name__}, with {', '.join(sorted(_STATE))}; "
+                             f"got {kind!r}")
         self.count, self.steps, self._dtypes = state["count"], state["steps"], dict(state["dtypes"])
         self._hold(copy.deepcopy(state["tensors"]))
 

@@ -153,7 +153,8 @@ def _weights(task, parameters, buffers, seeds):
                         f"got {type(parameters).__name__} and {type(buffers).__name__}")
     first = parameters.parameters if kept else parameters
     count = len(next(iter(first.values()), ()))
-    seeds = [whole("seeds", s, 0) for s in (np.full(count, seeds) if np.ndim(seeds) == 0 else np.asarray(seeds)).tolist()]
+    seeds = [whole("seeds", s, 0)
+             for s in (np.full(count, seeds) if np.ndim(seeds) == 0 else np.asarray(seeds)).tolist()]
     if not count or len(seeds) != count:
         raise ValueError(f"parameters and seeds must have the same lanes, at least one; got {count} and {len(seeds)}")
     both = {**(parameters.buffers if kept else {}), **(buffers or {}), **first}

@@ -32,8 +32,8 @@ def initialize(model, kind, *, seed=None, generator=None, bias=0.0, **options):
       :math:`\sqrt{w_j/\bar w}` (`relevance`); options ``x``, ``y``, ``bins``, ``floor``, and ``placebo=True``, which
       gives the factors to the columns in a random order, after all other draws.
 
-    Other layers (normalisation) stay as they are. Weights are drawn on the CPU, in the order of ``model.modules()``, and
-    then moved, so that a seed means the same on every device; the draws are those of ``torch.nn.init``.
+    Other layers (normalisation) stay as they are. Weights are drawn on the CPU, in the order of ``model.modules()``,
+    and then moved, so that a seed means the same on every device; the draws are those of ``torch.nn.init``.
 
     Args:
         model: a module with at least one such layer.
@@ -44,8 +44,9 @@ def initialize(model, kind, *, seed=None, generator=None, bias=0.0, **options):
         options: of the kind.
 
     Raises:
-        ValueError, TypeError: unknown kind or option, a number outside its range, both seed and generator, no such layer,
-            one whose weight is computed (weight norm), or data that do not fit the first layer; nothing is changed then.
+        ValueError, TypeError: unknown kind or option, a number outside its range, both seed and generator, no such
+            layer, one whose weight is computed (weight norm), or data that do not fit the first layer; nothing is
+            changed then.
 
     Example:
         >>> model = initialize(nn.Sequential(nn.Linear(100, 400), nn.ReLU(), nn.Linear(400, 10)), "he", seed=0)
@@ -75,7 +76,8 @@ def _layers(model):
     if any(nn.parameter.is_lazy(m.weight) or not m.weight.numel() for m in layers):
         raise ValueError("model: a layer has no weights yet; run one batch through a lazy module first")
     if any("weight" not in m._parameters for m in layers):
-        raise ValueError("model: the weight of a layer is computed from other parameters (weight or spectral norm, pruning), so "
+        raise ValueError("model: the weight of a layer is computed from other parameters (weight or spectral norm, "
+                         "pruning), so "
                          "a value given to it would be lost; initialise first, then parametrise")  # fmt: skip
     return layers
 
@@ -89,7 +91,8 @@ def _source(seed, generator):
 def _shape(weight):
     """The shape of a weight [out, in, …]; an error for anything else."""
     if not isinstance(weight, torch.Tensor) or not weight.is_floating_point():
-        raise TypeError(f"weight must be a floating-point tensor; got {getattr(weight, 'dtype', type(weight).__name__)}")
+        raise TypeError("weight must be a floating-point tensor; got "
+                        f"{getattr(weight, 'dtype', type(weight).__name__)}")
     if weight.ndim < 2 or not weight.numel():
         raise ValueError(f"weight must be [out, in, …], not empty; got shape {tuple(weight.shape)}")
     return weight.shape
@@ -117,7 +120,7 @@ def _check_distribution(distribution):
 
 
 def xavier(weight, generator=None, *, gain=1.0, distribution="uniform"):
-    r"""Weights of variance :math:`\text{gain}^2 \cdot 2/(\text{fan-in} + \text{fan-out})`, a new CPU tensor like ``weight``.
+    r"""Weights of variance :math:`\text{gain}^2 \cdot 2/(\text{fan-in} + \text{fan-out})`, on the CPU, like ``weight``.
 
     A compromise that keeps the variance both of outputs and of gradients, for layers that are nearly linear.
 
@@ -206,7 +209,7 @@ def orthogonal(weight, generator=None, *, gain=1.0):
 
 
 def mutual_information(x, y, bins=10):
-    r"""Mutual information of each input with the target in nats, corrected for bias: x [n, features], y [n] → [features].
+    r"""Mutual information of each input with the target, nats, corrected for bias: x [n, features], y [n] → [features].
 
     .. math:: \hat I_j - \frac{(b_j - 1)(c - 1)}{2n}, \qquad \hat I_j = \sum_{b,k} p_{bk} \ln\frac{p_{bk}}{p_b\,p_k}
 
@@ -310,4 +313,5 @@ def _by_information(layers, generator, *, x, y, bins=10, floor=1e-3, placebo=Fal
     return drawn
 
 
-KINDS = {"xavier": _each(xavier), "he": _each(he), "orthogonal": _each(orthogonal), "mutual_information": _by_information}
+KINDS = {"xavier": _each(xavier), "he": _each(he), "orthogonal": _each(orthogonal),
+         "mutual_information": _by_information}

@@ -1,8 +1,8 @@
 """Reduce on plateau, as a factor that multiplies any plan.
 
 A plan knows the step alone; whether a measured value still improves is known only while the run goes on. So the
-settings (`Plateau`) are a value, the memory is a plain dictionary that rides in ``optimizer.state_dict()``, and one pure
-function, `Plateau.update`, takes one to the next.
+settings (`Plateau`) are a value, the memory is a plain dictionary that rides in ``optimizer.state_dict()``, and one
+pure function, `Plateau.update`, takes one to the next.
 """
 
 import math

@@ -245,7 +245,7 @@ def write_atomically(path, write):
     """Call ``write(file)`` on a file beside ``path`` and rename it to ``path``: readers see the old or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")         # not of tempfile, whose files only the owner may read
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")     # not of tempfile, whose files only the owner may read
     try:
         with open(temporary, "xb") as file:
             write(file)

@@ -25,8 +25,8 @@ class Borders:
         threshold: border 1|2, the geometric middle of the largest rate that converges and the next one, [S]; 0 where
             no rate of the grid converges, inf where the largest does.
         split: border 2A|2B, below the first rate above the threshold that is not of 2A, [S]; inf where 2A goes on to
-            the end of the grid, equal to a neighbour where 2A or 2B is empty; nan where neither fine-tuning nor barriers
-            are known.
+            the end of the grid, equal to a neighbour where 2A or 2B is empty; nan where neither fine-tuning nor
+            barriers are known.
         divergence: border 2|3, below the smallest rate from which on all are of regime 3, [S]; inf where there is none.
         regime: [R, S], "1", "2A", "2B" or "3": between which borders a rate lies; "2" where `split` is nan.
         by_rule: [R, S], what the rule says of each rate alone. It differs from `regime` where the outcome changes more
@@ -52,7 +52,7 @@ class Borders:
 
     @property
     def band(self):
-        """Width of regime 2A in decades, [S]; inf where the grid ends in it, nan where its threshold is not in the grid."""
+        """Width of regime 2A in decades, [S]; inf where the grid ends in it, nan where its threshold is not in it."""
         inside = np.isfinite(self.threshold) & (self.threshold > 0)
         return np.log10(self.split / np.where(inside, self.threshold, np.nan))
 
@@ -135,8 +135,8 @@ def borders(lr, pretrain_loss, untrained_loss, *, tail_loss=None, finetuned=None
 
     Args:
         lr: different rates above 0, [R]; in any order.
-        pretrain_loss: training loss that the budget reached, [R, S]; nan or inf for a run that diverged. A vector [R] is
-            one seed.
+        pretrain_loss: training loss that the budget reached, [R, S]; nan or inf for a run that diverged. A vector [R]
+            is one seed.
         untrained_loss: training loss before the first step, a number or [S].
         tail_loss: mean training loss over the last tenth of the run, [R, S]; default `pretrain_loss`.
         finetuned: a score after fine-tuning, such as the test accuracy, [R, F, S], F ≥ 2 fine-tuning rates; None where
@@ -271,7 +271,7 @@ def _shown(rate):
 
 
 def run_losses(record, name="train_loss"):
-    """What `borders` needs of a sweep's record: (lowest evaluated loss, mean batch loss of the last tenth), [R, S] each.
+    """What `borders` needs of a sweep: (lowest evaluated loss, mean batch loss of the last tenth), [R, S] each.
 
     nan for runs that diverged. Evaluate the sweep several times, so that a run which converged on its way is seen.
 

@@ -68,7 +68,8 @@ def given(start, task, seed, lanes=None, argument="start"):
     missing = [n for n in parameters if n not in arrays]
     unknown = [n for n in arrays if n not in parameters and n not in buffers]
     if missing or unknown:
-        parts = [f"{what} {', '.join(found)}" for what, found in (("lacks", missing), ("has unknown", unknown)) if found]
+        parts = [f"{what} {', '.join(found)}"
+                 for what, found in (("lacks", missing), ("has unknown", unknown)) if found]
         raise ValueError(f"{argument} must name the parameters of task {task.name!r} ({', '.join(parameters)}); "
                          f"it {' and '.join(parts)}")
     for name, value in arrays.items():
@@ -93,7 +94,8 @@ def _arrays(start, lanes, argument):
         if lanes is None:
             many = {len(v) for v in start.values()}
             if many - {1}:
-                raise ValueError(f"{argument} must be a record of one lane for a single run; got one of {max(many)} lanes")
+                raise ValueError(f"{argument} must be a record of one lane for a single run; "
+                                 f"got one of {max(many)} lanes")
             start = {name: value[0] for name, value in start.items()}
     if not isinstance(start, dict):
         raise TypeError(f"{argument} must be a Record or a dict of arrays by parameter name; got {start!r}")

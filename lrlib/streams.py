@@ -74,7 +74,7 @@ def random_state(device="cpu"):
 
 
 def initial_model(task, seed, dtype=torch.float32, device="cpu"):
-    """Return ``task.model()`` with the weights of ``seed``, then moved to ``dtype`` and ``device``, in training mode."""
+    """Return ``task.model()`` with the weights of ``seed``, moved to ``dtype`` and ``device``, in training mode."""
     with seeded(seed):
         model = task.model()
     return model.to(device=device, dtype=dtype).train()

@@ -1,7 +1,7 @@
 """The command line: ``python -m lrlib find|sweep|large-rate|plan``, for ready-made tasks and for a user's own module.
 
-``find`` makes a range test, ``sweep`` trains a grid of rates, ``large-rate`` measures whether a rate above the convergence
-threshold pays off, ``plan`` explains a schedule. A task is the name of a ready-made one (``digits``,
+``find`` makes a range test, ``sweep`` trains a grid of rates, ``large-rate`` measures whether a rate above the
+convergence threshold pays off, ``plan`` explains a schedule. A task is the name of a ready-made one (``digits``,
 ``"mnist1d(width=32)"``), ``module:function`` or ``path/to/file.py:function``, where the function returns a
 `lrlib.tasks.Task`. Tables go to the standard output (JSON with ``--json``), progress and errors to the standard error.
 
@@ -63,6 +63,7 @@ def parser():
         module.add(command)
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
         if getattr(module, "FIGURE", True):
-            command.add_argument("--figure", metavar="FILE", help="draw into this .png, .svg or .pdf (needs matplotlib)")
+            command.add_argument("--figure", metavar="FILE",
+                                 help="draw into this .png, .svg or .pdf (needs matplotlib)")
         command.add_argument("--traceback", action="store_true", help="show where in your own code an error arose")
     return top

@@ -94,7 +94,7 @@ def steps_of(text):
 
 
 def setting(text):
-    """An option of the rule: a number, one number a rate, or a plan that multiplies the number, if given, or its default.
+    """An option of the rule: a number, one number a rate, or a plan that multiplies the given number or the default.
 
     >>> setting("momentum=0.95"), setting("momentum=0.8,0.9")
     (('momentum', 0.95), ('momentum', [0.8, 0.9]))

@@ -13,8 +13,8 @@ def preconditioner(model, optimizer):
     .. math:: P = (1-\beta_1^t)\left(\sqrt{v/(1-\beta_2^t)} + \varepsilon\right) \ \text{(Adam, AdamW, AMSGrad)},
               \qquad P = \sqrt{v} + \varepsilon \ \text{(RMSProp, AdaGrad)}
 
-    with m the moving average (1 - β₁)Σβ₁ᵏg without its correction, whose factor 1 - β₁ᵗ is therefore part of P. AdaBelief's
-    s stands for v, and v less the square of its mean where `torch.optim.RMSprop` is centered.
+    with m the moving average (1 - β₁)Σβ₁ᵏg without its correction, whose factor 1 - β₁ᵗ is therefore part of P.
+    AdaBelief's s stands for v, and v less the square of its mean where `torch.optim.RMSprop` is centered.
 
     Args:
         model: gives the names.

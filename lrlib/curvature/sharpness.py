@@ -66,8 +66,8 @@ def sharpness(model, loss, x, y=None, *, products=100, tol=1e-6, accuracy=None, 
         preconditioner: an Adam, AdamW, AMSGrad, RMSProp or AdaGrad optimizer that has made a step, of this package or
             of `torch.optim`; or P itself, a dict from parameter name to a positive tensor of the parameter's shape.
         chunk: examples that are held at once, for data too large for one recorded graph; every product then records
-            anew and costs about three gradients. The loss must be a mean over the examples, and batch normalisation be in
-            evaluation mode: it would take the statistics of each piece. Default: all.
+            anew and costs about three gradients. The loss must be a mean over the examples, and batch normalisation be
+            in evaluation mode: it would take the statistics of each piece. Default: all.
         basis: most search directions held, each as large as the parameters, at least 4; beyond them the search goes
             on from a third of them. Default: as many as 2²⁶ numbers allow, at least 8.
         seed: of the random first vector, drawn on the CPU, so the same on every device.

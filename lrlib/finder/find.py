@@ -108,8 +108,8 @@ def find(task, optimizer="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.
 
     Args:
         task: a `Task`.
-        optimizer: name of a rule, a `Rule`, or callable `parameters -> torch.optim.Optimizer`; the latter runs seed by seed,
-            with its groups scaled so that the largest rate follows the ramp.
+        optimizer: name of a rule, a `Rule`, or callable `parameters -> torch.optim.Optimizer`; the latter runs seed by
+            seed, with its groups scaled so that the largest rate follows the ramp.
         seeds: their number, or the seeds themselves.
         low, high, steps, stop: as for `range_test`.
         settings: further arguments of `sweep` (or `fit`): device, dtype, path and hyper-parameters such as momentum.

@@ -89,7 +89,8 @@ class ThresholdCurve:
         trainings: number of trainings made, each of the longest budget.
 
     Example:
-        >>> short, long = Threshold(0.4, 0.9, [(0.4, 1.0), (0.9, 0.0)], 2), Threshold(0.9, 1.6, [(0.4, 1.0), (0.9, 1.0), (1.6, 0.0)], 3)
+        >>> short = Threshold(0.4, 0.9, [(0.4, 1.0), (0.9, 0.0)], 2)
+        >>> long = Threshold(0.9, 1.6, [(0.4, 1.0), (0.9, 1.0), (1.6, 0.0)], 3)
         >>> curve = ThresholdCurve((100, 1000), (short, long), trainings=3)
         >>> curve.rates, curve.separate_trainings
         (array([0.6, 1.2]), 5)
@@ -117,8 +118,8 @@ def convergence_threshold(task, optimizer="sgd", criterion=None, *, start, seeds
     A rate *converges* when more than half of the seeds meet the criterion within the budget. From `start` the rate
     is multiplied by `factor` until one fails; then the bracket [low, high] is halved at :math:`\sqrt{low \cdot high}`
     until it is at most `precision` decades wide. The threshold belongs to the budget: more steps, another one
-    (`threshold_curve`). Very small rates fail the criterion too, so `start` must be one that works; above it the outcome
-    is taken to change once, which `tried` lets one check.
+    (`threshold_curve`). Very small rates fail the criterion too, so `start` must be one that works; above it the
+    outcome is taken to change once, which `tried` lets one check.
 
     Args:
         task: a `Task`.

@@ -63,8 +63,8 @@ def fit(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="c
         plateau: a `lrlib.plateau.Plateau`, a further factor of the rate, told the validation loss (validation metric
             for ``mode="max"``) of each evaluation; needs ``evaluate`` and a validation set.
         stop: a rule of `lrlib.stopping`, told the same; when its ``update(value)`` is true the run is "stopped".
-        start: weights to begin from instead of those of the seed: {name: array} of all parameters (and of buffers, where
-            they are named), or a `lrlib.record.Record` of one lane.
+        start: weights to begin from instead of those of the seed: {name: array} of all parameters (and of buffers,
+            where they are named), or a `lrlib.record.Record` of one lane.
         snapshots: numbers of updates after which the weights are kept, in ``record.snapshots``; of a run that diverged
             the later ones hold the weights that it was left with, as those of a sweep do.
         hyper: further options of the rule, as ``momentum=0.9``.

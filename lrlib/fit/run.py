@@ -51,7 +51,8 @@ class Run:
     """The state of one run, advanced by `step`; `steps` and `fit` are the functions to call."""
 
     def __init__(self, task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu", dtype=torch.float32,
-                 evaluate=None, diverged_at=1e3, hyper=(), plans=None, plateau=None, stop=None, start=None, snapshots=None):
+                 evaluate=None, diverged_at=1e3, hyper=(), plans=None, plateau=None, stop=None, start=None,
+                 snapshots=None):
         check_task(task)
         check_diverged_at(diverged_at)
         self.task, self.plan, self.seed = task, plan, seed_list([seed])[0]
@@ -273,7 +274,8 @@ class Run:
             evaluations=records.gathered(self.evaluations, self.evaluation_names(), 1),
             **weights_of([self.model]), snapshots=self._all_snapshots(), path="eager", path_reason="a single run",
             versions=records.versions(), seconds=self.seconds, device=str(self.device), task=self.task.name,
-            optimizer=self.name, plan="" if self.plan is None else repr(self.plan), dtype=kind, metric_name=self.task.metric_name)
+            optimizer=self.name, plan="" if self.plan is None else repr(self.plan), dtype=kind,
+            metric_name=self.task.metric_name)
 
     def _all_snapshots(self):
         """Those taken, and after divergence the frozen weights for the later ones, as a lane of a sweep has them."""
@@ -293,7 +295,8 @@ class Run:
         """What must be the same for a checkpoint to be continued; asked for before the first step."""
         return {**ways(self.task, self.snapshot_steps, self.given), "task": self.task.name, "optimizer": self.name,
                 "options": self.options, "plan": self.plan_name, "plans": self.plan_names,
-                "plateau": described(self.plateau), "stop": described(self.stop), "seed": self.seed, "steps": self.steps,
+                "plateau": described(self.plateau), "stop": described(self.stop), "seed": self.seed,
+                "steps": self.steps,
                 "evaluate": repr(sorted(self.when)), "dtype": str(self.dtype), "batch": repr(self.task.batch),
                 "examples": len(self.x), "penalty": repr((self.task.l1, self.task.l2, self.task.penalise)),
                 "parameters": repr([tuple(p.shape) for p in self.parameters]), "diverged_at": self.diverged_at,

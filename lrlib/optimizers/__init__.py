@@ -218,7 +218,8 @@ class HypergradientSGD(RuleOptimizer):
 class HypergradientAdam(RuleOptimizer):
     """Adam that learns its rate, `rules.hypergradient_adam`.
 
-    Options and defaults: lr=0.001, hyper_lr=1e-8, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0, multiplicative=False.
+    Options and defaults: lr=0.001, hyper_lr=1e-8, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0,
+    multiplicative=False.
 
     >>> import torch
     >>> x = torch.nn.Parameter(torch.tensor([1.0]))

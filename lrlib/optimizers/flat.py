@@ -21,7 +21,7 @@ class Flat:
         self.slots, self.heads, self.scratch = {}, {}, {}
 
     def step(self, optimizer, active):
-        """Update the parameters of ``active``, a list of (group, parameters, gradients); return those without flat form.
+        """Update the parameters of ``active``, [(group, parameters, gradients)]; return those without flat form.
 
         Raises `lrlib.optimizers.program.Unfusable` or `lrlib.optimizers.tape.Untraceable` before anything changes.
         """
@@ -40,7 +40,7 @@ class Flat:
         return rest
 
     def _calls(self, pairs, place, kind, options, maximize):
-        """What is to be run, with its numbers, at each step number among the parameters: {t: (made, numbers, registers)}."""
+        """What is to be run at each step number among the parameters: {t: (made, numbers, registers)}."""
         steps = {slot.state["step"] + 1 for slot, _ in pairs}
         if self.backend is None:
             options = tape.numbers_of(options)
@@ -114,7 +114,8 @@ class Slot:
         self.p, self.store, self.state, self.pointer = p, store, state, p.data_ptr()
         self.kept, self.scratch, self.contiguous = [(name, state[name]) for name in names], (), p.is_contiguous()
         values = [p.detach(), *(value for _, value in self.kept)]
-        alike = all((v.shape, v.dtype, v.device, v.stride()) == (p.shape, p.dtype, p.device, p.stride()) for v in values)
+        alike = all((v.shape, v.dtype, v.device, v.stride()) == (p.shape, p.dtype, p.device, p.stride())
+                    for v in values)
         possible = alike and _dense(p) and (backend or p.device.type == "cpu")
         self.kind = (p.dtype, p.device) if possible else None
         self.blocks = backend is None and p.numel() > tape.BLOCK

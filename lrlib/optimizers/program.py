@@ -1,9 +1,9 @@
 """An element-wise rule, compiled into one program for vectors of any length, which updates them in place.
 
-The rule is traced once, with the tensors as flat vectors of unknown length, and the step, the rate and the other numbers
-as 0-D tensors. What depends on the numbers alone (1 − β₁ᵗ, …) is taken out of the trace as the `Head` and computed once
-a step; the rest is compiled by Inductor, the compiler of ``torch.compile``, into one loop that reads each entry once and
-writes it once. No later length, rate or step number compiles again. Programs are kept for the process.
+The rule is traced once, with the tensors as flat vectors of unknown length, and the step, the rate and the other
+numbers as 0-D tensors. What depends on the numbers alone (1 − β₁ᵗ, …) is taken out of the trace as the `Head` and
+computed once a step; the rest is compiled by Inductor, the compiler of ``torch.compile``, into one loop that reads each
+entry once and writes it once. No later length, rate or step number compiles again. Programs are kept for the process.
 """
 
 import torch
@@ -24,7 +24,8 @@ class Unfusable(RuntimeError):
 class Program:
     """A compiled rule: ``program.run([x, g, *state, *numbers])`` updates x and its state.
 
-    They are flat and of one length; g may have any shape whose memory is in their order. ``numbers`` is what a `Head` of the program makes of the step and of the options.
+    They are flat and of one length; g may have any shape whose memory is in their order. ``numbers`` is what a `Head`
+    of the program makes of the step and of the options.
     """
 
     def __init__(self, rule, dtype, device, options, maximize, backend):
@@ -219,7 +220,7 @@ def _inductor(body):
             cpu_vec_isa.valid_vec_isa_list.cache_clear()                      # others shall have the trial
             raise
     if examples[0].device.type == "cpu":
-        return compiled.current_callable   # takes g in any shape; what stands around it takes longer than a small tensor
+        return compiled.current_callable   # takes g in any shape; what is around it takes longer than a small tensor
     return _flattening(compiled)
 
 

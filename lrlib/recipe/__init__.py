@@ -1,9 +1,10 @@
 """Does a rate above the convergence threshold pay off on this task? One call measures it and reports.
 
 `large_rate` finds the largest rate that converges, trains a few rates around it, fine-tunes and averages what comes
-out, and compares that at equal compute with the best converging rate and with a decayed schedule: chosen on the validation
-set, reported on the test set, as paired differences over the seeds. `asked` checks the arguments, `stages` trains,
-`verdict` chooses and compares, `report` holds the result, `page` and `figures` draw it, `words` are its two languages.
+out, and compares that at equal compute with the best converging rate and with a decayed schedule: chosen on the
+validation set, reported on the test set, as paired differences over the seeds. `asked` checks the arguments, `stages`
+trains, `verdict` chooses and compares, `report` holds the result, `page` and `figures` draw it, `words` are its two
+languages.
 """
 
 from .asked import Asked
@@ -27,8 +28,8 @@ def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, fi
     * *averaging*: a rate above the threshold for T steps, then the mean of the last K snapshots.
 
     Of each the setting with the best mean validation score is taken, and its test scores are compared seed by seed. A
-    difference counts where its 95 % t-interval leaves out zero. Averages are put back where ``Task.project`` allows, and
-    their batch-norm statistics are measured anew.
+    difference counts where its 95 % t-interval leaves out zero. Averages are put back where ``Task.project`` allows,
+    and their batch-norm statistics are measured anew.
 
     Args:
         task: a `lrlib.tasks.Task` with a validation and a test set.

@@ -31,7 +31,8 @@ text { font-size: 12px; fill: var(--soft) } text.name { fill: var(--ink); font-s
 .zero { stroke: var(--soft); stroke-dasharray: 3 3; fill: none }
 .line { fill: none; stroke-width: 2 } .bar { fill: none; stroke-width: 1; opacity: .6 } .mark { stroke-width: 1.5 }
 .early { stroke: var(--early); fill: none } .line.early { stroke-dasharray: 4 4 }
-.line.constant { stroke-dasharray: 9 3 } .line.decay { stroke-dasharray: 2 3 } .constant { stroke: var(--constant) } .decay { stroke: var(--decay) }
+.line.constant { stroke-dasharray: 9 3 } .line.decay { stroke-dasharray: 2 3 }
+.constant { stroke: var(--constant) } .decay { stroke: var(--decay) }
 .finetune { stroke: var(--finetune) } .average { stroke: var(--average) }
 .mark.constant, .mark.decay, .mark.finetune, .mark.average { fill: var(--page) }
 .dot { fill: var(--soft); opacity: .75 } .span { stroke: var(--ink); stroke-width: 2 }

@@ -49,7 +49,8 @@ class Stages:
         trials = _Watched(self.progress, asked.task, asked.rule, reached(asked.converged, "train_loss"), [asked.steps],
                           asked.seeds, {**asked.settings, "evaluate": every})  # fmt: skip
         first = next((base * g for g in GUESSES if trials.share(base * g, asked.steps) > 0.5), None)
-        found = None if first is None else search_threshold(trials, asked.steps, first, 2.0, asked.precision, first * LIMIT)
+        found = None if first is None else search_threshold(
+            trials, asked.steps, first, 2.0, asked.precision, first * LIMIT)
         self._paid("threshold", len(trials.records) * len(asked.seeds), asked.steps, began)
         return found, trials.records
 
@@ -87,7 +88,7 @@ class Stages:
         return self._sweep("finetune", list(rates) * len(rows), asked.finetune_steps, start=start)
 
     def averaged(self, record, rows):
-        """Means of the last K snapshots of the rates ``rows``, for each K: (K, weights, scores [rows, seeds] by set)."""
+        """Means of the last K snapshots of the rates ``rows``, for each K: (K, weights, {set: [rows, seeds]})."""
         asked, began = self.asked, time.perf_counter()
         seeds = len(asked.seeds)
         lanes = np.concatenate([np.arange(seeds) + row * seeds for row in rows]) if len(rows) else np.arange(0)

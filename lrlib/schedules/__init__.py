@@ -6,7 +6,8 @@ length. The named schedules are one-liners over these. ``.table``, ``.plot``, ``
 ``.joints`` look at a plan.
 
 Conventions, which differ between libraries: ``plan(t)`` is used by the t-th optimizer step, t from 0, and is a factor
-of each group's own base rate. A joint belongs to the piece that begins there. After its end a plan holds its last value.
+of each group's own base rate. A joint belongs to the piece that begins there. After its end a plan holds its last
+value.
 
 >>> plan = warmup(4) >> cosine(8)
 >>> [round(plan(t), 3) for t in (0, 3, 4, 8, 12, 99)]

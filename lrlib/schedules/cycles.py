@@ -80,8 +80,8 @@ def one_cycle(n, rise=0.3, div=25, final_div=1e4, shape="cosine", three_phase=Fa
     With ``inclusive`` the peak is at t = rise·n − 1 and the end at t = n − 1, as in torch's ``OneCycleLR``, whose
     defaults these are; without, at t = rise·n and n. (torch puts the peak between two steps where rise·n is not
     whole; here it is at the nearest one.) fastai's ``fit_one_cycle`` is ``one_cycle(n, rise=0.25, final_div=4000,
-    inclusive=False)``: its end is 1e-5 of the highest rate. Raises ``ValueError`` for ``n`` < 2, a ``rise`` outside 0 … 1
-    (½ with three phases) or too short for one step, divisors that are not above 0 and an unknown ``shape``.
+    inclusive=False)``: its end is 1e-5 of the highest rate. Raises ``ValueError`` for ``n`` < 2, a ``rise`` outside 0 …
+    1 (½ with three phases) or too short for one step, divisors that are not above 0 and an unknown ``shape``.
     Source: Smith & Topin 2018.
 
     >>> plan = one_cycle(100)

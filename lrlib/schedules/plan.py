@@ -16,9 +16,9 @@ class Plan:
 
     ``plan(t)`` takes a number (gives a float), a NumPy array (float64) or a tensor (its own dtype if floating, else
     float64; differentiable in t) of any shape, with entries of at least 0; other values raise ``ValueError``, other
-    types, bools too, ``TypeError``. ``plan.length`` is the number of steps until the plan holds its last value (``math.inf`` for
-    an endless one). Two plans are equal if they are built alike; ``repr`` evaluates back to an equal plan. As a
-    plain function of the step, a plan also works in ``torch.optim.lr_scheduler.LambdaLR(optimizer, plan)``.
+    types, bools too, ``TypeError``. ``plan.length`` is the number of steps until the plan holds its last value
+    (``math.inf`` for an endless one). Two plans are equal if they are built alike; ``repr`` evaluates back to an equal
+    plan. As a plain function of the step, a plan also works in ``torch.optim.lr_scheduler.LambdaLR(optimizer, plan)``.
 
     >>> from lrlib.schedules import cosine, warmup
     >>> plan = warmup(3) >> cosine(4)

@@ -1,8 +1,8 @@
 """Many runs as one program: learning rate × seed lanes.
 
 `sweep` returns a Record; `sweep_steps` is the generator behind it. Lanes are stacked and trained together: `lanes`
-(the step), `carry` (what it hands on), `dropout` (its masks), `paths` (eager or compiled), `choose` (which), `loop` (what
-cannot be stacked), `run` (events and Record), `jobs` (parts on many processes).
+(the step), `carry` (what it hands on), `dropout` (its masks), `paths` (eager or compiled), `choose` (which), `loop`
+(what cannot be stacked), `run` (events and Record), `jobs` (parts on many processes).
 """
 
 import torch
@@ -48,15 +48,16 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
             (`lrlib.sweep.jobs`; on a cluster inside ``joblib.parallel_config(backend="dask")``). The numbers are
             the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep.
         folder: keep every rate's runs there as they finish, and take them from there when the same sweep is asked for
-            again, after it was broken off for example. One rate a part, or as few parts as ``lanes`` allows; ``jobs`` only
-            says how many at a time, so another machine goes on from the same folder.
+            again, after it was broken off for example. One rate a part, or as few parts as ``lanes`` allows; ``jobs``
+            only says how many at a time, so another machine goes on from the same folder.
         start: weights to begin from instead of those of the seeds: a `lrlib.record.Record` of as many lanes, or
             {name: array [L, …]} in the order of the lanes, of all parameters (and of buffers, where they are named).
             A lane then is ``fit(…, start=…)`` from its own. To fine-tune every lane at several rates, repeat the
             lanes of the arrays and give one rate a lane, with one seed.
         snapshots: numbers of updates after which the weights of all lanes are kept, in ``record.snapshots``.
-        lanes: divide the sweep into parts of at most so many lanes, one after another or ``jobs`` at a time. A few hundred
-            small networks a part stay in the processor's cache and in memory; parts of one size share one program.
+        lanes: divide the sweep into parts of at most so many lanes, one after another or ``jobs`` at a time. A few
+            hundred small networks a part stay in the processor's cache and in memory; parts of one size share one
+            program.
         hyper: further options of the rule, each a number or one value a rate, as ``momentum=[0.8, 0.9]``.
 
     Raises:
@@ -77,7 +78,8 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
         jobs = 1 if jobs is None else jobs
         more = {n: v for n, v in (("start", start), ("snapshots", snapshots)) if v is not None}
         return parts.run(jobs, task, rule, lr, seeds, on_event, folder, lanes, plan=plan, steps=steps, device=device,
-                         dtype=dtype, evaluate=evaluate, path=path, diverged_at=diverged_at, plans=plans, **more, **hyper)
+                         dtype=dtype, evaluate=evaluate, path=path, diverged_at=diverged_at, plans=plans, **more,
+                         **hyper)
     run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
                snapshots)
     if on_event is None:

@@ -18,7 +18,8 @@ class Carry:
 
     def flat(self):
         """As one list of tensors, in a fixed order."""
-        return [*self.parameters.values(), *pytree.tree_leaves(self.state), *self.buffers.values(), self.alive, self.first]
+        return [*self.parameters.values(), *pytree.tree_leaves(self.state), *self.buffers.values(), self.alive,
+                self.first]
 
     def like(self, tensors):
         """The inverse of `flat`."""
@@ -34,7 +35,8 @@ class Inputs:
     """What steps need from outside, for K steps at once.
 
     rate: [K, 1 + P, L], the rate and the P options that follow plans.  t: [K], from 1.  go: [K] bool; False for a step
-    that only fills a block.  rows: None or [K, L, b] into the training examples.  noise: None or [K, seeds, parameters].
+    that only fills a block.  rows: None or [K, L, b] into the training examples.  noise: None or [K, seeds,
+    parameters].
     x: None or augmented inputs [K, seeds, b, …].  masks: one [K, seeds, …] a dropout.
     """
 

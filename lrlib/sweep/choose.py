@@ -25,7 +25,8 @@ def obstacle(task, rule, seed, device, dtype):
     """Return why ``vmap`` cannot run this task and rule as lanes, or None if it can.
 
     A trial on two examples: but for dropout the forward pass must draw no random numbers, and loss, buffers and
-    evaluation must become under ``vmap`` what they become alone. Where each lane has data of its own, that must run too.
+    evaluation must become under ``vmap`` what they become alone. Where each lane has data of its own, that must run
+    too.
     """
     if rule.kind == "closure":
         return f"the rule {rule.name!r} is of kind 'closure', which computes losses of its own"

@@ -51,9 +51,9 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, la
     The grid is cut by rates and, where that gives too few parts, by seeds, and into parts of at most ``lanes`` lanes if
     that is given; a part runs on one thread. ``on_event`` is called with a `PartEvent` as each part arrives (all at the
     end where the backend hands out nothing earlier, as multiprocessing and Ray); its answer is not looked at. With a
-    ``folder`` every rate is a part, or as few as ``lanes`` allows, whatever ``jobs`` is, stored there when it arrives; what
-    is there already from the same sweep is not computed again. The Record says in ``path_reason`` that it was made in parts, ``seconds``
-    is the time that passed here, a version in which workers differ is listed with all its values.
+    ``folder`` every rate is a part, or as few as ``lanes`` allows, whatever ``jobs`` is, stored there when it arrives;
+    what is there already from the same sweep is not computed again. The Record says in ``path_reason`` that it was made
+    in parts, ``seconds`` is the time that passed here, a version in which workers differ is listed with all its values.
 
     Raises:
         ImportError: joblib is missing.
@@ -72,8 +72,8 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, la
     common = {n: v for n, v in settings.items() if n not in lane_wise}
     common.pop("start", None)
     load = packed(task=task, rule=_portable(setup.rule), **common)
-    pieces = [(rates[p.rates], seeds[p.seeds].tolist(), {n: v[p.rates] for n, v in lane_wise.items()} | _start(setup, p))
-              for p in parts]
+    pieces = [(rates[p.rates], seeds[p.seeds].tolist(),
+               {n: v[p.rates] for n, v in lane_wise.items()} | _start(setup, p)) for p in parts]
     calls = [(k, load, *piece, _title(*piece, parts[k])) for k, piece in enumerate(pieces)]
     shelf = None if folder is None else Shelf(folder, setup, common)
     records = _Arrivals(parts, pieces, shelf, on_event)

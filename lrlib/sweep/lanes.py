@@ -147,7 +147,8 @@ class Lanes:
     def ahead(self, size):
         """For how many steps inputs are prepared together: a multiple of ``size`` that needs little memory."""
         numbers = 0 if self.noises is None else self.noises[0].size
-        numbers += self.dropouts.numel() + (0 if self.task.augment is None else self.own[0][0][:self.task.batch].numel())
+        numbers += self.dropouts.numel() + (
+            0 if self.task.augment is None else self.own[0][0][:self.task.batch].numel())
         bytes_of_a_step = numbers * len(self.seeds) * torch.finfo(self.dtype).bits // 8
         return max(1, min(AHEAD, ROOM // max(bytes_of_a_step, 1)) // size) * size
 
@@ -187,7 +188,8 @@ class Lanes:
 
     def step(self, carry, data, inputs):
         """One step of all lanes: → (carry, loss [L], applied rate and options [1 + P, L])."""
-        x, y = data if inputs.rows is None else (data[0][inputs.rows] if inputs.x is None else None, data[1][inputs.rows])
+        x, y = data if inputs.rows is None else (
+            data[0][inputs.rows] if inputs.x is None else None, data[1][inputs.rows])
         x = x if inputs.x is None else self._spread(inputs.x)
         masks = tuple(self._spread(mask) for mask in inputs.masks)
         gradients, (loss, buffers) = self.gradient(self.parameters(carry), carry.buffers, x, y, masks)

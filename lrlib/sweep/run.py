@@ -56,7 +56,8 @@ class Log:
             loss=self.loss[:, shown], lr=self.applied[0][:, shown],
             options={name: self.applied[i + 1][:, shown] for i, name in enumerate(setup.plans)},
             evaluations=records.gathered(self.evaluations, names(parts), len(diverged)),
-            parameters=parameters, buffers=buffers, snapshots=dict(self.snapshots), path=path, path_reason=reason, versions=records.versions(),
+            parameters=parameters, buffers=buffers, snapshots=dict(self.snapshots), path=path, path_reason=reason,
+            versions=records.versions(),
             seconds=time.perf_counter() - self.began, device=str(setup.device), task=setup.task.name,
             optimizer=setup.rule.name, plan="" if setup.plan is None else repr(setup.plan),
             dtype=str(self.dtype).removeprefix("torch."), metric_name=setup.task.metric_name)

@@ -1,6 +1,7 @@
 """Tasks: data + model + loss + metric, seeded. See `Task` for one of your own.
 
-* on data: `digits`, `mnist1d`, `breast_cancer`, each with options against overfitting; their networks: `mlp`, `conv_net`
+* on data: `digits`, `mnist1d`, `breast_cancer`, each with options against overfitting; their networks: `mlp`,
+  `conv_net`
 * with a known answer: `sparse_logistic` (`frequency_error`), `convex_logistic` (`distance`)
 * language: `character_transformer`, the next symbol of a text, with `CausalTransformer` (`symbol_loss`)
 * toys: `quadratic`, `double_well`

@@ -15,7 +15,8 @@ from ..streams import initial_model
 class LowRankLinear(nn.Module):
     r"""A linear layer that keeps its weights W, b as buffers and learns a change of low rank beside them.
 
-    .. math:: y = W x + b + \tfrac{\alpha}{r}\, c\, B A x, \qquad A \in \mathbb{R}^{r \times n},\; B \in \mathbb{R}^{m \times r}
+    .. math:: y = W x + b + \tfrac{\alpha}{r}\, c\, B A x, \qquad
+        A \in \mathbb{R}^{r \times n},\; B \in \mathbb{R}^{m \times r}
 
     A is drawn from N(0, 1/n) and B is 0, so that the layer starts as the one that was given. c is the scale that
     stands for a rate of B's own (`low_rank`). As buffers, W and b can differ from lane to lane of a sweep.
@@ -65,8 +66,8 @@ def low_rank(task, rank, alpha=None, weights=None, layers="", rate_ratio=1.0, ad
             with the rank.
         weights: what is frozen: None, a `lrlib.record.Record` of one lane, or {name: array} of all parameters of the
             network (and of buffers, where they are named).
-        layers: regular expression over the names of the linear layers (`re.search`); those that fit get an adapter (all by
-            default), the others are frozen.
+        layers: regular expression over the names of the linear layers (`re.search`); those that fit get an adapter (all
+            by default), the others are frozen.
         rate_ratio: λ, the rate of B over the rate of A (LoRA+). All parameters of a run have one rate, so B is written
             as c·B: under plain gradient descent and momentum :math:`c = \sqrt\lambda` gives B the rate λη, exactly.
         adaptive: True for optimizers whose step does not depend on the size of the gradient (Adam and its kin):
@@ -192,7 +193,8 @@ def adapter_start(task, weights, seeds=None, repeat=1):
     """
     plain, repeat = _plain(task), whole("repeat", repeat)
     if not is_record(weights) and not (isinstance(weights, dict) and weights and all(map(np.ndim, weights.values()))):
-        raise TypeError(f"weights must be a Record or a dict of arrays [lanes, …] by name; got {type(weights).__name__}")
+        raise TypeError("weights must be a Record or a dict of arrays [lanes, …] by name; "
+                        f"got {type(weights).__name__}")
     lanes = len(next(iter((weights.parameters if is_record(weights) else weights).values())))
     seeds = np.asarray(getattr(weights, "seed", np.arange(lanes)) if seeds is None else seeds)
     if seeds.shape != (lanes,):
@@ -233,7 +235,8 @@ def merge_adapters(task, weights):
     _plain(task)
     arrays = {**weights.buffers, **weights.parameters} if is_record(weights) else weights
     if not isinstance(arrays, dict):
-        raise TypeError(f"weights must be a Record or a dict of arrays [lanes, …] by name; got {type(weights).__name__}")
+        raise TypeError("weights must be a Record or a dict of arrays [lanes, …] by name; "
+                        f"got {type(weights).__name__}")
     model = initial_model(task, 0)
     wanted = [n for n, _ in (*model.named_parameters(), *model.named_buffers())]
     missing = [name for name in wanted if name not in arrays]

@@ -63,7 +63,8 @@ def character_transformer(train=2000, valid=500, test=1000, context=16, batch=16
     counts = {name: whole(name, value) for name, value in {"train": train, "valid": valid, "test": test}.items()}
     context = whole("context", context)
     if text is None:
-        draw, details = _source(whole("symbols", symbols, 2), number("contrast", contrast), whole("source", source, 0), context)
+        draw, details = _source(whole("symbols", symbols, 2), number("contrast", contrast), whole("source", source, 0),
+                                context)
     else:
         draw, details = _text(text, context)
     model = functools.partial(CausalTransformer, len(details["alphabet"]), context, width, blocks, heads)
@@ -148,8 +149,8 @@ def _text(text, context):
     alphabet = "".join(sorted(set(text)))
     least = min(round(len(text) * high) - round(len(text) * low) for low, high in SHARES.values())
     if least < context + 1 or len(alphabet) < 2:
-        raise ValueError(f"text must have two characters or more, and {context + 1} in each of its three parts (the last "
-                         f"tenth is the test part); got {len(alphabet)}, and {least} in the shortest part")
+        raise ValueError(f"text must have two characters or more, and {context + 1} in each of its three parts (the "
+                         f"last tenth is the test part); got {len(alphabet)}, and {least} in the shortest part")
     place = {c: i for i, c in enumerate(alphabet)}
     return functools.partial(_draw_text, torch.tensor([place[c] for c in text]), context), {"alphabet": alphabet}
 

@@ -1,4 +1,4 @@
-"""Training on a sphere: networks whose output does not depend on the length of their weights, and the way back to it."""
+"""Training on a sphere: networks whose output does not depend on the length of their weights, and the way back."""
 
 import dataclasses
 import functools
@@ -40,8 +40,9 @@ def scale_invariant_mlp(sizes, readout=10.0, norm="layer", eps=1e-7):
 
     Every hidden layer is linear without bias → normalisation without affine parameters → ReLU; the read-out is a
     `FrozenLinear`. So :math:`f(c\,w) = f(w)` for c > 0 (up to ``eps``), the gradient is orthogonal to w and
-    :math:`\nabla f(c\,w) = \nabla f(w)/c`: plain descent at rate η on the sphere of radius ρ is descent at the effective
-    rate :math:`\eta/\rho^2` on the unit sphere. Weights: N(0, 1), then the vector of all of them scaled to length 1.
+    :math:`\nabla f(c\,w) = \nabla f(w)/c`: plain descent at rate η on the sphere of radius ρ is descent at the
+    effective rate :math:`\eta/\rho^2` on the unit sphere. Weights: N(0, 1), then the vector of all of them scaled to
+    length 1.
 
     Args:
         sizes: inputs, hidden layers (at least one), outputs.

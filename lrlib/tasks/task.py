@@ -82,7 +82,8 @@ class Task:
 
     def _check_functions(self):
         for name in ("model", "loss", "metric", "augment", "project"):
-            if not callable(getattr(self, name)) and not (name in ("augment", "project") and getattr(self, name) is None):
+            if not callable(getattr(self, name)) and not (
+                    name in ("augment", "project") and getattr(self, name) is None):
                 raise TypeError(f"task {self.name!r}: {name} must be callable; got {getattr(self, name)!r}")
 
     def _check_numbers(self):
@@ -103,7 +104,7 @@ class Task:
         return callable(self.train)
 
     def train_for(self, seed):
-        """Return the training set ``(x, y)`` of a seed; what its function draws from PyTorch comes from that seed too."""
+        """Return the training set ``(x, y)`` of a seed; what its function draws from PyTorch is from that seed too."""
         if not callable(self.train):
             return self.train
         with seeded(seed):
@@ -118,7 +119,8 @@ class Task:
 
         >>> task = Task("mine", lambda: nn.Linear(2, 1), (torch.zeros(4, 2), torch.zeros(4)), None, None, nn.MSELoss(),
         ...             nn.MSELoss(), batch=2, steps=9, augment=lambda x, g: x + torch.randn(x.shape, generator=g))
-        >>> bool((task.augmented(torch.zeros(2, 2), seed=3, t=5) == task.augmented(torch.zeros(2, 2), seed=3, t=5)).all())
+        >>> one, other = (task.augmented(torch.zeros(2, 2), seed=3, t=5) for _ in range(2))
+        >>> bool((one == other).all())
         True
         """
         if self.augment is None:
@@ -171,8 +173,8 @@ def _examples(loader):
     if isinstance(loader.sampler, SubsetRandomSampler):
         return Subset(loader.dataset, loader.sampler.indices)
     if not isinstance(loader.sampler, (RandomSampler, SequentialSampler)):
-        raise ValueError("a DataLoader must draw all of its dataset, or a subset of it, each example alike; got sampler "
-                         f"{type(loader.sampler).__name__}: pass the Dataset that a run should see")
+        raise ValueError("a DataLoader must draw all of its dataset, or a subset of it, each example alike; got "
+                         f"sampler {type(loader.sampler).__name__}: pass the Dataset that a run should see")
     return loader.dataset
 
 

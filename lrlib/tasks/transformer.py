@@ -95,7 +95,8 @@ class CausalTransformer(nn.Module):
     def forward(self, x):
         """Scores of the next symbol: integers [n, T] → logits [n, T, classes]."""
         if x.dim() != 2 or x.is_floating_point() or not 1 <= x.shape[1] <= self.context:
-            raise ValueError(f"x must be integers [n, T] with T from 1 to {self.context}; got {tuple(x.shape)} {x.dtype}")
+            raise ValueError(f"x must be integers [n, T] with T from 1 to {self.context}; "
+                             f"got {tuple(x.shape)} {x.dtype}")
         hot = (x[..., None] == torch.arange(self.classes, device=x.device)).to(self.symbols.dtype)
         h = self.blocks(hot @ self.symbols + self.places[:x.shape[1]])
         return self.readout(self.norm(h))
