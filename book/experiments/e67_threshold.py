@@ -27,13 +27,13 @@ QUESTION = "How many trainings does it take to find the largest rate that conver
 GOAL, CHANCE, OCTAVE, RATES = 1e-2, 0.1, 4, 17
 DEFAULTS = [0.01, 0.1]
 SIZES = {
-    "quick": dict(seeds=2, train=20, held=200, width=16, batch=10, start=0.35, budgets=[100, 140], every=20, path="eager", long=1),
+    "quick": dict(seeds=2, train=10, held=100, width=16, batch=10, start=0.35, budgets=[60, 80], every=20, path="eager", long=1),
     "full": dict(seeds=10, train=1000, held=10_000, width=64, batch=50, start=0.45, budgets=[1000, 2000], every=50, path="compiled", long=9),
 }
 
 
 def run(mode):
-    """Train; `mode` "full": 10 seeds, 17 rates, budgets up to 2,000 steps, "quick": 2 seeds, up to 140 steps, a small net."""
+    """Train; `mode` "full": 10 seeds, 17 rates, budgets up to 2,000 steps, "quick": 2 seeds, up to 80 steps, a small net."""
     size = SIZES[mode]
     rates = size["start"] * 2.0 ** (np.arange(RATES) / OCTAVE)
     lowest, spent = lowest_loss(size, rates)
