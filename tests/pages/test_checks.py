@@ -38,6 +38,13 @@ def test_axe_sees_an_unnamed_control(page):
     assert any("label" in found or "name" in found for found in checks.axe(opened(page, '<input type="range">')))
 
 
+def test_listings_are_whole_again_after_axe_and_their_links_are_seen(page):
+    found = opened(page, '<style>.k { color: #bbb }</style><pre><span class="k">pale</span> code</pre>')
+    assert not checks.axe(found) and found.locator("pre span.k").count() == 1
+    assert checks.contrast(found)
+    assert any("link-name" in line for line in checks.axe(opened(page, '<pre><a href="#"></a> <span class="k">x</span></pre>')))
+
+
 def test_pale_text_is_seen_among_much_that_is_dark(page):
     dark = "".join(f"<p>text {i}</p>" for i in range(20))
     assert not checks.contrast(opened(page, dark))
