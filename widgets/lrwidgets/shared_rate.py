@@ -44,7 +44,7 @@ def gather(folder) -> dict:
         curves = {setting: curve(result["quantities"][quantity], at) for setting, (quantity, at) in settings.items()}
         rates = sorted({rate for lr, _ in curves.values() for rate in lr})
         rows = [{"name": setting, **_on(rates, lr, found)} for setting, (lr, found) in curves.items()]
-        groups[name] = {"unit": unit, "id": result["id"].split("_")[0].upper(), "code": result["code"], "seeds": len(result["seeds"]),
+        groups[name] = {"unit": unit, "id": result["id"].split("_")[0].upper(), "seeds": len(result["seeds"]),
                         "rates": rates, "settings": rows}
     return {"v": 1, "groups": groups}
 
