@@ -158,7 +158,7 @@ class SharedRate {
     g.strokeStyle = colors.ink; g.lineWidth = 1.2; g.setLineDash([]); p.path([x, box.y, x, box.y + box.h]);
     g.strokeStyle = colors.b; g.lineWidth = 3.5; p.path([x, p.y(top), x, y]);
     g.fillStyle = colors.b; g.beginPath(); g.arc(x, y, 4, 0, 7); g.fill();
-    p.title(this.value(lost) === "0" ? this.shown(0) : `−${this.shown(lost)}`, box.x + box.w, box.y - 17, lost > UNITS[this.group.unit].near + 1e-9 ? colors.b : colors.ink, "right");
+    p.title(this.value(lost) === "0" ? this.shown(0) : `${UNITS[this.group.unit].sign > 0 ? "−" : "+"}${this.shown(lost)}`, box.x + box.w, box.y - 17, lost > UNITS[this.group.unit].near + 1e-9 ? colors.b : colors.ink, "right");
   }
 
   // The greatest cost against the rate, with its least point.
