@@ -28,7 +28,7 @@ CHANCE, SMALLER, PATCH, NORM = 0.1, 8, 8, 3.0
 BANDS = {"0": (0, 0), "1-3": (1, 3), "4-9": (4, 9), "10-20": (10, 20)}
 SETS = ("train_loss", "clean_metric", "patch_metric")
 SIZES = {
-    "quick": dict(seeds=2, train=100, held=500, width=16, batch=10, steps=40, shares=[0.2, 0.8], exponents=[-0.75, -0.25], path="eager"),
+    "quick": dict(seeds=2, train=100, held=500, width=16, batch=10, steps=25, shares=[0.2, 0.8], exponents=[-0.75, -0.25], path="eager"),
     "full": dict(seeds=12, train=1000, held=10_000, width=64, batch=50, steps=1000, shares=[0.2, 0.8],
                  exponents=[-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5], path="eager"),
 }

@@ -28,8 +28,8 @@ OTHER_ORDER = 1000                                  # added to a seed: its weigh
 CATAPULT = 1e9                                      # a converged loss is so low that a harmless rise passes a thousand times it
 METRICS = ("train_loss", "train_metric", "valid_metric", "test_metric")
 SIZES = {
-    "quick": dict(lr=[0.08, 0.2, 0.5, 0.9], flr=[0.05, 0.2], seeds=3, train=500, held=500, steps=120, reach=14.4, fine=50,
-                  marks=4, patience=50, late=1, averages=[2, 4], converged=1.1, path="eager"),
+    "quick": dict(lr=[0.08, 0.2, 0.5, 0.9], flr=[0.05, 0.2], seeds=3, train=500, held=500, steps=80, reach=9.6, fine=30,
+                  marks=4, patience=30, late=1, averages=[2, 4], converged=1.3, path="eager"),
     "full": dict(lr=[0.01, 0.03, 0.06, *(10 ** np.arange(-0.9, 0.31, 0.1)).round(3).tolist()], flr=[0.05, 0.1, 0.2],
                  seeds=10, train=1000, held=4000, steps=2500, reach=500, fine=1000, marks=40, patience=4000, late=4,
                  averages=[5, 20], converged=1e-2, path="compiled"),
