@@ -61,7 +61,7 @@ export const TRAIN = {
       schedule: { constant: "一定", step: "ステップ減衰", exponential: "指数減衰", cosine: "コサイン", warmup: "ウォームアップ", "warmup-cosine": "ウォームアップ+コサイン" },
       task: { digits: "手書き数字", mnist1d: "MNIST-1D" },
     },
-    lossLog: "学習の損失（対数軸）", lossMean: "学習の損失（平均）", applied: "実際の学習率", rate: "学習率",
+    lossLog: "学習損失（対数軸）", lossMean: "学習損失（平均）", applied: "実際の学習率", rate: "学習率",
     trains: {
       idle: () => "「学習する」を押すと始まります。", waiting: () => "ほかの図が学習中です。順番を待っています。",
       loading: () => "準備中です。最初の一回は数秒かかります。",
