@@ -31,7 +31,7 @@ PLANS = {
 SIZES = {
     "quick": dict(seeds=3, arms=["none", "L2 1e-2", "dropout 0.5"], plans=["constant", "step"], rates=grid(-1.25, -0.25)[::2],
                   train=100, held=500, width=16, batch=20, steps=40),
-    "full": dict(seeds=10, arms=list(ARMS), plans=list(PLANS), rates=grid(-1.25, 0.5), train=500, held=2000, width=64, batch=30, steps=400),
+    "full": dict(seeds=40, arms=list(ARMS), plans=list(PLANS), rates=grid(-1.25, 0.5), train=500, held=2000, width=64, batch=30, steps=400),
 }
 
 
@@ -72,7 +72,7 @@ def chosen(size, valid, test):
 
 
 def run(mode):
-    """Train; `mode` "full": 10 seeds, 7 arms, 3 plans, "quick": 3 seeds, 3 arms, 2 plans, a small network."""
+    """Train; `mode` "full": 40 seeds, 7 arms, 3 plans, "quick": 3 seeds, 3 arms, 2 plans, a small network."""
     size = SIZES[mode]
     cells = [[trained(size, arm, plan) for plan in size["plans"]] for arm in size["arms"]]
     valid, test, rough = (np.array([[cell[k] for cell in row] for row in cells]) for k in range(3))
