@@ -76,7 +76,8 @@ def curves(size, found):
     ]
     steps = lr | {"step": [round((k + 0.5) * size["steps"] / PARTS_OF_A_RUN) for k in range(PARTS_OF_A_RUN)]}
     course = {"loss_curve": fixed(short(found["curve"].mean(axis=-1)), "nats", steps, "batch loss of the pre-training, mean over the pairs")}
-    return course | {name: per_seed(found[key], unit, axes, about) for name, key, unit, axes, about in rows}
+    every = course | {name: per_seed(found[key], unit, axes, about) for name, key, unit, axes, about in rows}
+    return every | {name: replace(every[name], values=None) for name in ("finetune_accuracy", "swa_accuracy")}    # forty pairs on two axes outgrow a result
 
 
 def short(values):

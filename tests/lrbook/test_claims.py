@@ -264,10 +264,7 @@ def test_ledger_lists_all_claims_and_the_map_all_sections(lang):
 
 
 def test_no_verdict_is_left_undecided_before_40_seeds():
-    """A claim may end undecided, at most a third of a document's, and only after 40 seeds.
-
-    A pair of E34 takes minutes of a processor; twenty of them are what its protocol asks for.
-    """
+    """A claim may end undecided, at most a third of a document's, and only after 40 seeds."""
     for document in DOCUMENTS:
         judged = [
             v for row, v in zip(ROWS, verdicts.all_verdicts().values(), strict=True) if row["document"] == document
@@ -277,4 +274,4 @@ def test_no_verdict_is_left_undecided_before_40_seeds():
         assert 3 * len(undecided) <= max(3, len(measured)), document
         for verdict in undecided:
             open_ones = [test for test in verdict.tests if test.verdict == verdicts.UNDECIDED]
-            assert all(test.measured.n >= (20 if test.rule.experiment == "E34" else 40) for test in open_ones)
+            assert all(test.measured.n >= 40 for test in open_ones)
