@@ -29,6 +29,8 @@ PAIRS, TOGETHER = 40, 2
 SEEN = 20           # pairs that raised the question of the decay: its answer comes from the others
 MARGIN = 0.02
 CHAOS = {"accuracy": 0.3, "nats": 6.0, "points": 60.0, "radians": 1.6, "share": 3.0, "share of pairs": 1.0, "decades": 4.0}    # above the threshold runs part with the processor
+SUMMED = ["angle", "angle_largest", "angle_averaged", "angle_moved", "barrier_largest", "barrier_averaged", "longer_accuracy", "repair_accuracy",
+          "feature_second", "feature_rest", "feature_second_finetuned", "feature_rest_finetuned", "feature_accuracy_finetuned_low"]    # every pair's curve of everything is more than a result may hold
 SETTINGS = {"folder": None, "jobs": 1}
 QUICK = dict(lr=RATES[[4, 8, 12, 14, 19]], flr=RATES[[2, 5, 8]], repair=RATES[11], train=128, held=1000, samples=200, steps=240, fine=60,
              every=5, checkpoints=(2, 5, 10), path="eager")
@@ -76,8 +78,7 @@ def curves(size, found):
     ]
     steps = lr | {"step": [round((k + 0.5) * size["steps"] / PARTS_OF_A_RUN) for k in range(PARTS_OF_A_RUN)]}
     course = {"loss_curve": fixed(short(found["curve"].mean(axis=-1)), "nats", steps, "batch loss of the pre-training, mean over the pairs")}
-    every = course | {name: per_seed(found[key], unit, axes, about) for name, key, unit, axes, about in rows}
-    return every | {name: replace(every[name], values=None) for name in ("finetune_accuracy", "swa_accuracy")}    # forty pairs on two axes outgrow a result
+    return course | {name: per_seed(found[key], unit, axes, about) for name, key, unit, axes, about in rows}
 
 
 def short(values):
@@ -210,6 +211,7 @@ def judged(size, found, timing):
     if timing:
         q["seconds_a_pair"] = per_seed(found["seconds"], "seconds", {}, "wall clock of one pair")
         q["lane_steps_per_second"] = per_seed(found["lane_steps"] / found["seconds"], "1/s", {}, "training steps of single networks a second, evaluations included")
+    q |= {name: replace(q[name], values=None) for name in SUMMED}
     return {name: one if one.band else replace(one, band=CHAOS.get(one.unit)) for name, one in q.items()}
 
 
