@@ -10,8 +10,8 @@ from pathlib import Path
 from ..sweep.jobs import send_along
 from .expression import evaluated
 
-READY = ("breast_cancer", "character_transformer", "convex_logistic", "digits", "double_well", "mnist1d", "mnist1d_sphere",
-         "quadratic", "sparse_logistic", "ticks")
+READY = ("breast_cancer", "character_transformer", "convex_logistic", "digits", "double_well", "mnist1d",
+         "mnist1d_sphere", "quadratic", "sparse_logistic", "ticks")
 
 
 def task(text):

@@ -252,12 +252,12 @@ def test_the_processors_flags_are_trusted_for_this_compilation_alone(monkeypatch
         raise RuntimeError("too old for this processor")
 
     seen = []
-    monkeypatch.setattr(config.cpp, "vec_isa_ok", None)
     monkeypatch.setattr(compile_fx, "compile_fx_inner", broken)
     monkeypatch.setattr(program, "PROGRAMS", {})
-    _, optimizer = drive("sgd", 2, path="fused")
-    assert optimizer.path_reason == "RuntimeError: too old for this processor"
-    assert [trusted for trusted, _ in seen] == [True] and config.cpp.vec_isa_ok is None
+    with config.patch({"cpp.vec_isa_ok": None}):                        # monkeypatch would leave the option deleted
+        _, optimizer = drive("sgd", 2, path="fused")
+        assert optimizer.path_reason == "RuntimeError: too old for this processor"
+        assert [trusted for trusted, _ in seen] == [True] and config.cpp.vec_isa_ok is None
     assert cpu_vec_isa.valid_vec_isa_list.cache_info().currsize == 0                # others look for themselves
 
 

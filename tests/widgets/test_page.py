@@ -72,6 +72,12 @@ def show(browser, tmp_path):
         assert [url for url in asked if not url.startswith("file:")] == []
 
 
+def has_rows(page, n):
+    """The table of numbers, which is filled once its summary has opened it."""
+    from playwright.sync_api import expect
+    expect(page.locator("table tbody tr")).to_have_count(n, timeout=30_000)
+
+
 def says(page, text, index=0):
     from playwright.sync_api import expect
     expect(page.locator(".lrw").nth(index).get_by_role("status")).to_contain_text(text, timeout=30_000)
@@ -100,7 +106,7 @@ def test_stride_reacts_to_every_control(show):
     label = page.locator("canvas").get_attribute("aria-label")
     assert re.search("20 steps of gradient descent", label) and "Verdict" in label
     page.locator("summary").click()
-    assert page.locator("table tbody tr").count() == 21
+    has_rows(page, 21)
 
 
 def test_the_slider_stops_at_the_limit_by_keyboard(show):
@@ -195,7 +201,7 @@ def test_the_edge_trains_in_the_page_and_its_rate_moves_in_mid_run(show):
 def test_the_regimes_are_walked_by_keyboard_and_picked_by_mouse(show):
     page = show([RegimeExplorer()], reduced_motion="reduce")
     page.wait_for_selector("[data-life=recorded]")
-    says(page, "Recorded over 20 pairs")
+    says(page, "Recorded over 40 pairs")
     slider, root, seen = page.get_by_role("slider", name="Pre-training rate"), page.locator(".lrw"), []
     slider.press("Home")
     assert root.get_attribute("data-regime") == "1"
@@ -237,7 +243,7 @@ def test_the_walk_crosses_a_hill_and_finds_flat_land(show):
     page.get_by_role("button", name="Run").click()
     assert page.locator(".lrw").get_attribute("data-status") == "done"
     page.locator("summary").click()
-    assert page.locator("table tbody tr").count() == 41
+    has_rows(page, 41)
 
 
 def test_the_ledger_follows_every_number(show):
@@ -252,7 +258,7 @@ def test_the_ledger_follows_every_number(show):
         says(page, words)
     assert "Measured" not in page.get_by_role("status").inner_text()
     page.locator("summary").click()
-    assert page.locator("table tbody tr").count() == 4
+    has_rows(page, 4)
 
 
 def lost(page):
@@ -287,7 +293,7 @@ def test_a_guess_uncovers_the_curves_and_the_shared_rate_is_found_by_keyboard_an
     page.mouse.up()
     assert slider.input_value() == slider.get_attribute("max") and lost(page) > found
     page.locator("summary").click()
-    assert page.locator("table tbody tr").count() == 5
+    has_rows(page, 5)
     page.get_by_role("combobox", name="What varies").select_option("data")
     says(page, "Only the curve for digits")
     page.get_by_role("button", name="Show without a guess").click()
@@ -305,7 +311,7 @@ def test_recorded_sweep_moves_its_threshold_with_the_target(show):
     page.get_by_role("combobox", name="Optimizer").select_option("momentum")
     says(page, "momentum 0.9")
     page.locator("summary").click()
-    assert page.locator("table tbody tr").count() == 41
+    has_rows(page, 41)
 
 
 def test_stored_rows_are_drawn_where_no_recording_can_be_loaded(show):
