@@ -40,12 +40,12 @@ UNIT = ("tests/lrlib", "tests/lrbook", "tests/widgets", "tests/book", "tests/ass
 PACKAGES = ("lrlib", "widgets/lrwidgets", "book/lrbook")
 STAGES = (
     Stage("setup", 60, ((*PYTEST, *TWO, "tests/setup"),), ("tests/setup",)),
-    Stage("unit", 240, ((*PYTEST, *TWO, *UNIT, "--doctest-modules", *PACKAGES),), (*UNIT, *PACKAGES),
+    Stage("unit", 260, ((*PYTEST, *TWO, *UNIT, "--doctest-modules", *PACKAGES),), (*UNIT, *PACKAGES),
           wants=("a C++ compiler", "Node", "a browser (Chromium)")),
     Stage("conformance", 120, ((*PYTEST, *TWO, "tests/conformance"),), ("tests/conformance",)),
     Stage("notebooks", 260, ((*PYTEST, *TWO, *NBVAL, "book/en", "book/ja"),),
           ("book/en", "book/ja", "tests/nbval_sanitize.cfg")),
-    Stage("experiments", 240, ((*PYTEST, *TWO, "tests/experiments"),), ("tests/experiments",)),
+    Stage("experiments", 220, ((*PYTEST, *TWO, "tests/experiments"),), ("tests/experiments",)),
     Stage("book", 80, (("-m", "lrbook.build", "en"), ("-m", "lrbook.build", "ja")), ("book/lrbook/build.py",)),
     Stage("pages", 240, ((*PYTEST, *TWO, "tests/pages"),), ("tests/pages",), needs=("a browser (Chromium)",)),
     Stage("lab", 80, ((*PYTEST, *TWO, "tests/lab"),), ("tests/lab",), needs=("a browser (Chromium)",)),
