@@ -30,6 +30,25 @@ def random_states(batches=None):
         restore()
 
 
+@contextmanager
+def one_thread():
+    """Let torch work in one thread, and in as many as before on leaving, however one leaves.
+
+    >>> before = torch.get_num_threads()
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    >>> torch.get_num_threads() == before
+    True
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def remembered(batches=None):
     """A function that puts back the random states of now, as `random_states` does on leaving, as often as it is called.
 

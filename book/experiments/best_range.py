@@ -34,9 +34,10 @@ def middle(lr, score):
     return np.mean(ends(lr, score))
 
 
-def decades(lr, score):
+def decades(lr, score, drop=NEAR):
     """Width of the range in decades; score [rate]."""
-    return np.diff(ends(lr, score))[0]
+    low, high = ends(lr, score, drop)
+    return high - low
 
 
 def over_arms(function, lr, scores):

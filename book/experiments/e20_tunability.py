@@ -9,6 +9,7 @@ numbers are of the test set. The options of SGD are compared in `importance`.
 
 import importance
 import numpy as np
+from best_range import decades
 from quantities import fixed, per_seed
 from tuning import grid, tuned
 
@@ -43,16 +44,7 @@ def default(method):
 
 def trials(mean, lr, near=NEAR):
     """Decades of rates with a mean within `near` of the best, and expected random trials from six decades."""
-    x, line = np.log10(lr), mean - (mean.max() - near)
-    best = int(line.argmax())
-    width = 0.0
-    for side in (range(best, 0, -1), range(best, len(x) - 1)):
-        for i in side:
-            j = i - 1 if side.step < 0 else i + 1
-            if line[j] < 0:
-                width += abs(x[j] - x[i]) * line[i] / (line[i] - line[j])
-                break
-            width += abs(x[j] - x[i])
+    width = decades(lr, mean, near)
     return width, PRIOR / max(width, 1e-3)
 
 

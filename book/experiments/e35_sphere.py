@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from best_range import bootstrapped
 from quantities import fixed, per_seed
-from regime_borders import bands, border, chosen, mean_over, places, resampled, widths
+from regime_borders import DRAWS, bands, border, chosen, mean_over, places, widths
 
 from lrbook.experiment import Experiment
 from lrlib import tasks
@@ -134,8 +135,8 @@ def run(mode):
     q |= contrasts(size, found["wide"], seen["wide"])
     for word, pair in (("architecture", ("wide", "narrow")), ("data", ("narrow", "noisy"))):
         shift, change = compared(size, *pair, seen)
-        q[f"threshold_shift_{word}"] = resampled(shift, size["seeds"], "decades", f"size of the shift of the threshold between the {pair[0]} and the {pair[1]} arm")
-        q[f"band_change_{word}"] = resampled(change(found), size["seeds"], "decades", f"size of the difference in the width of the best band between the {pair[0]} and the {pair[1]} arm")
+        q[f"threshold_shift_{word}"] = bootstrapped(shift, size["seeds"], "decades", {}, f"size of the shift of the threshold between the {pair[0]} and the {pair[1]} arm", draws=DRAWS)
+        q[f"band_change_{word}"] = bootstrapped(change(found), size["seeds"], "decades", {}, f"size of the difference in the width of the best band between the {pair[0]} and the {pair[1]} arm", draws=DRAWS)
     return {name: one if one.band else replace(one, band=CHAOS.get(one.unit)) for name, one in q.items()}
 
 

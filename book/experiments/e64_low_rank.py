@@ -7,8 +7,10 @@ begins anew. Every arm is tuned on the same grid of rates by validation accuracy
 """
 
 import numpy as np
+from best_range import best
 from quantities import fixed, per_seed
-from transfer import CHANCE, beside, best, repeated, scores, source, target
+from shifted import repeated
+from transfer import CHANCE, beside, scores, source, target
 from tuning import grid
 
 from lrbook.experiment import Experiment

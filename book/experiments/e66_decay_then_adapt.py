@@ -10,8 +10,10 @@ or by the accuracy after adapting ("re-tuned"); the rate of adapting always by t
 from dataclasses import dataclass
 
 import numpy as np
+from best_range import best
 from quantities import fixed, per_seed
-from transfer import CHANCE, beside, best, repeated, scores, source, target
+from shifted import repeated
+from transfer import CHANCE, beside, scores, source, target
 from tuning import grid
 
 from lrbook.experiment import Experiment

@@ -12,8 +12,9 @@ with what a random search of the same grid finds, whose mean over all draws is e
 from math import comb
 
 import numpy as np
+from best_range import bootstrapped
 from quantities import fixed, per_seed
-from regime_borders import resampled
+from regime_borders import DRAWS
 from tuning import curve
 
 from lrbook.experiment import Experiment
@@ -204,9 +205,9 @@ def against_random(valid, test, searched, trainings):
     return {
         "random_accuracy": per_seed(by_count, "accuracy", {"trainings": list(range(1, n + 1))}, "test accuracy at the rate picked by a random search of the grid, mean over its draws", band=0.3),
         "search_over_random": per_seed(searched - equal, "accuracy", {}, "test accuracy at the search's pick minus at that of a random search with as many trainings", band=0.2),
-        "random_trainings": resampled(needed, count, "trainings", "trainings with which a random search is as good as the search on average; those of the full grid where it never is", band=20.0),
-        "trainings_saved_over_random": resampled(lambda s: 1 - trainings[s].mean() / needed(s), count, "share of trainings", "trainings that the search and its candidates save of a random search that is as good on average", band=10.0),
-        "extra_over_random": resampled(lambda s: np.log10(trainings[s].mean() / needed(s)), count, "decades", "log10 of the trainings of the search and its candidates over those of a random search that is as good on average", band=2.0),
+        "random_trainings": bootstrapped(needed, count, "trainings", {}, "trainings with which a random search is as good as the search on average; those of the full grid where it never is", band=20.0, draws=DRAWS),
+        "trainings_saved_over_random": bootstrapped(lambda s: 1 - trainings[s].mean() / needed(s), count, "share of trainings", {}, "trainings that the search and its candidates save of a random search that is as good on average", band=10.0, draws=DRAWS),
+        "extra_over_random": bootstrapped(lambda s: np.log10(trainings[s].mean() / needed(s)), count, "decades", {}, "log10 of the trainings of the search and its candidates over those of a random search that is as good on average", band=2.0, draws=DRAWS),
     }
 
 

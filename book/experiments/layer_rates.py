@@ -1,12 +1,12 @@
 """SGD with a rate of its own for every layer, as an option of each lane, and a search for the best ones."""
 
 import numpy as np
+import transfer
 from shifted import repeated
 
 from lrlib.rules import Rule
 from lrlib.sweep import sweep
 
-CHANCE = 0.1
 TRIES = [-1, -0.5, 0.5, 1]      # decades
 
 
@@ -24,9 +24,7 @@ def layered(layers):
 
 def scores(record, rates):
     """Validation and test accuracy of a sweep, [2, rate, seed]; chance where a run diverged."""
-    gone = np.asarray(record.status) == "diverged"
-    found = [np.where(gone, CHANCE, np.nan_to_num(record.final(f"{part}_metric"), nan=CHANCE)) for part in ("valid", "test")]
-    return np.reshape(found, (2, rates, -1))
+    return np.stack(list(transfer.scores(record, (rates, -1)).values()))
 
 
 def trained(task, rates, seeds, steps, start=None):

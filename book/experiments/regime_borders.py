@@ -1,12 +1,14 @@
 """What E34 and E35 share: borders of the regimes as quantities, choices by validation, and the width of the best band."""
 
 import numpy as np
+from best_range import bootstrapped, decades
 
 from lrbook.experiment import Quantity
 
 NEAR = 2.5          # "just above the threshold": up to this many times the largest rate that converges
 FAR = 3            # "far above": from this many times on, as long as anything is learned
 WIDE = 7            # "far above, where a decay may still repair it": from FAR to this many times
+DRAWS = 1000        # of a bootstrap
 SLOW = 6            # "far below": up to this part of it
 
 
@@ -56,50 +58,18 @@ def mean_over(values, where):
     return np.where(count > 0, np.where(where, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
-def width(lr, score, drop=0.01):
-    """Decades around the best rate within which a score [rate] stays less than `drop` below its best.
-
-    Straight lines between the rates of the grid.
-    """
-    logs, goal = np.log10(lr), score.max() - drop
-    best = int(score.argmax())
-    ends = []
-    for side in (range(best, 0, -1), range(best, len(lr) - 1)):
-        step = -1 if side.step < 0 else 1
-        end = logs[0] if step < 0 else logs[-1]
-        for i in side:
-            if score[i + step] < goal:
-                end = logs[i] + (logs[i + step] - logs[i]) * (score[i] - goal) / (score[i] - score[i + step])
-                break
-        ends.append(end)
-    return ends[1] - ends[0]
-
-
-def resampled(statistic, n, unit, about, draws=1000, band=None):
-    """A statistic of all seeds with its bootstrap interval; `statistic` takes the indices of the seeds that count.
-
-    For what is no mean over seeds, as the width of the mean curve's band. The values kept are those without each
-    seed in turn.
-    """
-    rng, everyone = np.random.default_rng(0), np.arange(n)
-    spread = [statistic(rng.integers(n, size=n)) for _ in range(draws)]
-    without = np.array([statistic(np.delete(everyone, s)) for s in range(n)], dtype=float)
-    low, high = np.percentile(spread, [2.5, 97.5])
-    return Quantity(unit, {}, "bootstrap", np.array(float(statistic(everyone))), np.array(low), np.array(high), without, band, about)
-
-
 def widths(lr, score):
     """The width of the mean curve's band as a function of the seeds that count; `score` [rate, seed].
 
     A single seed's curve is too rough to have a band of its own.
     """
-    return lambda seeds: width(lr, score[:, seeds].mean(axis=1))
+    return lambda seeds: decades(lr, score[:, seeds].mean(axis=1))
 
 
 def bands(lr, score):
     """The width of the best band, and how far it stays below a factor of three."""
     n, wide = score.shape[1], widths(lr, score)
     return {
-        "band": resampled(wide, n, "decades", "width of the first rates that end within a point of the best, fine-tuned, on the mean curve"),
-        "narrower_than_threefold": resampled(lambda seeds: np.log10(3) - wide(seeds), n, "decades", "log10 of 3 minus the width of the best band"),
+        "band": bootstrapped(wide, n, "decades", {}, "width of the first rates that end within a point of the best, fine-tuned, on the mean curve", draws=DRAWS),
+        "narrower_than_threefold": bootstrapped(lambda seeds: np.log10(3) - wide(seeds), n, "decades", {}, "log10 of 3 minus the width of the best band", draws=DRAWS),
     }

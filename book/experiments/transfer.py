@@ -47,16 +47,6 @@ def scores(record, shape):
     return {part: np.nan_to_num(record.final(f"{part}_metric"), nan=CHANCE).reshape(shape) for part in ("valid", "test")}
 
 
-def repeated(weights, times):
-    """Weights {name: [L, …]}, the lanes so many times one after another."""
-    return {name: np.tile(v, (times, *[1] * (v.ndim - 1))) for name, v in weights.items()}
-
-
-def best(valid):
-    """Place of the rate with the highest mean validation accuracy, [rate, seed]."""
-    return int(valid.mean(axis=-1).argmax())
-
-
 def beside(rates, test, place, decades):
     """What a first rate so many decades away loses against the one at a place, [seed]; at the edge, the grid's last."""
     other = int(np.abs(np.log10(rates) - np.log10(rates[place]) - decades).argmin())

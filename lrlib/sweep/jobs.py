@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..arguments import whole
+from ..preserve import one_thread
 from ..record import Record
 from ..rules import RULES, Rule
 from .keep import Shelf
@@ -217,7 +218,7 @@ def _part(k, load, lr, seeds, lane_wise, title):
     from . import sweep
 
     try:
-        with _ALONE, _one_thread():
+        with _ALONE, one_thread():
             settings = _unpacked(load)
             with _known(settings["rule"]):
                 return k, sweep(lr=lr, seeds=seeds, **lane_wise, **settings)
@@ -233,16 +234,6 @@ def _unpacked(load):
                           "its folder on PYTHONPATH, or send it along with cloudpickle.register_pickle_by_value("
                           "module)") from error
     return {**settings, "rule": _restored(settings["rule"])}
-
-
-@contextlib.contextmanager
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _portable(rule):

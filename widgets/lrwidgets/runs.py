@@ -4,7 +4,6 @@
 """
 from __future__ import annotations
 
-import contextlib
 import threading
 
 TASKS = ("digits", "mnist1d")
@@ -51,28 +50,14 @@ def options(optimizer: str, momentum: float) -> dict:
     return {"momentum": momentum} if optimizer in WITH_MOMENTUM else {}
 
 
-@contextlib.contextmanager
 def one_thread():
-    """Let torch work in one thread, and in as many as before afterwards.
+    """`lrlib.preserve.one_thread`, imported when a run begins.
 
     The networks here are tiny: a second thread wins nothing, and where the page and the kernel share two cores the two wait for
     each other, which cost forty times the processor's work for a step.
-
-    >>> import torch
-    >>> before = torch.get_num_threads()
-    >>> with one_thread():
-    ...     torch.get_num_threads()
-    1
-    >>> torch.get_num_threads() == before
-    True
     """
-    import torch
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    from lrlib import preserve
+    return preserve.one_thread()
 
 
 def warm_up(then) -> None:
