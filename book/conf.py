@@ -1,4 +1,5 @@
 """Sphinx configuration of both editions; `BOOK_LANG` says which (`python -m lrbook.build` sets it)."""
+
 import os
 import pathlib
 import sys
@@ -14,15 +15,29 @@ if LANG not in ("en", "ja"):
     raise ValueError(f"BOOK_LANG is {LANG!r}; allowed are 'en' and 'ja'")
 OTHER = {"en": ("ja", "日本語"), "ja": ("en", "English")}[LANG]
 WORDS = {
-    "en": {"title": "The Learning Rate", "subtitle": "an interactive textbook",
-           "footer": 'Text and figures: <a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>. Code: MIT.',
-           "about": "How the learning rate shapes training: chapters, experiments and controls to move."},
-    "ja": {"title": "学習率", "subtitle": "動かして学ぶ教科書",
-           "footer": '本文と図：<a href="https://creativecommons.org/licenses/by/4.0/deed.ja">CC BY 4.0</a>。コード：MIT。',
-           "about": "学習率は学習をどう変えるのか。本文と実験、動かせる図で確かめます。"},
+    "en": {
+        "title": "The Learning Rate",
+        "subtitle": "an interactive textbook",
+        "footer": 'Text and figures: <a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>. Code: MIT.',
+        "about": "How the learning rate shapes training: chapters, experiments and controls to move.",
+    },
+    "ja": {
+        "title": "学習率",
+        "subtitle": "動かして学ぶ教科書",
+        "footer": '本文と図：<a href="https://creativecommons.org/licenses/by/4.0/deed.ja">CC BY 4.0</a>。コード：MIT。',
+        "about": "学習率は学習をどう変えるのか。本文と実験、動かせる図で確かめます。",
+    },
 }[LANG]
-CAPTIONS = {"ja": {"Start here": "はじめに", "The accelerator pedal": "アクセルペダル", "Where large rates lead": "大きな学習率の行き先", "Practice": "実践",
-                   "Reference": "資料", "The library": "ライブラリ"}}
+CAPTIONS = {
+    "ja": {
+        "Start here": "はじめに",
+        "The accelerator pedal": "アクセルペダル",
+        "Where large rates lead": "大きな学習率の行き先",
+        "Practice": "実践",
+        "Reference": "資料",
+        "The library": "ライブラリ",
+    }
+}
 
 
 def language_toc():
@@ -32,9 +47,14 @@ def language_toc():
 
     def walk(node):
         if isinstance(node, dict):
-            return {key: CAPTIONS[LANG][value] if key == "caption"
-                    else value.replace("book/en/", f"book/{LANG}/") if key in ("file", "root")
-                    else walk(value) for key, value in node.items()}
+            return {
+                key: CAPTIONS[LANG][value]
+                if key == "caption"
+                else value.replace("book/en/", f"book/{LANG}/")
+                if key in ("file", "root")
+                else walk(value)
+                for key, value in node.items()
+            }
         return [walk(item) for item in node] if isinstance(node, list) else node
 
     path = ROOT / "_build" / f"_toc.{LANG}.yml"
@@ -50,15 +70,40 @@ copyright = "2026"
 html_title = f"{WORDS['title']}{': ' if LANG == 'en' else '——'}{WORDS['subtitle']}"
 language = LANG
 extensions = [
-    "myst_nb", "sphinx_external_toc", "sphinx_design", "sphinx_copybutton", "sphinx_togglebutton",
-    "sphinx_exercise", "sphinx_proof", "sphinxcontrib.bibtex",
-    "lrbook.sphinx_pages", "lrbook.sphinx_figures", "lrbook.sphinx_ledger", "lrbook.sphinx_facts", "lrbook.sphinx_api",
+    "myst_nb",
+    "sphinx_external_toc",
+    "sphinx_design",
+    "sphinx_copybutton",
+    "sphinx_togglebutton",
+    "sphinx_exercise",
+    "sphinx_proof",
+    "sphinxcontrib.bibtex",
+    "lrbook.sphinx_pages",
+    "lrbook.sphinx_figures",
+    "lrbook.sphinx_ledger",
+    "lrbook.sphinx_facts",
+    "lrbook.sphinx_api",
     "lrbook.search_ja",
 ]
 exclude_patterns = [
-    ".*", "**/.*", "_build", "tests", "lrlib", "widgets", "node_modules", "my-notebooks", "*.md", "docs",
-    "book/edit", "book/assignments/**/student", "book/experiments", "book/results", "book/lrbook",
-    "**/*.py", f"book/{OTHER[0]}", f"book/assignments/{OTHER[0]}",
+    ".*",
+    "**/.*",
+    "_build",
+    "tests",
+    "lrlib",
+    "widgets",
+    "node_modules",
+    "my-notebooks",
+    "*.md",
+    "docs",
+    "book/edit",
+    "book/assignments/**/student",
+    "book/experiments",
+    "book/results",
+    "book/lrbook",
+    "**/*.py",
+    f"book/{OTHER[0]}",
+    f"book/assignments/{OTHER[0]}",
 ]
 external_toc_path = language_toc()
 external_toc_exclude_missing = True
@@ -78,8 +123,16 @@ if LANG == "ja":
     togglebutton_hint, togglebutton_hint_hide = "開く", "閉じる"
 else:
     nb_code_prompt_show, nb_code_prompt_hide = "Show the code", "Hide the code"
-myst_enable_extensions = ["amsmath", "attrs_inline", "attrs_block", "colon_fence", "deflist", "dollarmath",
-                          "substitution", "tasklist"]
+myst_enable_extensions = [
+    "amsmath",
+    "attrs_inline",
+    "attrs_block",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+    "substitution",
+    "tasklist",
+]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 myst_links_external_new_tab = False
@@ -105,9 +158,12 @@ mathjax_path = "vendor/mathjax/tex-chtml.js"
 mathjax4_config = {
     "loader": {"paths": {"fonts": "[mathjax]/../@mathjax"}},
     "output": {"fontPath": "[fonts]/%%FONT%%-font"},
-    "options": {"enableSpeech": False, "enableBraille": False, "enableExplorer": False,
-                "menuOptions": {"settings": {"speech": False, "braille": False,
-                                             "assistiveMml": True}}},
+    "options": {
+        "enableSpeech": False,
+        "enableBraille": False,
+        "enableExplorer": False,
+        "menuOptions": {"settings": {"speech": False, "braille": False, "assistiveMml": True}},
+    },
 }
 
 KIT = ROOT / "widgets" / "lrwidgets" / "static"
@@ -129,8 +185,19 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"**": ["navbar-logo.html", "lang-switch.html", "search-button-field.html", "sbt-sidebar-nav.html",
-                        "index-link.html"]}
-html_context = {"other_lang": OTHER[0], "other_lang_name": OTHER[1], "this_lang": LANG, "default_mode": "auto",
-                "about": WORDS["about"]}
-
+html_sidebars = {
+    "**": [
+        "navbar-logo.html",
+        "lang-switch.html",
+        "search-button-field.html",
+        "sbt-sidebar-nav.html",
+        "index-link.html",
+    ]
+}
+html_context = {
+    "other_lang": OTHER[0],
+    "other_lang_name": OTHER[1],
+    "this_lang": LANG,
+    "default_mode": "auto",
+    "about": WORDS["about"],
+}

@@ -2,6 +2,7 @@
 
 nbval by itself compares no PNG and lets a cell without execution count pass.
 """
+
 import base64
 import io
 
@@ -9,8 +10,8 @@ import numpy as np
 from nbval.plugin import IPyNbCell
 from PIL import Image
 
-TOLERANCE = 2.0          # root mean square over a whole picture, of 255
-TILE, TILE_TOLERANCE = 16, 24.0     # and over any 16 × 16 tile: a line that moved
+TOLERANCE = 2.0  # root mean square over a whole picture, of 255
+TILE, TILE_TOLERANCE = 16, 24.0  # and over any 16 × 16 tile: a line that moved
 
 
 def pictures(outputs):
@@ -28,7 +29,7 @@ def tile_difference(a, b):
     square = np.mean((a - b) ** 2, axis=2)
     rows, columns = (-(-size // TILE) * TILE for size in square.shape)
     padded = np.zeros((rows, columns))
-    padded[:square.shape[0], :square.shape[1]] = square
+    padded[: square.shape[0], : square.shape[1]] = square
     tiles = padded.reshape(rows // TILE, TILE, columns // TILE, TILE).mean(axis=(1, 3))
     return float(np.sqrt(tiles.max()))
 
@@ -39,8 +40,10 @@ def picture_problem(number, new, stored):
         return f"picture {number}: stored {stored.shape}, computed {new.shape}"
     whole, tile = float(np.sqrt(np.mean((new - stored) ** 2))), tile_difference(new, stored)
     if whole > TOLERANCE or tile > TILE_TOLERANCE:
-        return (f"picture {number}: differs by {whole:.2f} over all (allowed {TOLERANCE}), "
-                f"{tile:.1f} in one tile (allowed {TILE_TOLERANCE})")
+        return (
+            f"picture {number}: differs by {whole:.2f} over all (allowed {TOLERANCE}), "
+            f"{tile:.1f} in one tile (allowed {TILE_TOLERANCE})"
+        )
     return None
 
 
@@ -54,6 +57,7 @@ def pictures_problem(test, reference):
 
 def comparing_pictures(original):
     """nbval's comparison, and then ours of the pictures."""
+
     def compare_outputs(self, test, ref, skip_compare=None):
         if not original(self, test, ref, skip_compare):
             return False
@@ -61,16 +65,19 @@ def comparing_pictures(original):
         if problem:
             self.comparison_traceback.append(problem)
         return problem is None
+
     compare_outputs.compares_pictures = True
     return compare_outputs
 
 
 def refusing_unrun_cells(original):
     """Run a cell only if the stored notebook has run it."""
+
     def runtest(self):
         if not self.options["skip"] and self.cell.execution_count is None:
             self.raise_cell_error("this cell was never run: write the notebook with `run.py notebooks`", "")
         return original(self)
+
     runtest.refuses_unrun = True
     return runtest
 

@@ -133,11 +133,12 @@ def plans_of(plans, steps):
     {'momentum': array([1., 2.])}
     """
     if plans is not None and not isinstance(plans, dict):
-        raise TypeError(f"plans must map options to plans, as {{\"momentum\": plan}}; got {plans!r}")
+        raise TypeError(f'plans must map options to plans, as {{"momentum": plan}}; got {plans!r}')
     for name, plan in (plans or {}).items():
         if name == "lr" or plan is None or not callable(plan):
-            raise ValueError(f"plans[{name!r}] must be a plan of an option (that of lr is the argument plan); "
-                             f"got {plan!r}")
+            raise ValueError(
+                f"plans[{name!r}] must be a plan of an option (that of lr is the argument plan); got {plan!r}"
+            )
     return {name: factors_of(plan, steps) for name, plan in (plans or {}).items()}
 
 

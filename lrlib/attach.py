@@ -74,8 +74,10 @@ def _check_option(optimizer, option):
         allowed = ", ".join(name for name in own if name != "lr") or "no other"
         raise ValueError(f"{option!r} cannot follow a plan in {type(optimizer).__name__}, which has {allowed}")
     if all(groups.held(group, option) == 0 for group in optimizer.param_groups):
-        raise ValueError(f"{option} is 0 in every group, so a plan, a factor of it, changes nothing; "
-                         f"make the optimizer with its largest {option}")  # fmt: skip
+        raise ValueError(
+            f"{option} is 0 in every group, so a plan, a factor of it, changes nothing; "
+            f"make the optimizer with its largest {option}"
+        )
 
 
 class _Track:

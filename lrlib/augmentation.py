@@ -138,7 +138,7 @@ class Images:
 def _shifted(images, down, right, fill):
     """images [n, c, h, w] moved by ``down`` and ``right`` [n, 1] pixels."""
     n, channels, height, width = images.shape
-    i, j = torch.arange(height) - down, torch.arange(width) - right                  # [n, h], [n, w]
+    i, j = torch.arange(height) - down, torch.arange(width) - right  # [n, h], [n, w]
     outside = (((i < 0) | (i >= height))[:, :, None] | ((j < 0) | (j >= width))[:, None]).to(images.device)
     source = i.clamp(0, height - 1)[:, :, None] * width + j.clamp(0, width - 1)[:, None]
     source = source.view(n, 1, -1).expand(n, channels, -1).to(images.device)

@@ -148,16 +148,21 @@ class Average:
 
     def state_dict(self):
         """What `load_state_dict` needs to go on: kind, counters, and copies of the tensors."""
-        return {"kind": type(self).__name__, "count": self.count, "steps": self.steps,
-                "tensors": copy.deepcopy(self._held()),
-                "dtypes": dict(self._dtypes) if self.count else {}}  # fmt: skip
+        return {
+            "kind": type(self).__name__,
+            "count": self.count,
+            "steps": self.steps,
+            "tensors": copy.deepcopy(self._held()),
+            "dtypes": dict(self._dtypes) if self.count else {},
+        }
 
     def load_state_dict(self, state):
         """Go on from a `state_dict`; raises ``ValueError`` for one of another kind of average, changing nothing."""
         kind = state.get("kind") if isinstance(state, dict) else state
         if kind != type(self).__name__ or not _STATE <= set(state):
-            raise ValueError(f"state must be that of {type(self).__name__}, with {', '.join(sorted(_STATE))}; "
-                             f"got {kind!r}")
+            raise ValueError(
+                f"state must be that of {type(self).__name__}, with {', '.join(sorted(_STATE))}; got {kind!r}"
+            )
         self.count, self.steps, self._dtypes = state["count"], state["steps"], dict(state["dtypes"])
         self._hold(copy.deepcopy(state["tensors"]))
 
@@ -288,8 +293,12 @@ class LAWA(Average):
 
     def _mean(self):
         latest = self._latest[-1]
-        return {name: _mean([_wide(values[name]).to(new.device) for values in self._latest])
-                if _continuous(new) else new.clone() for name, new in latest.items()}  # fmt: skip
+        return {
+            name: _mean([_wide(values[name]).to(new.device) for values in self._latest])
+            if _continuous(new)
+            else new.clone()
+            for name, new in latest.items()
+        }
 
     def _fresh(self):
         return LAWA(self.k, self.buffers)
@@ -322,8 +331,10 @@ def _tensors(source, buffers):
     if isinstance(source, (list, tuple)):
         source = {str(place): value for place, value in enumerate(source)}
     if not isinstance(source, dict) or not source:
-        raise TypeError("source must be a module, a Record, a dict name → tensor or a list of tensors, not empty; "
-                        f"got {type(source).__name__}")  # fmt: skip
+        raise TypeError(
+            "source must be a module, a Record, a dict name → tensor or a list of tensors, not empty; "
+            f"got {type(source).__name__}"
+        )
     return {name: torch.as_tensor(value).detach() for name, value in source.items()}
 
 
@@ -338,8 +349,10 @@ def _check_like(known, tensors):
     wanted, given = ({n: tuple(t.shape) for n, t in named.items()} for named in (known, tensors))
     if wanted != given:
         name = next(n for n in [*wanted, *given] if wanted.get(n) != given.get(n))
-        raise ValueError(f"weights must be those averaged so far: {name!r} had shape {wanted.get(name, 'none')}, now "
-                         f"{given.get(name, 'none')}")
+        raise ValueError(
+            f"weights must be those averaged so far: {name!r} had shape {wanted.get(name, 'none')}, now "
+            f"{given.get(name, 'none')}"
+        )
 
 
 @torch.no_grad()

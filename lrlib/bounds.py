@@ -11,7 +11,7 @@ import numpy as np
 
 from .arguments import factors_of, number, whole
 
-NEGLIGIBLE = 1e-12          # of the largest rate: steps so short count as none
+NEGLIGIBLE = 1e-12  # of the largest rate: steps so short count as none
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ def last_iterate_bound(plan, steps=None, distance=1.0, gradient=1.0):
         eta, square = eta[kept], (eta[kept] * lengths[kept]) ** 2
         tail, tail_square = np.cumsum(eta[::-1])[::-1], np.cumsum(square[::-1])[::-1]
     if not np.isfinite(tail[0]) or not 0 < tail_square[-1] <= tail_square[0] < np.inf:
-        raise ValueError(f"plan times gradient: rates from {eta.min():g} to {eta.max():g} have squares beyond a "
-                         "float's range")
+        raise ValueError(
+            f"plan times gradient: rates from {eta.min():g} to {eta.max():g} have squares beyond a float's range"
+        )
     last = 0.5 * np.sum(eta[:-1] / tail[1:] * tail_square[:-1] / tail[:-1])
     return LastIterateBound(float(0.5 * distance**2 / tail[0]), float(0.5 * tail_square[0] / tail[0]), float(last))
 

@@ -48,6 +48,8 @@ def load(path, signature):
         raise ValueError(f"checkpoint {str(path)!r} is not a checkpoint of lrlib.fit: {error}") from error
     for name in signature:
         if stored.get(name) != signature[name]:
-            raise ValueError(f"checkpoint {str(path)!r} belongs to another run: its {name} is {stored.get(name)!r}, "
-                             f"not {signature[name]!r}; give another path or remove the file")
+            raise ValueError(
+                f"checkpoint {str(path)!r} belongs to another run: its {name} is {stored.get(name)!r}, "
+                f"not {signature[name]!r}; give another path or remove the file"
+            )
     return content["state"]

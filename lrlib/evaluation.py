@@ -10,7 +10,7 @@ from .arguments import whole
 from .start import given, is_record
 from .streams import initial_model
 
-CELLS = 2**24               # numbers that one piece of an evaluation may hold in its layers' outputs
+CELLS = 2**24  # numbers that one piece of an evaluation may hold in its layers' outputs
 
 
 def evaluation_steps(evaluate, steps):
@@ -139,9 +139,15 @@ def evaluate_weights(task, parameters, buffers=None, sets=None, seeds=0, device=
     dtype = torch.float64 if any(v.dtype == np.float64 for v in arrays.values()) else torch.float32
     models = {s: initial_model(task, s, dtype, device) for s in dict.fromkeys(seeds)}
     model = models[seeds[0]]
-    stacked = [{n: torch.stack([dict(named(models[s]))[n].detach() for s in seeds]) if n not in arrays
-                else torch.as_tensor(arrays[n]).to(v) for n, v in named(model)}
-               for named in (torch.nn.Module.named_parameters, torch.nn.Module.named_buffers)]
+    stacked = [
+        {
+            n: torch.stack([dict(named(models[s]))[n].detach() for s in seeds])
+            if n not in arrays
+            else torch.as_tensor(arrays[n]).to(v)
+            for n, v in named(model)
+        }
+        for named in (torch.nn.Module.named_parameters, torch.nn.Module.named_buffers)
+    ]
     return evaluate_lanes(task, model, *stacked, _groups(task, sets, seeds, dtype, device))
 
 
@@ -149,12 +155,15 @@ def _weights(task, parameters, buffers, seeds):
     """Given weights as checked arrays [L, …], and the seed of each lane."""
     kept = is_record(parameters)
     if not (kept or isinstance(parameters, dict)) or not isinstance(buffers, (dict, type(None))):
-        raise TypeError("parameters must be a Record or a dict of arrays by name, and buffers such a dict or None; "
-                        f"got {type(parameters).__name__} and {type(buffers).__name__}")
+        raise TypeError(
+            "parameters must be a Record or a dict of arrays by name, and buffers such a dict or None; "
+            f"got {type(parameters).__name__} and {type(buffers).__name__}"
+        )
     first = parameters.parameters if kept else parameters
     count = len(next(iter(first.values()), ()))
-    seeds = [whole("seeds", s, 0)
-             for s in (np.full(count, seeds) if np.ndim(seeds) == 0 else np.asarray(seeds)).tolist()]
+    seeds = [
+        whole("seeds", s, 0) for s in (np.full(count, seeds) if np.ndim(seeds) == 0 else np.asarray(seeds)).tolist()
+    ]
     if not count or len(seeds) != count:
         raise ValueError(f"parameters and seeds must have the same lanes, at least one; got {count} and {len(seeds)}")
     both = {**(parameters.buffers if kept else {}), **(buffers or {}), **first}

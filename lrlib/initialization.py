@@ -76,9 +76,11 @@ def _layers(model):
     if any(nn.parameter.is_lazy(m.weight) or not m.weight.numel() for m in layers):
         raise ValueError("model: a layer has no weights yet; run one batch through a lazy module first")
     if any("weight" not in m._parameters for m in layers):
-        raise ValueError("model: the weight of a layer is computed from other parameters (weight or spectral norm, "
-                         "pruning), so "
-                         "a value given to it would be lost; initialise first, then parametrise")  # fmt: skip
+        raise ValueError(
+            "model: the weight of a layer is computed from other parameters (weight or spectral norm, "
+            "pruning), so "
+            "a value given to it would be lost; initialise first, then parametrise"
+        )
     return layers
 
 
@@ -91,8 +93,9 @@ def _source(seed, generator):
 def _shape(weight):
     """The shape of a weight [out, in, …]; an error for anything else."""
     if not isinstance(weight, torch.Tensor) or not weight.is_floating_point():
-        raise TypeError("weight must be a floating-point tensor; got "
-                        f"{getattr(weight, 'dtype', type(weight).__name__)}")
+        raise TypeError(
+            f"weight must be a floating-point tensor; got {getattr(weight, 'dtype', type(weight).__name__)}"
+        )
     if weight.ndim < 2 or not weight.numel():
         raise ValueError(f"weight must be [out, in, …], not empty; got shape {tuple(weight.shape)}")
     return weight.shape
@@ -303,8 +306,10 @@ def _each(function):
 def _by_information(layers, generator, *, x, y, bins=10, floor=1e-3, placebo=False):
     first = layers[0].weight
     if first.ndim != 2 or first.shape[1] != np.shape(x)[-1]:
-        raise ValueError(f"x must have the {first.shape[1]} inputs of the first layer, which must be linear; "
-                         f"got {np.shape(x)[-1]} inputs, weight {tuple(first.shape)}")  # fmt: skip
+        raise ValueError(
+            f"x must have the {first.shape[1]} inputs of the first layer, which must be linear; "
+            f"got {np.shape(x)[-1]} inputs, weight {tuple(first.shape)}"
+        )
     weights = relevance(x, y, bins, floor)
     drawn = [he(layer.weight, generator) for layer in layers]
     if placebo:
@@ -313,5 +318,9 @@ def _by_information(layers, generator, *, x, y, bins=10, floor=1e-3, placebo=Fal
     return drawn
 
 
-KINDS = {"xavier": _each(xavier), "he": _each(he), "orthogonal": _each(orthogonal),
-         "mutual_information": _by_information}
+KINDS = {
+    "xavier": _each(xavier),
+    "he": _each(he),
+    "orthogonal": _each(orthogonal),
+    "mutual_information": _by_information,
+}

@@ -15,8 +15,10 @@ def table(rows):
     widths = [max(map(_cells, column)) for column in zip(*rows)]
     words = not rows[-1][0][:1].isdigit()
     lines = ([" " * (width - _cells(text)) + text for text, width in zip(row, widths)] for row in rows)
-    return "\n".join("  ".join([row[0] + " " * (widths[0] - _cells(row[0])), *line[1:]] if words else line).rstrip()
-                     for row, line in zip(rows, lines))
+    return "\n".join(
+        "  ".join([row[0] + " " * (widths[0] - _cells(row[0])), *line[1:]] if words else line).rstrip()
+        for row, line in zip(rows, lines)
+    )
 
 
 def _cells(text):

@@ -115,8 +115,11 @@ def _remember_model(model, optimizer):
     parameters = {id(p): p for p in model.parameters()}
     parameters |= {id(p): p for group in optimizer.param_groups for p in group["params"]}
     saved = [(p, p.detach().clone(), p.grad) for p in parameters.values()]
-    buffers = [(module, name, b, None if b is None else b.clone())
-               for module in model.modules() for name, b in module._buffers.items()]  # fmt: skip
+    buffers = [
+        (module, name, b, None if b is None else b.clone())
+        for module in model.modules()
+        for name, b in module._buffers.items()
+    ]
     modes = [(module, module.training) for module in model.modules()]
     for p in parameters.values():
         p.grad = None  # the user's gradients wait aside: nothing is added to them

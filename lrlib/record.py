@@ -74,12 +74,12 @@ class Record:
     @property
     def rates(self):
         """The different base rates in order, [lr]."""
-        return self.lr0[::len(self.seeds)]
+        return self.lr0[:: len(self.seeds)]
 
     @property
     def seeds(self):
         """The different seeds in order, [seeds]."""
-        return self.seed[:len(self.seed) // self._runs]
+        return self.seed[: len(self.seed) // self._runs]
 
     @property
     def _runs(self):
@@ -153,14 +153,23 @@ class Record:
         steps = sorted(self.snapshots if steps is None else steps)
         missing = [k for k in steps if k not in self.snapshots]
         if missing or not steps:
-            raise ValueError(f"steps must name snapshots of this record, which has {list(self.snapshots) or 'none'}; "
-                             f"got {steps}")
+            raise ValueError(
+                f"steps must name snapshots of this record, which has {list(self.snapshots) or 'none'}; got {steps}"
+            )
         kept = [self.snapshots[k]["parameters"] for k in steps]
         mean = {n: np.mean([k[n] for k in kept], axis=0, dtype=np.float64).astype(v.dtype) for n, v in kept[0].items()}
         none = {name: getattr(self, name)[:, :0] for name in ("loss", "lr")}
-        return dataclasses.replace(self, **none, step=self.step[:0], parameters=mean, evaluations={}, options={},
-                                   buffers=self.snapshots[steps[-1]]["buffers"], snapshots={},
-                                   path_reason=f"mean of the weights after {', '.join(map(str, steps))} updates")
+        return dataclasses.replace(
+            self,
+            **none,
+            step=self.step[:0],
+            parameters=mean,
+            evaluations={},
+            options={},
+            buffers=self.snapshots[steps[-1]]["buffers"],
+            snapshots={},
+            path_reason=f"mean of the weights after {', '.join(map(str, steps))} updates",
+        )
 
     def save(self, path):
         """Write everything to one ``.npz`` file with a JSON header; the file appears in one piece.
@@ -191,12 +200,14 @@ class Record:
         with open(path, "rb") as file:
             try:
                 parts, header, snapshots = _read(file)
-            except Exception as error:             # what is broken in a file may raise anything in those who read it
+            except Exception as error:  # what is broken in a file may raise anything in those who read it
                 raise ValueError(f"{wanted}, which cannot be read: {error}") from error
         if not isinstance(header, dict) or header.pop("schema", None) != SCHEMA:
             raise ValueError(wanted)
-        groups = {group: {key.partition("/")[2]: value for key, value in parts.items()
-                          if key.startswith(f"{group}/")} for group in GROUPS}
+        groups = {
+            group: {key.partition("/")[2]: value for key, value in parts.items() if key.startswith(f"{group}/")}
+            for group in GROUPS
+        }
         missing = [name for name in ARRAYS if name not in parts]
         unknown = set(header) - {f.name for f in fields(cls)}
         if missing or unknown:
@@ -213,8 +224,10 @@ class Record:
     def __repr__(self):
         counts = [f"{int((self.status == s).sum())} {s}" for s in STATUSES if (self.status == s).any()]
         last = int(self.step[-1]) + 1 if len(self.step) else 0
-        return (f"<record of {self.task}, {self.optimizer}: {self._runs} rates × {len(self.seeds)} seeds, "
-                f"{last} steps; {', '.join(counts)}; {self.path}>")
+        return (
+            f"<record of {self.task}, {self.optimizer}: {self._runs} rates × {len(self.seeds)} seeds, "
+            f"{last} steps; {', '.join(counts)}; {self.path}>"
+        )
 
 
 def _read(file):
@@ -245,7 +258,7 @@ def write_atomically(path, write):
     """Call ``write(file)`` on a file beside ``path`` and rename it to ``path``: readers see the old or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")     # not of tempfile, whose files only the owner may read
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")  # not of tempfile, whose files only the owner may read
     try:
         with open(temporary, "xb") as file:
             write(file)
@@ -302,8 +315,9 @@ def check_applied(applied, planned, dtype=torch.float64, name="lr"):
     if wrong.any():
         at = tuple(np.argwhere(wrong)[np.argwhere(wrong)[:, 1].argmin()])
         what = "rate" if name == "lr" else name
-        raise RuntimeError(f"the applied {what} differs from the plan at step {at[1]}: {applied[at]:.6g} "
-                           f"instead of {planned[at]:.6g}")
+        raise RuntimeError(
+            f"the applied {what} differs from the plan at step {at[1]}: {applied[at]:.6g} instead of {planned[at]:.6g}"
+        )
 
 
 def kept(length, limit=LIMIT):
@@ -361,16 +375,29 @@ def versions():
     >>> sorted(versions())
     ['machine', 'numpy', 'python', 'system', 'threads', 'torch']
     """
-    return {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version(),
-            "system": platform.system(), "machine": platform.machine(), "threads": torch.get_num_threads()}
+    return {
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def example():
     """Return a small made-up record: two rates, two seeds, three steps; the larger rate diverged."""
     nan = np.nan
     loss = np.array([[1, 0.5, 0.1], [1, 0.6, 0.3], [1, 900, nan], [1, 800, nan]])
-    return Record(np.array([0.1, 0.1, 1, 1]), np.array([0, 1, 0, 1]),
-                  np.array(["finished", "finished", "diverged", "diverged"]), np.arange(3), loss,
-                  np.where(np.isnan(loss) | (loss > 100), nan, np.array([0.1, 0.1, 1, 1])[:, None]),
-                  {"step": np.array([3]), "train_loss": np.array([[0.1], [0.3], [nan], [nan]])},
-                  path="eager", task="quadratic", optimizer="sgd")
+    return Record(
+        np.array([0.1, 0.1, 1, 1]),
+        np.array([0, 1, 0, 1]),
+        np.array(["finished", "finished", "diverged", "diverged"]),
+        np.arange(3),
+        loss,
+        np.where(np.isnan(loss) | (loss > 100), nan, np.array([0.1, 0.1, 1, 1])[:, None]),
+        {"step": np.array([3]), "train_loss": np.array([[0.1], [0.3], [nan], [nan]])},
+        path="eager",
+        task="quadratic",
+        optimizer="sgd",
+    )

@@ -122,8 +122,18 @@ class Borders:
         return f"{table(rows)}\n\n{table(grid)}"
 
 
-def borders(lr, pretrain_loss, untrained_loss, *, tail_loss=None, finetuned=None, barrier=None, converged=1e-2,
-            margin=0.01, connected=2.0):  # fmt: skip
+def borders(
+    lr,
+    pretrain_loss,
+    untrained_loss,
+    *,
+    tail_loss=None,
+    finetuned=None,
+    barrier=None,
+    converged=1e-2,
+    margin=0.01,
+    connected=2.0,
+):
     r"""Borders of the regimes 1, 2A, 2B and 3 on a grid of rates, for each seed.
 
     Rate by rate: 3 where the mean loss of the last tenth of the run is not below the untrained loss, or the run
@@ -165,8 +175,10 @@ def borders(lr, pretrain_loss, untrained_loss, *, tail_loss=None, finetuned=None
 
     Source: Kodryan et al. (2022) for the three regimes, Sadrtdinov et al. (2024) for the two halves of the second.
     """
-    limits = {name: number(name, value) for name, value in
-              {"converged": converged, "margin": margin, "connected": connected}.items()}  # fmt: skip
+    limits = {
+        name: number(name, value)
+        for name, value in {"converged": converged, "margin": margin, "connected": connected}.items()
+    }
     lr = _rates(lr)
     loss = _array("pretrain_loss", pretrain_loss, (len(lr), None))
     shape, order = loss.shape, np.argsort(lr)
@@ -175,8 +187,10 @@ def borders(lr, pretrain_loss, untrained_loss, *, tail_loss=None, finetuned=None
     one = np.isfinite(loss) & (loss < limits["converged"])
     three = ~(np.isfinite(loss) & (tail < untrained))
     alike = _alike(finetuned, barrier, shape, limits)
-    found = [_seed(lr[order], *(a[order, s] for a in (one & ~three, three)),
-                   None if alike is None else alike[order, s]) for s in range(shape[1])]  # fmt: skip
+    found = [
+        _seed(lr[order], *(a[order, s] for a in (one & ~three, three)), None if alike is None else alike[order, s])
+        for s in range(shape[1])
+    ]
     edges, labels, rules = zip(*found)
     threshold, split, divergence = np.array(edges).T
     return Borders(lr[order], threshold, split, divergence, np.array(labels).T, np.array(rules).T)
@@ -210,8 +224,9 @@ def _array(name, values, shape):
 def _untrained(values, seeds):
     values = _floats("untrained_loss", values)
     if values.shape not in ((), (seeds,)) or not np.isfinite(values).all():
-        raise ValueError(f"untrained_loss must be one finite number, or one for each of the {seeds} seeds; "
-                         f"got {values!r}")
+        raise ValueError(
+            f"untrained_loss must be one finite number, or one for each of the {seeds} seeds; got {values!r}"
+        )
     return values
 
 
@@ -232,8 +247,8 @@ def _alike(finetuned, barrier, shape, limits):
 def _seed(lr, one, three, alike):
     """One seed: borders (threshold, split, divergence), labels between the borders, labels by rule."""
     rates = len(lr)
-    first = int(np.flatnonzero(one)[-1]) + 1 if one.any() else 0               # regime 2 begins at this index
-    last = rates - int(np.argmin([*three[::-1], False]))                       # regime 3 begins here
+    first = int(np.flatnonzero(one)[-1]) + 1 if one.any() else 0  # regime 2 begins at this index
+    last = rates - int(np.argmin([*three[::-1], False]))  # regime 3 begins here
     edges = [_edge(lr, first), np.nan, _edge(lr, last)]
     if alike is None:
         kinds = np.full(rates, "2", dtype="<U2")

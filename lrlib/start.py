@@ -32,8 +32,10 @@ def projected(task, parameters):
         raise ValueError(f"{what} must give the parameters {', '.join(parameters)}; gave {', '.join(found) or 'none'}")
     for name, value in parameters.items():
         if found[name].shape != value.shape or found[name].dtype != value.dtype:
-            raise ValueError(f"{what} must keep shape {tuple(value.shape)} and {value.dtype} of {name}; "
-                             f"gave {tuple(found[name].shape)} {found[name].dtype}")
+            raise ValueError(
+                f"{what} must keep shape {tuple(value.shape)} and {value.dtype} of {name}; "
+                f"gave {tuple(found[name].shape)} {found[name].dtype}"
+            )
     return {name: found[name] for name in parameters}
 
 
@@ -68,10 +70,13 @@ def given(start, task, seed, lanes=None, argument="start"):
     missing = [n for n in parameters if n not in arrays]
     unknown = [n for n in arrays if n not in parameters and n not in buffers]
     if missing or unknown:
-        parts = [f"{what} {', '.join(found)}"
-                 for what, found in (("lacks", missing), ("has unknown", unknown)) if found]
-        raise ValueError(f"{argument} must name the parameters of task {task.name!r} ({', '.join(parameters)}); "
-                         f"it {' and '.join(parts)}")
+        parts = [
+            f"{what} {', '.join(found)}" for what, found in (("lacks", missing), ("has unknown", unknown)) if found
+        ]
+        raise ValueError(
+            f"{argument} must name the parameters of task {task.name!r} ({', '.join(parameters)}); "
+            f"it {' and '.join(parts)}"
+        )
     for name, value in arrays.items():
         wanted = (*lead, *{**buffers, **parameters}[name].shape)
         if value.dtype.kind not in "biuf":
@@ -94,8 +99,9 @@ def _arrays(start, lanes, argument):
         if lanes is None:
             many = {len(v) for v in start.values()}
             if many - {1}:
-                raise ValueError(f"{argument} must be a record of one lane for a single run; "
-                                 f"got one of {max(many)} lanes")
+                raise ValueError(
+                    f"{argument} must be a record of one lane for a single run; got one of {max(many)} lanes"
+                )
             start = {name: value[0] for name, value in start.items()}
     if not isinstance(start, dict):
         raise TypeError(f"{argument} must be a Record or a dict of arrays by parameter name; got {start!r}")
@@ -136,8 +142,9 @@ def weights_of(models):
     (3, 1, 2)
     """
     named = {"parameters": torch.nn.Module.named_parameters, "buffers": torch.nn.Module.named_buffers}
-    lanes = [{kind: {n: v.detach().cpu().numpy() for n, v in of(model)} for kind, of in named.items()}
-             for model in models]
+    lanes = [
+        {kind: {n: v.detach().cpu().numpy() for n, v in of(model)} for kind, of in named.items()} for model in models
+    ]
     return {kind: {n: np.stack([lane[kind][n] for lane in lanes]) for n in lanes[0][kind]} for kind in named}
 
 
@@ -147,5 +154,7 @@ def converted(snapshots, function):
     >>> converted({5: {"parameters": {"w": 2}, "buffers": {}}}, float)
     {5: {'parameters': {'w': 2.0}, 'buffers': {}}}
     """
-    return {step: {kind: {name: function(v) for name, v in part.items()} for kind, part in kept.items()}
-            for step, kept in snapshots.items()}
+    return {
+        step: {kind: {name: function(v) for name, v in part.items()} for kind, part in kept.items()}
+        for step, kept in snapshots.items()
+    }

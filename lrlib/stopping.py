@@ -142,5 +142,3 @@ class Stalling(EarlyStopping):
         if gained:
             self.reference = value
         return not gained
-
-

@@ -105,7 +105,7 @@ class Order:
         low, high = start * self.batch, stop * self.batch
         first = low // self.n
         epochs = torch.cat([self._epoch(e) for e in range(first, max(first + 1, -(-high // self.n)))])
-        return epochs[low - first * self.n:high - first * self.n].view(-1, self.batch)
+        return epochs[low - first * self.n : high - first * self.n].view(-1, self.batch)
 
 
 class Noise:
@@ -133,4 +133,4 @@ class Noise:
         first = start // self.length
         self._blocks = {k: v for k, v in self._blocks.items() if k >= first}
         blocks = torch.cat([self._block(k) for k in range(first, max(first + 1, -(-stop // self.length)))])
-        return blocks[start - first * self.length:stop - first * self.length]
+        return blocks[start - first * self.length : stop - first * self.length]

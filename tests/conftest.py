@@ -1,16 +1,18 @@
 """What all tests share: one thread a worker, repeatable property tests, and the one reason to skip."""
+
 import importlib.util
 import os
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")      # before torch is imported: two workers share two cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: two workers share two cores
 
 if importlib.util.find_spec("hypothesis"):
     from hypothesis import HealthCheck, settings
 
-    settings.register_profile("project", deadline=None, derandomize="CI" in os.environ,
-                              suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile(
+        "project", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
+    )
     settings.load_profile("project")
 
 

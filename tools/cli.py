@@ -1,4 +1,5 @@
 """The command line of `run.py`."""
+
 import argparse
 import os
 import shutil
@@ -14,8 +15,10 @@ def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = argparse.ArgumentParser(prog="run.py", description="Set up, read, test and edit the book.")
     add = top.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
-    for name, words in (("setup", "make or update the environment in .venv, and nothing else"),
-                        ("lab", "open JupyterLab on your own copy of the notebooks")):
+    for name, words in (
+        ("setup", "make or update the environment in .venv, and nothing else"),
+        ("lab", "open JupyterLab on your own copy of the notebooks"),
+    ):
         one = add(name, help=words, description=words)
         one.add_argument("--cuda", action="store_true", default=None, help="install PyTorch's CUDA build (Linux)")
     one.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
@@ -28,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add("edit", help="write a page's text to work on to book/edit").add_argument("name", metavar="NAME")
     add("translated", help="declare pages' Japanese up to date").add_argument("names", nargs="+", metavar="NAME")
     add("js", help="build and check the widgets' JavaScript (needs Node)")
+    add("format", help="lay out the Python, and where Node is installed the JavaScript, as the tests ask for")
     one = add("tables", help="rewrite the README's tables from the stored benchmarks")
     one.add_argument("--measure", action="store_true", help="run the benchmarks and the conformance tests first")
     return top
@@ -63,10 +67,13 @@ def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
         case "lab":
             return lab.start(env, rest, browser=not options.no_browser)
         case "test":
-            begun = float(os.environ.get("LR_STARTED", started))       # CI counts the system's packages too
+            begun = float(os.environ.get("LR_STARTED", started))  # CI counts the system's packages too
             return stages.test(env, options.stages, time.time() - begun)
         case "js":
-            return javascript(env)
+            return javascript(env, ["run", "build"], ["test"])
+        case "format":
+            status = env.run("-m", "ruff", "format", ".")
+            return status or (javascript(env, ["run", "format", "--", "--write"]) if shutil.which("npm") else 0)
         case "tables":
             status = tables.list_methods(env) | (tables.measure(env) if options.measure else 0)
             print("The README's tables " + ("were rewritten." if tables.rewrite(env.root) else "are up to date."))
@@ -83,15 +90,13 @@ def writing(env: Environment, options: argparse.Namespace, rest: list[str]) -> i
     return env.run("-m", f"lrbook.{options.command}", *names, *rest)
 
 
-def javascript(env: Environment) -> int:
-    """Build the kit from its source, then run its own tests."""
+def javascript(env: Environment, *steps: list[str]) -> int:
+    """Run npm's scripts in the kit's folder, after installing what they need; returns the first bad status."""
     npm, folder = shutil.which("npm"), env.root / "widgets" / "js"
     if npm is None:
         raise SetupError("There is no npm here. Install Node 20 or newer (Debian and Ubuntu: sudo apt install npm).")
-    steps = [["run", "build"], ["test"]]
-    if not (folder / "node_modules" / "esbuild").exists():
-        steps.insert(0, ["ci", "--no-audit", "--no-fund"])
-    for step in steps:
+    missing = not all((folder / "node_modules" / tool).exists() for tool in ("esbuild", "prettier"))
+    for step in [["ci", "--no-audit", "--no-fund"]] * missing + [*steps]:
         status = subprocess.run([npm, *step], cwd=folder).returncode
         if status:
             return status

@@ -5,6 +5,7 @@ without it is somebody else's and is left alone. `set-up.json`, the stamp, is wr
 where it is missing, a set-up was interrupted and starts anew; where it differs from what the project
 wants today, the environment is brought up to date in place.
 """
+
 import contextlib
 import hashlib
 import json
@@ -23,14 +24,22 @@ from .lock import only_one
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = "book,test,lab"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-NO_VENV = ("This Python cannot make a virtual environment ({}). Debian and Ubuntu keep that part in a package of "
-           "its own:\n    sudo apt install python3-venv\nThen start the same command again.")
-NO_PIP = ("pip could not install {}; its last lines are above. Start the same command again to try once more; "
-          "if pip named a full disk or a missing permission, mend that first.")
-NO_NETWORK = ("pip reached no package index, so {} could not be installed. Is this machine online? Behind a proxy "
-              "set HTTPS_PROXY first. Then start the same command again: it goes on from here.")
-NETWORK_SIGNS = re.compile(r"NewConnectionError|ConnectionError|ConnectTimeout|ReadTimeout|name resolution|getaddrinfo|"
-                           r"ProxyError|Connection refused|from versions: none|Max retries exceeded|Retrying \(Retry")
+NO_VENV = (
+    "This Python cannot make a virtual environment ({}). Debian and Ubuntu keep that part in a package of "
+    "its own:\n    sudo apt install python3-venv\nThen start the same command again."
+)
+NO_PIP = (
+    "pip could not install {}; its last lines are above. Start the same command again to try once more; "
+    "if pip named a full disk or a missing permission, mend that first."
+)
+NO_NETWORK = (
+    "pip reached no package index, so {} could not be installed. Is this machine online? Behind a proxy "
+    "set HTTPS_PROXY first. Then start the same command again: it goes on from here."
+)
+NETWORK_SIGNS = re.compile(
+    r"NewConnectionError|ConnectionError|ConnectTimeout|ReadTimeout|name resolution|getaddrinfo|"
+    r"ProxyError|Connection refused|from versions: none|Max retries exceeded|Retrying \(Retry"
+)
 
 
 class SetupError(Exception):
@@ -69,7 +78,7 @@ class Environment:
     def wanted(self, cuda: bool | None = None) -> dict:
         """The stamp that a set-up of today would write; `cuda=None` keeps the choice made before."""
         project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))
-        installed = [project["build-system"], project["project"], project["tool"]["hatch"]]   # not ruff's or pytest's
+        installed = [project["build-system"], project["project"], project["tool"]["hatch"]]  # not ruff's or pytest's
         pins = (self.root / "constraints.txt").read_text(encoding="utf-8")
         digest = hashlib.sha256(json.dumps([installed, pins], sort_keys=True).encode("utf-8"))
         chosen = self.read_stamp().get("cuda", False) if cuda is None else cuda
@@ -98,8 +107,15 @@ class Environment:
         """The variables that its programs run under: UTF-8 whatever the system's code page, no other packages."""
         kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")}
         path = os.pathsep.join([str(self.python.parent), kept.get("PATH", "")])
-        return {**kept, "PATH": path, "VIRTUAL_ENV": str(self.folder), "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1",
-                "JUPYTER_CONFIG_PATH": str(self.root / "tools" / "jupyter"), **more}
+        return {
+            **kept,
+            "PATH": path,
+            "VIRTUAL_ENV": str(self.folder),
+            "PYTHONUTF8": "1",
+            "PYTHONNOUSERSITE": "1",
+            "JUPYTER_CONFIG_PATH": str(self.root / "tools" / "jupyter"),
+            **more,
+        }
 
     def run(self, *arguments: str, **more: str) -> int:
         """Run its Python in the project's folder and return the exit status."""
@@ -112,10 +128,12 @@ def ensure(env: Environment, cuda: bool | None = None) -> str:
     if found == "ready":
         return found
     with only_one(env.root / ".venv.lock"):
-        state = env.state(cuda)                       # another call may have finished it meanwhile
+        state = env.state(cuda)  # another call may have finished it meanwhile
         if state == "foreign":
-            raise SetupError(f"{env.folder} exists, but run.py did not make it. Move it away or delete it, "
-                             "then start the same command again.")
+            raise SetupError(
+                f"{env.folder} exists, but run.py did not make it. Move it away or delete it, "
+                "then start the same command again."
+            )
         if state == "stale":
             update(env, env.wanted(cuda))
         elif state != "ready":
@@ -155,8 +173,10 @@ def clear(env: Environment) -> None:
     try:
         shutil.rmtree(env.folder)
     except OSError as error:
-        raise SetupError(f"{env.folder} cannot be deleted ({error.strerror}). Close the programs that use it, "
-                         "then start the same command again.") from error
+        raise SetupError(
+            f"{env.folder} cannot be deleted ({error.strerror}). Close the programs that use it, "
+            "then start the same command again."
+        ) from error
 
 
 def create(env: Environment) -> None:
@@ -194,8 +214,10 @@ def torch_arguments(root: Path, cuda: bool) -> list[str]:
     """pip's arguments for PyTorch: the pinned version, on Linux from PyTorch's CPU index unless CUDA is wanted."""
     pin = re.search(r"^torch==\S+", (root / "constraints.txt").read_text(encoding="utf-8"), re.M)[0]
     if cuda and sys.platform != "linux":
-        raise SetupError(f"--cuda serves Linux. On {platform.system()} set PIP_EXTRA_INDEX_URL to the index that "
-                         "pytorch.org/get-started names for your system, delete .venv, and start without --cuda.")
+        raise SetupError(
+            f"--cuda serves Linux. On {platform.system()} set PIP_EXTRA_INDEX_URL to the index that "
+            "pytorch.org/get-started names for your system, delete .venv, and start without --cuda."
+        )
     if cuda or sys.platform != "linux" or os.environ.get("LR_NO_TORCH_INDEX"):
         return [pin]
     return ["--retries", "1", "--extra-index-url", TORCH_INDEX, pin]
@@ -205,8 +227,9 @@ def pip(env: Environment, arguments: list[str], what: str) -> None:
     """Install, showing pip's complaints as they come, and say what a failure means."""
     print(f"  installing {what} …", flush=True)
     command = [str(env.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
-    process = subprocess.Popen(command, cwd=env.root, env=env.variables(), stderr=subprocess.PIPE,
-                               encoding="utf-8", errors="replace")
+    process = subprocess.Popen(
+        command, cwd=env.root, env=env.variables(), stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+    )
     with process:
         complaints = [line for line in process.stderr if show(line)]
     if process.returncode:
@@ -225,7 +248,7 @@ def write_stamp(env: Environment, wanted: dict) -> None:
     """Declare the environment complete, in one atomic step."""
     draft = env.stamp.with_suffix(".draft")
     draft.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
-    with contextlib.suppress(OSError):                # a crash of the machine must not leave an empty stamp
+    with contextlib.suppress(OSError):  # a crash of the machine must not leave an empty stamp
         with open(draft, "rb+") as file:
             os.fsync(file.fileno())
     os.replace(draft, env.stamp)

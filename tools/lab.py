@@ -1,4 +1,5 @@
 """`run.py lab`: JupyterLab on the reader's own copy of the notebooks."""
+
 import locale
 import os
 import signal
@@ -23,9 +24,17 @@ def start(env: Environment, arguments: list[str], browser: bool) -> int:
 
 def command(env: Environment, arguments: list[str], browser: bool) -> list[str]:
     """JupyterLab's command line; the reader's own arguments come last and win."""
-    return [str(env.python), "-m", "jupyterlab", f"--ServerApp.root_dir={env.root / FOLDER}",
-            f"--LabApp.default_url=/lab/tree/{language()}/index.ipynb", "--ServerApp.answer_yes=True",
-            *(["--allow-root"] if is_root() else []), *([] if browser else ["--no-browser"]), *arguments]
+    return [
+        str(env.python),
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={env.root / FOLDER}",
+        f"--LabApp.default_url=/lab/tree/{language()}/index.ipynb",
+        "--ServerApp.answer_yes=True",
+        *(["--allow-root"] if is_root() else []),
+        *([] if browser else ["--no-browser"]),
+        *arguments,
+    ]
 
 
 def language() -> str:

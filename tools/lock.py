@@ -1,4 +1,5 @@
 """One set-up at a time: two windows that start together must not build one environment twice."""
+
 import contextlib
 import os
 import time

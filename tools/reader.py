@@ -3,6 +3,7 @@
 A manifest remembers the hash of every file as it was handed out. A file that still has that hash is brought
 up to date; one that the reader changed is never touched; one that the reader deleted comes back fresh.
 """
+
 import hashlib
 import json
 import os
@@ -12,10 +13,11 @@ from pathlib import Path
 FOLDER = "my-notebooks"
 SOURCES = ("book/en", "book/ja")
 MANIFEST = ".handed-out.json"
-PAGES_ONLY = re.compile(r"^(`{3,}|:{3,})\{(?:chapter-facts|solution-end|ledger|document-map)\}.*?^\1\s*?$\n*",
-                        re.M | re.S)
+PAGES_ONLY = re.compile(
+    r"^(`{3,}|:{3,})\{(?:chapter-facts|solution-end|ledger|document-map)\}.*?^\1\s*?$\n*", re.M | re.S
+)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-SCREENSHOT = re.compile(r"^!\[[^\]]*\]\(\.\./_static/[^)]*\)\s*?$\n*", re.M)    # of a cell that runs here
+SCREENSHOT = re.compile(r"^!\[[^\]]*\]\(\.\./_static/[^)]*\)\s*?$\n*", re.M)  # of a cell that runs here
 CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 
 
@@ -30,8 +32,11 @@ def sync(root: Path) -> list[str]:
 
 def originals(root: Path) -> dict[str, Path]:
     """The book's notebooks, by their place in the reader's copy, e.g. `en/stride.ipynb`."""
-    return {f"{Path(folder).name}/{path.name}": path
-            for folder in SOURCES for path in sorted((root / folder).glob("*.ipynb"))}
+    return {
+        f"{Path(folder).name}/{path.name}": path
+        for folder in SOURCES
+        for path in sorted((root / folder).glob("*.ipynb"))
+    }
 
 
 def hand_out(source: Path, target: Path, manifest: dict, name: str) -> str:
@@ -56,8 +61,8 @@ def adapted(notebook: bytes) -> bytes:
             text = CITED.sub(r"[\1]", SCREENSHOT.sub("", PAGES_ONLY.sub("", "".join(cell["source"]))))
             cell["source"] = text.rstrip("\n").splitlines(keepends=True)
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop(WIDGET_VIEW, None)      # its line of text says: run this cell
-    content["metadata"].pop("widgets", None)                   # the stored state has no code: the page's host brings it
+            output.get("data", {}).pop(WIDGET_VIEW, None)  # its line of text says: run this cell
+    content["metadata"].pop("widgets", None)  # the stored state has no code: the page's host brings it
     content["cells"] = [cell for cell in content["cells"] if cell["source"] or cell["cell_type"] == "code"]
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 

@@ -1,4 +1,5 @@
 """`run.py test`: the stages that CI runs, in order, each as a program of its own, with a table at the end."""
+
 import os
 import shutil
 import signal
@@ -13,10 +14,9 @@ from .environment import Environment
 
 PYTEST = ("-m", "pytest", "-q")
 TWO = ("-n", "2", "--dist", "loadfile")
-NBVAL = ("--nbval", "--nbval-current-env", "--nbval-cell-timeout=300",
-         "--nbval-sanitize-with=tests/nbval_sanitize.cfg")
-PATIENCE = 3                      # a stage is ended at this multiple of its budget, and a machine may be slow
-LEAST = 600                       # but never before so many seconds
+NBVAL = ("--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "--nbval-sanitize-with=tests/nbval_sanitize.cfg")
+PATIENCE = 3  # a stage is ended at this multiple of its budget, and a machine may be slow
+LEAST = 600  # but never before so many seconds
 PROGRAMS = {
     "a browser (Chromium)": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
     "a C++ compiler": ("g++", "c++", "clang++", "cl"),
@@ -32,19 +32,28 @@ class Stage:
     budget: int
     commands: tuple[tuple[str, ...], ...]
     folders: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()         # programs without which the whole stage is not run
-    wants: tuple[str, ...] = ()         # programs without which some of its tests skip themselves
+    needs: tuple[str, ...] = ()  # programs without which the whole stage is not run
+    wants: tuple[str, ...] = ()  # programs without which some of its tests skip themselves
 
 
 UNIT = ("tests/lrlib", "tests/lrbook", "tests/widgets", "tests/book", "tests/assignments")
 PACKAGES = ("lrlib", "widgets/lrwidgets", "book/lrbook")
 STAGES = (
     Stage("setup", 60, ((*PYTEST, *TWO, "tests/setup"),), ("tests/setup",)),
-    Stage("unit", 260, ((*PYTEST, *TWO, *UNIT, "--doctest-modules", *PACKAGES),), (*UNIT, *PACKAGES),
-          wants=("a C++ compiler", "Node", "a browser (Chromium)")),
+    Stage(
+        "unit",
+        260,
+        ((*PYTEST, *TWO, *UNIT, "--doctest-modules", *PACKAGES),),
+        (*UNIT, *PACKAGES),
+        wants=("a C++ compiler", "Node", "a browser (Chromium)"),
+    ),
     Stage("conformance", 120, ((*PYTEST, *TWO, "tests/conformance"),), ("tests/conformance",)),
-    Stage("notebooks", 260, ((*PYTEST, *TWO, *NBVAL, "book/en", "book/ja"),),
-          ("book/en", "book/ja", "tests/nbval_sanitize.cfg")),
+    Stage(
+        "notebooks",
+        260,
+        ((*PYTEST, *TWO, *NBVAL, "book/en", "book/ja"),),
+        ("book/en", "book/ja", "tests/nbval_sanitize.cfg"),
+    ),
     Stage("experiments", 220, ((*PYTEST, *TWO, "tests/experiments"),), ("tests/experiments",)),
     Stage("book", 80, (("-m", "lrbook.build", "en"), ("-m", "lrbook.build", "ja")), ("book/lrbook/build.py",)),
     Stage("pages", 240, ((*PYTEST, *TWO, "tests/pages"),), ("tests/pages",), needs=("a browser (Chromium)",)),
@@ -128,10 +137,11 @@ def run_command(env: Environment, stage: Stage, number: int, command: tuple[str,
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     counted = "pytest" in command
-    status = run_limited(env, [*command, *([f"--junitxml={report}"] if counted else [])],
-                         max(LEAST, PATIENCE * stage.budget))
+    status = run_limited(
+        env, [*command, *([f"--junitxml={report}"] if counted else [])], max(LEAST, PATIENCE * stage.budget)
+    )
     passed, failed, skipped = read_report(report) if counted else (int(status == 0), 0, 0)
-    if status and not failed:                # ended at the limit, crashed, or found no test
+    if status and not failed:  # ended at the limit, crashed, or found no test
         failed = 1
         result.notes.append(f"ended with status {status}" if status != "limit" else "ended at its time limit")
     result.add(passed, failed, skipped)
@@ -140,8 +150,13 @@ def run_command(env: Environment, stage: Stage, number: int, command: tuple[str,
 def run_limited(env: Environment, command: list[str], limit: float) -> int | str:
     """Run a command and all that it starts, at most `limit` seconds; returns its status, or "limit"."""
     group = {"start_new_session": True} if os.name == "posix" else {}
-    process = subprocess.Popen([str(env.python), *command], cwd=env.root, stdin=subprocess.DEVNULL,
-                               env=env.variables(OMP_NUM_THREADS="1"), **group)
+    process = subprocess.Popen(
+        [str(env.python), *command],
+        cwd=env.root,
+        stdin=subprocess.DEVNULL,
+        env=env.variables(OMP_NUM_THREADS="1"),
+        **group,
+    )
     try:
         return process.wait(timeout=limit)
     except subprocess.TimeoutExpired:
@@ -167,8 +182,9 @@ def read_report(path: Path) -> tuple[int, int, int]:
     if not path.exists():
         return 0, 0, 0
     suites = list(ElementTree.parse(path).iter("testsuite"))
-    tests, failures, errors, skipped = (sum(int(suite.get(key, 0)) for suite in suites)
-                                        for key in ("tests", "failures", "errors", "skipped"))
+    tests, failures, errors, skipped = (
+        sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")
+    )
     bad = min(failures + errors, tests)
     return tests - bad - skipped, bad, skipped
 

@@ -4,6 +4,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`, and c
 `tests/benchmarks/results/NAME.json`. The benchmarks and the conformance tests measure theirs; `methods` is read from
 what lrlib registers, and so is made anew each time.
 """
+
 import json
 import re
 from pathlib import Path
@@ -41,6 +42,7 @@ def rewrite(root: Path) -> bool:
 
 def filled(text: str, root: Path) -> str:
     """The text with every marked table as the stored results have it; one without results says so."""
+
     def table(match: re.Match) -> str:
         path = root / RESULTS / f"{match[2]}.json"
         body = markdown(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else "Not measured yet.\n"

@@ -55,7 +55,9 @@ def bootstrapped(statistic, n, unit, axes, about, band=None, draws=300):
     without = np.stack([np.asarray(statistic(np.delete(everyone, s)), dtype=float) for s in everyone], axis=-1)
     low, high = np.percentile(spread, [2.5, 97.5], axis=0)
     axes = {name: np.asarray(ticks).tolist() for name, ticks in axes.items()}
-    return Quantity(unit, axes, "bootstrap", np.asarray(statistic(everyone), dtype=float), low, high, without, band, about)
+    return Quantity(
+        unit, axes, "bootstrap", np.asarray(statistic(everyone), dtype=float), low, high, without, band, about
+    )
 
 
 def best(valid):

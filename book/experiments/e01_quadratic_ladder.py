@@ -64,11 +64,14 @@ def ladder(seeds):
     distance = np.log10(np.maximum(np.abs(w[-1] / w[0]), 1e-16))
     return {
         "side_changes": per_seed(
-            side_changes(w), "share of steps", rungs,
-            "share of the steps that land on the other side of the minimum"),
+            side_changes(w), "share of steps", rungs, "share of the steps that land on the other side of the minimum"
+        ),
         "distance_change": per_seed(
-            distance, "decades", rungs,
-            f"log10 of the distance to the minimum after {STEPS} steps over the distance before, cut at -16"),
+            distance,
+            "decades",
+            rungs,
+            f"log10 of the distance to the minimum after {STEPS} steps over the distance before, cut at -16",
+        ),
     }
 
 
@@ -78,17 +81,26 @@ def bands(seeds):
     over = np.concatenate([side_changes(between), side_changes(above)])
     return {
         "crossing_excess": per_seed(
-            over.mean(axis=0) - side_changes(below).mean(axis=0), "share of steps", {},
-            "share of side-changing steps at rates between 1 and 3 over the curvature, minus the share at smaller rates"),
+            over.mean(axis=0) - side_changes(below).mean(axis=0),
+            "share of steps",
+            {},
+            "share of side-changing steps at rates between 1 and 3 over the curvature, minus the share at smaller rates",
+        ),
         "growth_between": per_seed(
-            growth(between).mean(axis=0), "balance, -1 to 1", {},
-            "rates between 1 and 2 over the curvature, where every step jumps across: share of runs that move away minus share that come nearer"),
+            growth(between).mean(axis=0),
+            "balance, -1 to 1",
+            {},
+            "rates between 1 and 2 over the curvature, where every step jumps across: share of runs that move away minus share that come nearer",
+        ),
         "growth_above": per_seed(
-            growth(above).mean(axis=0), "balance, -1 to 1", {},
-            "the same at rates between 2 and 3 over the curvature"),
+            growth(above).mean(axis=0), "balance, -1 to 1", {}, "the same at rates between 2 and 3 over the curvature"
+        ),
         "divergence_contrast": per_seed(
-            (growth(above).mean(axis=0) - growth(below).mean(axis=0)) / 2, "share of runs", {},
-            "share of runs that move away at rates above 2 over the curvature, minus the share below 1 over the curvature"),
+            (growth(above).mean(axis=0) - growth(below).mean(axis=0)) / 2,
+            "share of runs",
+            {},
+            "share of runs that move away at rates above 2 over the curvature, minus the share below 1 over the curvature",
+        ),
     }
 
 
@@ -99,18 +111,25 @@ def extremes(seeds):
     huge = descend(start, curvature, 1000 / curvature, 1)
     return {
         "move_at_zero": per_seed(
-            np.abs(still[-1] - still[0]), "distance", {}, f"distance moved in {STEPS} steps at rate 0"),
+            np.abs(still[-1] - still[0]), "distance", {}, f"distance moved in {STEPS} steps at rate 0"
+        ),
         "one_huge_update": per_seed(
-            np.log10(np.abs(huge[1] / huge[0])), "decades", {},
-            "log10 of the growth of the distance in one update at a rate of 1000 over the curvature"),
+            np.log10(np.abs(huge[1] / huge[0])),
+            "decades",
+            {},
+            "log10 of the growth of the distance in one update at a rate of 1000 over the curvature",
+        ),
     }
 
 
 def paths():
     w = descend(np.ones(1), np.ones(1), PATHS[:, None], 30)[:, :, 0].T
     return fixed(
-        w, "w", {"rate_times_curvature": PATHS, "step": np.arange(31)},
-        "the steps themselves, from w = 1 with curvature 1")
+        w,
+        "w",
+        {"rate_times_curvature": PATHS, "step": np.arange(31)},
+        "the steps themselves, from w = 1 with curvature 1",
+    )
 
 
 def two_dimensions():
@@ -125,8 +144,12 @@ def two_dimensions():
         arrived = ~far[-1]
         needed[i, arrived] = (~far[:, arrived]).argmax(axis=0)
     return fixed(
-        needed, "steps", {"condition_number": conditions, "rate_times_curvature": products},
-        "two dimensions: steps until the distance in each direction is a thousandth of the start; empty where 1000 steps do not suffice (rate in units of 1 over the largest curvature)")
+        needed,
+        "steps",
+        {"condition_number": conditions, "rate_times_curvature": products},
+        "two dimensions: steps until the distance in each direction is a thousandth of the start; empty "
+        "where 1000 steps do not suffice (rate in units of 1 over the largest curvature)",
+    )
 
 
 def run(mode):

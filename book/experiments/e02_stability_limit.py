@@ -76,18 +76,46 @@ def describe(limits, loss, still, huge):
     return {
         "limit": per_seed(limits, "rate", {}, "2 over the largest Hessian eigenvalue at the initial weights"),
         "rises": per_seed(rises, share, axis, f"runs whose loss rises at least once in the first {EARLY} steps"),
-        "diverged": per_seed(bad, share, axis, "runs that ended with a higher loss than they began with, or none", band=0.34),
-        "peak": per_seed(np.where(np.isfinite(peak), peak, np.nan), "decades", axis,
-                         f"log10 of the highest loss of the first {EARLY} steps over the first; empty where a run diverged", band=1.0),
-        "loss_by_step": fixed(np.moveaxis(shown, 1, 2), "nats", axis | {"step": range(shown.shape[-1]), "seed": range(shown.shape[1])},
-                              "training loss along the run, first two seeds", band=10.0),
-        "final_loss": per_seed(np.where(bad > 0, np.nan, loss[..., -1]), "nats", axis, "training loss at the end; empty where a run diverged", band=1.0),
-        "rises_above_limit": per_seed(rises[ABOVE].mean(axis=0) - rises[BELOW].mean(axis=0), share, {},
-                                      "share of runs whose loss rises early at 1.5 and 2 times the limit, minus at 0.25 and 0.5 times"),
-        "diverged_far_above": per_seed(bad[-1] - bad[BELOW].mean(axis=0), share, {},
-                                       "share of diverged runs at 64 times the limit minus at 0.25 and 0.5 times"),
+        "diverged": per_seed(
+            bad, share, axis, "runs that ended with a higher loss than they began with, or none", band=0.34
+        ),
+        "peak": per_seed(
+            np.where(np.isfinite(peak), peak, np.nan),
+            "decades",
+            axis,
+            f"log10 of the highest loss of the first {EARLY} steps over the first; empty where a run diverged",
+            band=1.0,
+        ),
+        "loss_by_step": fixed(
+            np.moveaxis(shown, 1, 2),
+            "nats",
+            axis | {"step": range(shown.shape[-1]), "seed": range(shown.shape[1])},
+            "training loss along the run, first two seeds",
+            band=10.0,
+        ),
+        "final_loss": per_seed(
+            np.where(bad > 0, np.nan, loss[..., -1]),
+            "nats",
+            axis,
+            "training loss at the end; empty where a run diverged",
+            band=1.0,
+        ),
+        "rises_above_limit": per_seed(
+            rises[ABOVE].mean(axis=0) - rises[BELOW].mean(axis=0),
+            share,
+            {},
+            "share of runs whose loss rises early at 1.5 and 2 times the limit, minus at 0.25 and 0.5 times",
+        ),
+        "diverged_far_above": per_seed(
+            bad[-1] - bad[BELOW].mean(axis=0),
+            share,
+            {},
+            "share of diverged runs at 64 times the limit minus at 0.25 and 0.5 times",
+        ),
         "move_at_zero": per_seed(still, "weight", {}, f"largest change of any weight in {EARLY} steps at rate 0"),
-        "one_huge_update": per_seed(huge, "decades", {}, "log10 of the growth of the loss in one update at 1000 times the limit", band=2.0),
+        "one_huge_update": per_seed(
+            huge, "decades", {}, "log10 of the growth of the loss in one update at 1000 times the limit", band=2.0
+        ),
     }
 
 

@@ -25,8 +25,22 @@ TENTH, LARGE = 4, 3
 # place of the grid, and what is measured at multiples of it moves along. `expect` holds the orderings.
 CHAOS = {"accuracy": 0.15, "nats": 1.0, "share of evaluations": 0.6, "decades": 0.6, "rate": 0.5}
 SIZES = {
-    "quick": dict(seeds=3, steps=100, train=500, held=500, low=-1.25, high=1, below=4, pair=3, few=3, epochs=30, strong=64),
-    "full": dict(seeds=10, steps=2000, train=4000, held=10_000, low=-3, high=0.75, below=8, pair=40, few=10, epochs=400, strong=128),
+    "quick": dict(
+        seeds=3, steps=100, train=500, held=500, low=-1.25, high=1, below=4, pair=3, few=3, epochs=30, strong=64
+    ),
+    "full": dict(
+        seeds=10,
+        steps=2000,
+        train=4000,
+        held=10_000,
+        low=-3,
+        high=0.75,
+        below=8,
+        pair=40,
+        few=10,
+        epochs=400,
+        strong=128,
+    ),
 }
 
 
@@ -66,12 +80,26 @@ def test_at(found, rate, goal):
 
 def main_arm(size):
     task = data(size)
-    found = tuned(task, "sgd", grid(size["low"], size["high"]), size["seeds"], below=size["below"], above=4,
-                  steps=size["steps"], evaluate=marks(size["steps"], 14))
+    found = tuned(
+        task,
+        "sgd",
+        grid(size["low"], size["high"]),
+        size["seeds"],
+        below=size["below"],
+        above=4,
+        steps=size["steps"],
+        evaluate=marks(size["steps"], 14),
+    )
     best = found.best()
     right = curve(task, "sgd", found.lr[[best]], size["pair"], steps=size["steps"], evaluate=marks(size["steps"], 14))
-    long = curve(task, "sgd", found.lr[[best - TENTH]], size["pair"], steps=10 * size["steps"],
-                 evaluate=marks(10 * size["steps"], 25))
+    long = curve(
+        task,
+        "sgd",
+        found.lr[[best - TENTH]],
+        size["pair"],
+        steps=10 * size["steps"],
+        evaluate=marks(10 * size["steps"], 25),
+    )
     return found, best, right, long
 
 
@@ -86,11 +114,18 @@ def curves(found):
             failed_as = CHANCE if metric == "metric" else np.nan
             q[name] = per_seed(found.final(f"{split}_{metric}", failed_as), unit, rate, f"{name} after the last step")
             q[f"{name}_by_step"] = per_seed(
-                np.moveaxis(values, 1, -1)[..., :10], unit, both, f"{name} along the run, first ten seeds")
+                np.moveaxis(values, 1, -1)[..., :10], unit, both, f"{name} along the run, first ten seeds"
+            )
     q["valid_accuracy"] = per_seed(found.final("valid_metric", CHANCE), "accuracy", rate, "selects the best rate")
-    q["steps_to_90"] = per_seed(count.astype(float), "steps", rate, "steps to 90 % training accuracy; the whole run where it never comes")
-    q["failed"] = per_seed(failed(found).astype(float), "share of runs", rate, "diverged, or at chance on its own training set")
-    q["rises"] = per_seed(rises(found), "share of evaluations", rate, "evaluations at which the training loss had risen")
+    q["steps_to_90"] = per_seed(
+        count.astype(float), "steps", rate, "steps to 90 % training accuracy; the whole run where it never comes"
+    )
+    q["failed"] = per_seed(
+        failed(found).astype(float), "share of runs", rate, "diverged, or at chance on its own training set"
+    )
+    q["rises"] = per_seed(
+        rises(found), "share of evaluations", rate, "evaluations at which the training loss had risen"
+    )
     return q
 
 
@@ -99,14 +134,36 @@ def contrasts(found, best):
     tiny = max(0, best - 2 * TENTH)
     return {
         "best_rate": fixed(found.lr[best], "rate", {}, "highest mean validation accuracy"),
-        "failures_at_ten_times": per_seed(bad[best + TENTH] - bad[best], "share of runs", {}, "failed runs at ten times the best rate minus at the best"),
+        "failures_at_ten_times": per_seed(
+            bad[best + TENTH] - bad[best],
+            "share of runs",
+            {},
+            "failed runs at ten times the best rate minus at the best",
+        ),
         "rises_when_too_large": per_seed(
-            up[best + LARGE] - up[best], "share of evaluations", {}, "evaluations at which the training loss had risen, at 5.6 times the best rate minus at the best"),
-        "loss_at_a_hundredth": per_seed(test[best] - test[tiny], "accuracy", {}, "test accuracy at the best rate minus at a hundredth of it, equal steps"),
+            up[best + LARGE] - up[best],
+            "share of evaluations",
+            {},
+            "evaluations at which the training loss had risen, at 5.6 times the best rate minus at the best",
+        ),
+        "loss_at_a_hundredth": per_seed(
+            test[best] - test[tiny],
+            "accuracy",
+            {},
+            "test accuracy at the best rate minus at a hundredth of it, equal steps",
+        ),
         "gain_up_to_the_best": per_seed(
-            test[best] - test[best - TENTH], "accuracy", {}, "test accuracy at the best rate minus at a tenth of it, equal steps"),
+            test[best] - test[best - TENTH],
+            "accuracy",
+            {},
+            "test accuracy at the best rate minus at a tenth of it, equal steps",
+        ),
         "loss_beyond_the_best": per_seed(
-            test[best] - test[best + LARGE], "accuracy", {}, "test accuracy at the best rate minus at 5.6 times it, equal steps"),
+            test[best] - test[best + LARGE],
+            "accuracy",
+            {},
+            "test accuracy at the best rate minus at 5.6 times it, equal steps",
+        ),
     }
 
 
@@ -117,16 +174,30 @@ def against_long(right, long):
     loss = np.log10(long.final("train_loss")[0]) - np.log10(right.final("train_loss")[0])
     return {
         "slower_at_a_tenth": per_seed(
-            np.log10(slow / count), "decades", {},
-            "log10 of the steps to 90 % training accuracy at a tenth of the best rate (given ten times the steps) over those at the best; a run that never gets there counts with its length"),
+            np.log10(slow / count),
+            "decades",
+            {},
+            "log10 of the steps to 90 % training accuracy at a tenth of the best rate (given ten times the "
+            "steps) over those at the best; a run that never gets there counts with its length",
+        ),
         "loss_at_a_tenth_long": per_seed(
-            right.final("test_metric", CHANCE)[0] - long.final("test_metric", CHANCE)[0], "accuracy", {},
-            "test accuracy at the best rate minus at a tenth of it with ten times the steps"),
+            right.final("test_metric", CHANCE)[0] - long.final("test_metric", CHANCE)[0],
+            "accuracy",
+            {},
+            "test accuracy at the best rate minus at a tenth of it with ten times the steps",
+        ),
         "train_gap_at_a_tenth_long": per_seed(
-            loss, "decades", {}, "log10 of the training loss at a tenth of the best rate with ten times the steps over that at the best rate"),
+            loss,
+            "decades",
+            {},
+            "log10 of the training loss at a tenth of the best rate with ten times the steps over that at the best rate",
+        ),
         "matched_gain": per_seed(
-            test_at(right, 0, goal) - test_at(long, 0, goal), "accuracy", {},
-            "test accuracy at the best rate minus at a tenth of it, both when the training loss first falls to 1.5 times the larger of the two final ones"),
+            test_at(right, 0, goal) - test_at(long, 0, goal),
+            "accuracy",
+            {},
+            "test accuracy at the best rate minus at a tenth of it, both when the training loss first falls to 1.5 times the larger of the two final ones",
+        ),
     }
 
 
@@ -134,16 +205,40 @@ def strength(size):
     """A weak network at its right rate against a strong one at wrong rates, few epochs."""
     steps = size["epochs"]
     weak = tuned(data(size, width=16), "sgd", grid(-1, 0.5), size["few"], steps=steps, evaluate=[steps])
-    strong = tuned(data(size, width=size["strong"]), "sgd", grid(-1, 0.5), size["few"], below=8, above=4, steps=steps, evaluate=[steps])
+    strong = tuned(
+        data(size, width=size["strong"]),
+        "sgd",
+        grid(-1, 0.5),
+        size["few"],
+        below=8,
+        above=4,
+        steps=steps,
+        evaluate=[steps],
+    )
     right, other = weak.best(), strong.best()
     good, test = weak.final("test_metric", CHANCE)[right], strong.final("test_metric", CHANCE)
     return {
         "weak_right_over_strong_small": per_seed(
-            good - test[other - 8], "accuracy", {}, "16-wide network at its best rate minus a much wider one at a hundredth of its best, ten epochs"),
+            good - test[other - 8],
+            "accuracy",
+            {},
+            "16-wide network at its best rate minus a much wider one at a hundredth of its best, ten epochs",
+        ),
         "weak_right_over_strong_large": per_seed(
-            good - test[other + 4], "accuracy", {}, "16-wide network at its best rate minus a much wider one at ten times its best, ten epochs"),
-        "strong_accuracy": per_seed(test, "accuracy", {"rate": strong.lr}, "wide network, test accuracy after ten epochs"),
-        "weak_accuracy": per_seed(weak.final("test_metric", CHANCE), "accuracy", {"rate": weak.lr}, "16-wide network, test accuracy after ten epochs"),
+            good - test[other + 4],
+            "accuracy",
+            {},
+            "16-wide network at its best rate minus a much wider one at ten times its best, ten epochs",
+        ),
+        "strong_accuracy": per_seed(
+            test, "accuracy", {"rate": strong.lr}, "wide network, test accuracy after ten epochs"
+        ),
+        "weak_accuracy": per_seed(
+            weak.final("test_metric", CHANCE),
+            "accuracy",
+            {"rate": weak.lr},
+            "16-wide network, test accuracy after ten epochs",
+        ),
     }
 
 
@@ -154,8 +249,11 @@ def early(found, best, size):
     test = np.nan_to_num(found.metrics["test_metric"], nan=CHANCE)
     tiny = max(0, best - 2 * TENTH)
     return per_seed(
-        test[score.argmax(), :, at] - test[tiny, :, -1], "accuracy", {},
-        "test accuracy of the right rate after ten epochs minus that of a hundredth of the best rate after the whole run")
+        test[score.argmax(), :, at] - test[tiny, :, -1],
+        "accuracy",
+        {},
+        "test accuracy of the right rate after ten epochs minus that of a hundredth of the best rate after the whole run",
+    )
 
 
 def run(mode):

@@ -29,7 +29,15 @@ ARMS = {
 }
 DECAYS = ["step", "exponential", "linear", "cosine"]
 SIZES = {
-    "quick": dict(train=500, held=500, pilot=2, seeds=3, steps=90, after=15, arms=["constant", *DECAYS, "Adam, constant", "Adam, cosine"]),
+    "quick": dict(
+        train=500,
+        held=500,
+        pilot=2,
+        seeds=3,
+        steps=90,
+        after=15,
+        arms=["constant", *DECAYS, "Adam, constant", "Adam, cosine"],
+    ),
     "full": dict(train=4000, held=10_000, pilot=5, seeds=30, steps=2000, after=100, arms=list(ARMS)),
 }
 
@@ -44,8 +52,14 @@ def run(mode):
         marks = [third, third + size["after"], steps]
     found = bakeoff(task, {name: ARMS[name] for name in size["arms"]}, size["pilot"], size["seeds"], steps, marks)
     rate = found["step"][0].lr[found["step"][1]]
-    kept = curve(task, "sgd", [rate], range(size["pilot"], size["pilot"] + size["seeds"]), steps=third + size["after"],
-                 evaluate=[third, third + size["after"]])
+    kept = curve(
+        task,
+        "sgd",
+        [rate],
+        range(size["pilot"], size["pilot"] + size["seeds"]),
+        steps=third + size["after"],
+        evaluate=[third, third + size["after"]],
+    )
     return pilots(found) | finals(found) | contrasts(found, kept, third, third + size["after"])
 
 
@@ -53,8 +67,12 @@ def pilots(found):
     """Accuracy against the rate, one quantity a shape, because their grids differ."""
     return {
         f"pilot_{name.lower().replace(', ', '_').replace(' ', '_')}": per_seed(
-            one.final("valid_metric", CHANCE), "accuracy", {"rate": one.lr},
-            f"{name}: validation accuracy against the base rate, seeds of the pilot", band=0.2)
+            one.final("valid_metric", CHANCE),
+            "accuracy",
+            {"rate": one.lr},
+            f"{name}: validation accuracy against the base rate, seeds of the pilot",
+            band=0.2,
+        )
         for name, (one, _, _) in found.items()
     }
 
@@ -70,12 +88,24 @@ def finals(found):
         return np.stack([f.metrics[metric][0].T for f in fresh])[..., :10]
 
     return {
-        "best_rate": fixed([one.lr[best] for one, best, _ in found.values()], "rate", names, "base rate with the highest mean validation accuracy", band=10.0),
-        "test_accuracy": per_seed(stack("test_metric", CHANCE), "accuracy", names, "at the best rate, fresh seeds", band=0.15),
+        "best_rate": fixed(
+            [one.lr[best] for one, best, _ in found.values()],
+            "rate",
+            names,
+            "base rate with the highest mean validation accuracy",
+            band=10.0,
+        ),
+        "test_accuracy": per_seed(
+            stack("test_metric", CHANCE), "accuracy", names, "at the best rate, fresh seeds", band=0.15
+        ),
         "test_loss": per_seed(stack("test_loss"), "nats", names, "at the best rate, fresh seeds", band=2.0),
         "train_loss": per_seed(stack("train_loss"), "nats", names, "at the best rate, fresh seeds", band=1.0),
-        "test_accuracy_by_step": per_seed(course("test_metric"), "accuracy", along, "along the run, ten of the fresh seeds", band=0.2),
-        "train_loss_by_step": per_seed(course("train_loss"), "nats", along, "along the run, ten of the fresh seeds", band=1.0),
+        "test_accuracy_by_step": per_seed(
+            course("test_metric"), "accuracy", along, "along the run, ten of the fresh seeds", band=0.2
+        ),
+        "train_loss_by_step": per_seed(
+            course("train_loss"), "nats", along, "along the run, ten of the fresh seeds", band=1.0
+        ),
     }
 
 
@@ -84,22 +114,49 @@ def contrasts(found, kept, before, after):
     train = {name: np.log10(fresh.final("train_loss")[0]) for name, (_, _, fresh) in found.items()}
     constant = test["constant"]
     q = {
-        "decay_gain": per_seed(np.mean([test[n] for n in DECAYS], axis=0) - constant, "accuracy", {},
-                               "test accuracy: mean of step, exponential, linear and cosine decay minus the constant rate, each at its best rate", band=0.1),
-        "decay_train_gain": per_seed(train["constant"] - np.mean([train[n] for n in DECAYS], axis=0), "decades", {},
-                                     "log10 of the final training loss of the constant rate over that of the decays (mean of the logs)", band=1.0),
-        "step_gain": per_seed(test["step"] - constant, "accuracy", {}, "test accuracy of step decay minus the constant rate", band=0.1),
-        "adam_cosine_gain": per_seed(test["Adam, cosine"] - test["Adam, constant"], "accuracy", {},
-                                     "test accuracy of Adam with cosine decay minus Adam at a constant rate, each at its best rate", band=0.1),
-        "sgd_decay_over_adam": per_seed(np.mean([test[n] for n in DECAYS], axis=0) - test["Adam, constant"], "accuracy", {},
-                                        "test accuracy of SGD's decays minus Adam at a constant rate", band=0.1),
+        "decay_gain": per_seed(
+            np.mean([test[n] for n in DECAYS], axis=0) - constant,
+            "accuracy",
+            {},
+            "test accuracy: mean of step, exponential, linear and cosine decay minus the constant rate, each at its best rate",
+            band=0.1,
+        ),
+        "decay_train_gain": per_seed(
+            train["constant"] - np.mean([train[n] for n in DECAYS], axis=0),
+            "decades",
+            {},
+            "log10 of the final training loss of the constant rate over that of the decays (mean of the logs)",
+            band=1.0,
+        ),
+        "step_gain": per_seed(
+            test["step"] - constant, "accuracy", {}, "test accuracy of step decay minus the constant rate", band=0.1
+        ),
+        "adam_cosine_gain": per_seed(
+            test["Adam, cosine"] - test["Adam, constant"],
+            "accuracy",
+            {},
+            "test accuracy of Adam with cosine decay minus Adam at a constant rate, each at its best rate",
+            band=0.1,
+        ),
+        "sgd_decay_over_adam": per_seed(
+            np.mean([test[n] for n in DECAYS], axis=0) - test["Adam, constant"],
+            "accuracy",
+            {},
+            "test accuracy of SGD's decays minus Adam at a constant rate",
+            band=0.1,
+        ),
     }
     dropped = found["step"][2]
     here, there = (int(np.flatnonzero(dropped.step == t)[0]) for t in (before, after))
     change = dropped.metrics["test_metric"][0, :, there] - dropped.metrics["test_metric"][0, :, here]
     same = np.diff(kept.metrics["test_metric"][0], axis=-1)[:, -1]
-    q["drop_effect"] = per_seed(change - same, "accuracy", {},
-                                f"change of test accuracy in the {after - before} steps after the first drop, minus the change of a run that keeps its rate", band=0.2)
+    q["drop_effect"] = per_seed(
+        change - same,
+        "accuracy",
+        {},
+        f"change of test accuracy in the {after - before} steps after the first drop, minus the change of a run that keeps its rate",
+        band=0.2,
+    )
     return q
 
 

@@ -69,16 +69,25 @@ def describe(names, lengths, bound, best, gap, curves):
     gains = np.log10(bound[names.index("constant")] / bound[decayed].mean(axis=0))
     ratio = bound[names.index("constant")] / bound[names.index("linear")]
     return {
-        "bound": fixed(bound, "loss, D G", axes, "guaranteed loss of the last iterate at the shape's own best base rate"),
+        "bound": fixed(
+            bound, "loss, D G", axes, "guaranteed loss of the last iterate at the shape's own best base rate"
+        ),
         "best_rate": fixed(best, "rate, D / G", axes, "base rate that minimises the bound"),
-        "walk_gap": fixed(gap, "loss, D G", axes, "loss that subgradient descent on |x| really ended with at that rate"),
+        "walk_gap": fixed(
+            gap, "loss, D G", axes, "loss that subgradient descent on |x| really ended with at that rate"
+        ),
         "bound_over_rate": fixed(
-            curves, "loss, D G", {"shape": names, "rate": RATES}, "the bound against the base rate, 1000 steps"),
+            curves, "loss, D G", {"shape": names, "rate": RATES}, "the bound against the base rate, 1000 steps"
+        ),
         "decay_gain": fixed(
-            gains[-1], "decades", {},
-            "log10 of the constant rate's best bound over the mean best bound of step, exponential, linear and cosine decay, longest run"),
+            gains[-1],
+            "decades",
+            {},
+            "log10 of the constant rate's best bound over the mean best bound of step, exponential, linear and cosine decay, longest run",
+        ),
         "constant_over_linear": fixed(
-            ratio, "ratio", {"steps": lengths}, "best bound of the constant rate over that of the linear decay"),
+            ratio, "ratio", {"steps": lengths}, "best bound of the constant rate over that of the linear decay"
+        ),
     }
 
 

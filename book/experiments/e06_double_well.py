@@ -87,21 +87,26 @@ def run(mode):
 
     q = {
         "in_dent": per_seed(
-            gather(share), "share of walkers", grid, "share of the walkers that ended in the basin of the local minimum"),
-        "height": per_seed(
-            gather(height), "f - min f", grid, "mean height above the global minimum at the end"),
+            gather(share), "share of walkers", grid, "share of the walkers that ended in the basin of the local minimum"
+        ),
+        "height": per_seed(gather(height), "f - min f", grid, "mean height above the global minimum at the end"),
         "in_dent_uphill_noise": per_seed(
-            np.array([share[w, "uphill noise", 2.0] for w in WELLS]), "share of walkers",
-            {"well": list(WELLS), "rate": RATES}, "the same at a constant rate with noise 2 times the root of the height"),
+            np.array([share[w, "uphill noise", 2.0] for w in WELLS]),
+            "share of walkers",
+            {"well": list(WELLS), "rate": RATES},
+            "the same at a constant rate with noise 2 times the root of the height",
+        ),
     }
     for well in WELLS:
         for sigma, word in ((0.0, "quiet"), (2.0, "noisy")):
             values, best = stuck(share, height, well, sigma)
             q[f"stuck_{well}_{word}"] = per_seed(
-                values, "share of walkers", {},
-                f"noise {sigma:g}, constant rate: share stuck in the local basin at the small rate, minus at the best larger rate")
-            q[f"best_rate_{well}_{word}"] = fixed(
-                best, "rate", {}, "the larger rate that ended lowest")
+                values,
+                "share of walkers",
+                {},
+                f"noise {sigma:g}, constant rate: share stuck in the local basin at the small rate, minus at the best larger rate",
+            )
+            q[f"best_rate_{well}_{word}"] = fixed(best, "rate", {}, "the larger rate that ended lowest")
     return q
 
 

@@ -23,7 +23,10 @@ ID = "e07_sparse_features"
 QUESTION = "Does an adaptive method take larger strides where more is still to be learned?"
 
 STARTS = {"sgd": (-1, 1), "adagrad": (-1.5, 0.5), "rmsprop": (-3, -1), "adam": (-3, -1)}
-SIZES = {"quick": dict(seeds=3, steps=200, features=50, network=60), "full": dict(seeds=20, steps=2000, features=200, network=600)}
+SIZES = {
+    "quick": dict(seeds=3, steps=200, features=50, network=60),
+    "full": dict(seeds=20, steps=2000, features=200, network=600),
+}
 
 
 def strides(task, rule, lr, seeds, steps):
@@ -51,14 +54,33 @@ def binned(values, bins=4):
 
 
 def sparse(size):
-    task = tasks.sparse_logistic(features=size["features"], valid=1000, test=5000) if size["seeds"] < 10 else tasks.sparse_logistic()
+    task = (
+        tasks.sparse_logistic(features=size["features"], valid=1000, test=5000)
+        if size["seeds"] < 10
+        else tasks.sparse_logistic()
+    )
     found, error, stride, loss = {}, {}, {}, {}
     for rule, (low, high) in STARTS.items():
-        found[rule] = tuned(task, rule, grid(low, high), range(size["seeds"]), name="valid_loss", steps=size["steps"], evaluate=[size["steps"]])
+        found[rule] = tuned(
+            task,
+            rule,
+            grid(low, high),
+            range(size["seeds"]),
+            name="valid_loss",
+            steps=size["steps"],
+            evaluate=[size["steps"]],
+        )
         best = found[rule].lr[found[rule].best("valid_loss")]
         fresh = range(size["seeds"], 2 * size["seeds"])
-        record = sweep(task, rule, lr=[best], seeds=fresh, steps=size["steps"], evaluate=[size["steps"]],
-                       path=path_of(task, [best], fresh, size["steps"]))
+        record = sweep(
+            task,
+            rule,
+            lr=[best],
+            seeds=fresh,
+            steps=size["steps"],
+            evaluate=[size["steps"]],
+            path=path_of(task, [best], fresh, size["steps"]),
+        )
         lowest, error[rule] = frequency_error(task, record.parameters)
         loss[rule] = record.final("test_loss")
         stride[rule] = binned(strides(task, rule, float(best), fresh, size["steps"]))
@@ -91,23 +113,63 @@ def run(mode):
     found, lowest, error, stride, loss = sparse(size)
     axes = {"rule": list(STARTS), "lowest_frequency": lowest}
     curves = {
-        f"valid_loss_{rule}": per_seed(one.final("valid_loss"), "nats", {"rate": one.lr}, f"{rule}: validation loss against the rate", band=0.5)
+        f"valid_loss_{rule}": per_seed(
+            one.final("valid_loss"), "nats", {"rate": one.lr}, f"{rule}: validation loss against the rate", band=0.5
+        )
         for rule, one in found.items()
     }
     return curves | {
-        "best_rate": fixed([one.lr[one.best("valid_loss")] for one in found.values()], "rate", {"rule": list(STARTS)}, "lowest mean validation loss", band=5.0),
-        "error": per_seed(np.stack([error[r].T for r in STARTS]), "weight, true size 1", axes,
-                          "mean absolute error of the learned weights, by frequency of the feature (most frequent first), fresh seeds", band=0.3),
-        "stride": per_seed(np.stack([stride[r] for r in STARTS]), "distance over gradient", axes,
-                           "distance travelled over the sum of the gradients' sizes, by frequency of the feature", band=10.0),
-        "test_loss": per_seed(np.stack([loss[r] for r in STARTS]), "nats", {"rule": list(STARTS)}, "at the best rate, fresh seeds", band=0.1),
-        "rare_step_ratio": per_seed(np.log10(stride["adam"][-1] / stride["adam"][0]), "decades", {},
-                                    "Adam: log10 of the stride of the rarest features over that of the most frequent"),
-        "rare_error_gain": per_seed(error["sgd"][:, -1] - error["adam"][:, -1], "weight, true size 1", {},
-                                    "error of SGD minus error of Adam on the rarest features, both tuned", band=0.3),
-        "test_loss_gain": per_seed(loss["sgd"] - loss["adam"], "nats", {}, "test loss of SGD minus that of Adam, both tuned", band=0.1),
-        "need_correlation": per_seed(network(size), "rank correlation", {},
-                                     "digits network, Adam: Spearman correlation over the weights between the stride a third of the way and the distance still to go", band=0.2),
+        "best_rate": fixed(
+            [one.lr[one.best("valid_loss")] for one in found.values()],
+            "rate",
+            {"rule": list(STARTS)},
+            "lowest mean validation loss",
+            band=5.0,
+        ),
+        "error": per_seed(
+            np.stack([error[r].T for r in STARTS]),
+            "weight, true size 1",
+            axes,
+            "mean absolute error of the learned weights, by frequency of the feature (most frequent first), fresh seeds",
+            band=0.3,
+        ),
+        "stride": per_seed(
+            np.stack([stride[r] for r in STARTS]),
+            "distance over gradient",
+            axes,
+            "distance travelled over the sum of the gradients' sizes, by frequency of the feature",
+            band=10.0,
+        ),
+        "test_loss": per_seed(
+            np.stack([loss[r] for r in STARTS]),
+            "nats",
+            {"rule": list(STARTS)},
+            "at the best rate, fresh seeds",
+            band=0.1,
+        ),
+        "rare_step_ratio": per_seed(
+            np.log10(stride["adam"][-1] / stride["adam"][0]),
+            "decades",
+            {},
+            "Adam: log10 of the stride of the rarest features over that of the most frequent",
+        ),
+        "rare_error_gain": per_seed(
+            error["sgd"][:, -1] - error["adam"][:, -1],
+            "weight, true size 1",
+            {},
+            "error of SGD minus error of Adam on the rarest features, both tuned",
+            band=0.3,
+        ),
+        "test_loss_gain": per_seed(
+            loss["sgd"] - loss["adam"], "nats", {}, "test loss of SGD minus that of Adam, both tuned", band=0.1
+        ),
+        "need_correlation": per_seed(
+            network(size),
+            "rank correlation",
+            {},
+            "digits network, Adam: Spearman correlation over the weights between the stride a third of the way and the distance still to go",
+            band=0.2,
+        ),
     }
 
 

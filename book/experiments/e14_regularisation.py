@@ -20,8 +20,13 @@ QUESTION = "What do a regulariser and a falling rate bring together, and where d
 
 CHANCE = 0.1
 ARMS = {
-    "none": {}, "L1 1e-3": {"l1": 1e-3}, "L2 3e-3": {"l2": 3e-3}, "L2 1e-2": {"l2": 1e-2},
-    "dropout 0.1": {"dropout": 0.1}, "dropout 0.3": {"dropout": 0.3}, "dropout 0.5": {"dropout": 0.5},
+    "none": {},
+    "L1 1e-3": {"l1": 1e-3},
+    "L2 3e-3": {"l2": 3e-3},
+    "L2 1e-2": {"l2": 1e-2},
+    "dropout 0.1": {"dropout": 0.1},
+    "dropout 0.3": {"dropout": 0.3},
+    "dropout 0.5": {"dropout": 0.5},
 }
 PLANS = {
     "constant": lambda n: None,
@@ -29,19 +34,55 @@ PLANS = {
     "cosine": cosine,
 }
 SIZES = {
-    "quick": dict(seeds=3, arms=["none", "L2 1e-2", "dropout 0.5"], plans=["constant", "step"], rates=grid(-1.25, -0.25)[::2],
-                  train=100, held=500, width=16, batch=20, steps=40),
-    "full": dict(seeds=40, arms=list(ARMS), plans=list(PLANS), rates=grid(-1.25, 0.5), train=500, held=2000, width=64, batch=30, steps=400),
+    "quick": dict(
+        seeds=3,
+        arms=["none", "L2 1e-2", "dropout 0.5"],
+        plans=["constant", "step"],
+        rates=grid(-1.25, -0.25)[::2],
+        train=100,
+        held=500,
+        width=16,
+        batch=20,
+        steps=40,
+    ),
+    "full": dict(
+        seeds=40,
+        arms=list(ARMS),
+        plans=list(PLANS),
+        rates=grid(-1.25, 0.5),
+        train=500,
+        held=2000,
+        width=64,
+        batch=30,
+        steps=400,
+    ),
 }
 
 
 def trained(size, arm, plan):
     """One cell at every rate: validation and test accuracy [rate, seed], and the roughness of its last tenth of steps."""
-    task = tasks.mnist1d(train=size["train"], valid=size["held"], test=size["held"], width=size["width"], batch=size["batch"], **ARMS[arm])
-    record = sweep(task, "sgd", lr=size["rates"], seeds=size["seeds"], steps=size["steps"], plan=PLANS[plan](size["steps"]), path="eager")
+    task = tasks.mnist1d(
+        train=size["train"],
+        valid=size["held"],
+        test=size["held"],
+        width=size["width"],
+        batch=size["batch"],
+        **ARMS[arm],
+    )
+    record = sweep(
+        task,
+        "sgd",
+        lr=size["rates"],
+        seeds=size["seeds"],
+        steps=size["steps"],
+        plan=PLANS[plan](size["steps"]),
+        path="eager",
+    )
     gone, shape = np.asarray(record.status) == "diverged", (len(size["rates"]), -1)
-    scores = [np.where(gone, CHANCE, np.nan_to_num(record.final(f"{part}_metric"), nan=CHANCE)) for part in ("valid", "test")]
-    rough = np.abs(np.diff(record.loss[:, -(size["steps"] // 10):], axis=1)).mean(axis=1)
+    scores = [
+        np.where(gone, CHANCE, np.nan_to_num(record.final(f"{part}_metric"), nan=CHANCE)) for part in ("valid", "test")
+    ]
+    rough = np.abs(np.diff(record.loss[:, -(size["steps"] // 10) :], axis=1)).mean(axis=1)
     return [values.reshape(shape) for values in (*scores, rough)]
 
 
@@ -76,7 +117,12 @@ def run(mode):
     size = SIZES[mode]
     cells = [[trained(size, arm, plan) for plan in size["plans"]] for arm in size["arms"]]
     valid, test, rough = (np.array([[cell[k] for cell in row] for row in cells]) for k in range(3))
-    return curves(size, valid, test) | moved(size, valid, test) | together(size, chosen(size, valid, test)) | last_phase(size, valid, rough)
+    return (
+        curves(size, valid, test)
+        | moved(size, valid, test)
+        | together(size, chosen(size, valid, test))
+        | last_phase(size, valid, rough)
+    )
 
 
 def curves(size, valid, test):
@@ -88,11 +134,31 @@ def curves(size, valid, test):
 
     own = np.take_along_axis(test, at[..., None, None], axis=2)[:, :, 0]
     return {
-        "accuracy_by_rate": per_seed(test, "accuracy", axes | {"rate": size["rates"]}, "test accuracy by regulariser, plan and rate", band=0.3),
-        "accuracy": per_seed(own, "accuracy", axes, "test accuracy at the rate with the highest mean validation accuracy", band=0.2),
-        "chosen_rate": fixed(size["rates"][at], "rate", axes, "the rate with the highest mean validation accuracy", band=10.0),
-        "best_rate": bootstrapped(lambda s: 10 ** every(middle)(s), n, "rate", axes, "middle of the rates within a point of the best mean validation accuracy", band=10.0),
-        "range": bootstrapped(every(decades), n, "decades", axes, "width of the rates within a point of the best mean validation accuracy", band=2.0),
+        "accuracy_by_rate": per_seed(
+            test, "accuracy", axes | {"rate": size["rates"]}, "test accuracy by regulariser, plan and rate", band=0.3
+        ),
+        "accuracy": per_seed(
+            own, "accuracy", axes, "test accuracy at the rate with the highest mean validation accuracy", band=0.2
+        ),
+        "chosen_rate": fixed(
+            size["rates"][at], "rate", axes, "the rate with the highest mean validation accuracy", band=10.0
+        ),
+        "best_rate": bootstrapped(
+            lambda s: 10 ** every(middle)(s),
+            n,
+            "rate",
+            axes,
+            "middle of the rates within a point of the best mean validation accuracy",
+            band=10.0,
+        ),
+        "range": bootstrapped(
+            every(decades),
+            n,
+            "decades",
+            axes,
+            "width of the rates within a point of the best mean validation accuracy",
+            band=2.0,
+        ),
     }
 
 
@@ -102,8 +168,21 @@ def moved(size, valid, test):
     for kind in kinds(size)[1:]:
         arm = strengths(size, kind)[-1]
         name, place = kind.lower(), over_arms(middle, lr, valid[[0, arm], 0])
-        q[f"best_rate_{name}"] = bootstrapped(lambda s, f=place: f(s)[1] - f(s)[0], size["seeds"], "decades", {}, f"constant rates: log10 of the best with {size['arms'][arm]} over the best without", band=1.5)
-        q[f"cost_{name}"] = per_seed(test[arm, 0, at[arm, 0]] - test[arm, 0, at[0, 0]], "accuracy", {}, f"constant rates, {size['arms'][arm]}: test accuracy at its own best rate minus at the best rate without it", band=0.3)
+        q[f"best_rate_{name}"] = bootstrapped(
+            lambda s, f=place: f(s)[1] - f(s)[0],
+            size["seeds"],
+            "decades",
+            {},
+            f"constant rates: log10 of the best with {size['arms'][arm]} over the best without",
+            band=1.5,
+        )
+        q[f"cost_{name}"] = per_seed(
+            test[arm, 0, at[arm, 0]] - test[arm, 0, at[0, 0]],
+            "accuracy",
+            {},
+            f"constant rates, {size['arms'][arm]}: test accuracy at its own best rate minus at the best rate without it",
+            band=0.3,
+        )
     return q
 
 
@@ -112,11 +191,37 @@ def together(size, score):
     every, some, plans = {"kind": kinds(size)}, {"kind": kinds(size)[1:]}, {"plan": size["plans"][1:]}
     gain = score[:, 1:] - score[:, :1]
     return {
-        "chosen_accuracy": per_seed(score, "accuracy", every | {"plan": size["plans"]}, "test accuracy at the strength and rate with the highest mean validation accuracy", band=0.2),
-        "plan_gain": per_seed(gain, "accuracy", every | plans, "falling rate minus constant rate, with each kind of regulariser", band=0.3),
-        "regulariser_gain": per_seed(score[1:] - score[:1], "accuracy", some | {"plan": size["plans"]}, "with a regulariser minus without, under each plan", band=0.3),
-        "interaction": per_seed(gain[1:] - gain[:1], "accuracy", some | plans, "gain of the falling rate with a regulariser minus without", band=0.4),
-        "together_gain": per_seed(score[1:, 1:] - score[:1, 1:], "accuracy", some | plans, "falling rate with a regulariser minus falling rate alone", band=0.3),
+        "chosen_accuracy": per_seed(
+            score,
+            "accuracy",
+            every | {"plan": size["plans"]},
+            "test accuracy at the strength and rate with the highest mean validation accuracy",
+            band=0.2,
+        ),
+        "plan_gain": per_seed(
+            gain, "accuracy", every | plans, "falling rate minus constant rate, with each kind of regulariser", band=0.3
+        ),
+        "regulariser_gain": per_seed(
+            score[1:] - score[:1],
+            "accuracy",
+            some | {"plan": size["plans"]},
+            "with a regulariser minus without, under each plan",
+            band=0.3,
+        ),
+        "interaction": per_seed(
+            gain[1:] - gain[:1],
+            "accuracy",
+            some | plans,
+            "gain of the falling rate with a regulariser minus without",
+            band=0.4,
+        ),
+        "together_gain": per_seed(
+            score[1:, 1:] - score[:1, 1:],
+            "accuracy",
+            some | plans,
+            "falling rate with a regulariser minus falling rate alone",
+            band=0.3,
+        ),
     }
 
 
@@ -125,8 +230,20 @@ def last_phase(size, valid, rough):
     own = np.take_along_axis(rough, best(valid)[..., None, None], axis=2)[:, :, 0]
     ratio = np.log10(own[:, 1] / own[:, 0])
     return {
-        "roughness": per_seed(own, "nats", {"arm": size["arms"], "plan": size["plans"]}, "mean jump of the batch loss from step to step in the last tenth, at the chosen rate", band=5.0),
-        "smoothing": per_seed(ratio, "decades", {"arm": size["arms"]}, "log10 of that jump with step decay over that at a constant rate", band=3.0),
+        "roughness": per_seed(
+            own,
+            "nats",
+            {"arm": size["arms"], "plan": size["plans"]},
+            "mean jump of the batch loss from step to step in the last tenth, at the chosen rate",
+            band=5.0,
+        ),
+        "smoothing": per_seed(
+            ratio,
+            "decades",
+            {"arm": size["arms"]},
+            "log10 of that jump with step decay over that at a constant rate",
+            band=3.0,
+        ),
     }
 
 

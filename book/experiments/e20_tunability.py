@@ -21,13 +21,29 @@ QUESTION = "How many rates must one try, and how far does a default carry?"
 
 METHODS = ["sgd", "momentum", "adagrad", "rmsprop", "adam"]
 NEAR, PRIOR = 0.01, 6.0
-NATS = 0.02                     # what counts as near on the language task
+NATS = 0.02  # what counts as near on the language task
 CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1}
 SIZES = {
-    "quick": dict(seeds=2, low=-3, high=0.5, every=2, tasks={"digits": 25, "breast_cancer": 25, "mnist1d": 25}, train=500, held=200,
-                  language=dict(low=-3, high=0.75, every=5, steps=10, train=100, pieces=30)),
-    "full": dict(seeds=10, low=-4.5, high=0.75, every=1, tasks={"digits": 400, "breast_cancer": 400, "mnist1d": 1000}, train=4000, held=4000,
-                 language=dict(low=-3, high=0, every=1, steps=200, train=640, pieces=500)),
+    "quick": dict(
+        seeds=2,
+        low=-3,
+        high=0.5,
+        every=2,
+        tasks={"digits": 25, "breast_cancer": 25, "mnist1d": 25},
+        train=500,
+        held=200,
+        language=dict(low=-3, high=0.75, every=5, steps=10, train=100, pieces=30),
+    ),
+    "full": dict(
+        seeds=10,
+        low=-4.5,
+        high=0.75,
+        every=1,
+        tasks={"digits": 400, "breast_cancer": 400, "mnist1d": 1000},
+        train=4000,
+        held=4000,
+        language=dict(low=-3, high=0, every=1, steps=200, train=640, pieces=500),
+    ),
 }
 
 
@@ -52,7 +68,9 @@ def jackknife(function, values):
     """Pseudo-values [outputs, seed] of a function of the mean over seeds; values [rate, seed]."""
     n = values.shape[1]
     whole = np.array(function(values.mean(axis=1)))
-    return np.stack([n * whole - (n - 1) * np.array(function(np.delete(values, s, 1).mean(axis=1))) for s in range(n)], axis=1)
+    return np.stack(
+        [n * whole - (n - 1) * np.array(function(np.delete(values, s, 1).mean(axis=1))) for s in range(n)], axis=1
+    )
 
 
 def sweeps(size):
@@ -72,14 +90,25 @@ def run(mode):
     names = list(size["tasks"])
     test = {key: one.final("test_metric", CHANCE[key[0]]) for key, one in found.items()}
     best = {key: one.best(failed=CHANCE[key[0]]) for key, one in found.items()}
-    numbers = curves(found, test) | merits(found, test, best, names) | choices(found, test, best, names, grid(size["low"], size["high"])[:: size["every"]])
+    numbers = (
+        curves(found, test)
+        | merits(found, test, best, names)
+        | choices(found, test, best, names, grid(size["low"], size["high"])[:: size["every"]])
+    )
     return numbers | language(size) | importance.quantities(mode)
 
 
 def curves(found, test):
-    q = {f"accuracy_{task}_{method}": per_seed(test[task, method], "accuracy", {"rate": one.lr},
-                                               f"test accuracy against the rate: {method} on {task}", band=0.3)
-         for (task, method), one in found.items()}
+    q = {
+        f"accuracy_{task}_{method}": per_seed(
+            test[task, method],
+            "accuracy",
+            {"rate": one.lr},
+            f"test accuracy against the rate: {method} on {task}",
+            band=0.3,
+        )
+        for (task, method), one in found.items()
+    }
     return q
 
 
@@ -93,18 +122,71 @@ def merits(found, test, best, names):
     regret = np.stack([test[key][best[key]] - test[key][found[key].index(default(key[1]))] for key in keys])
     spread = np.abs(tuned_test - tuned_test.mean(axis=1, keepdims=True))
     sgd, adam = (slice(METHODS.index(m) * len(names), (METHODS.index(m) + 1) * len(names)) for m in ("sgd", "adam"))
-    top = {task: max(METHODS, key=lambda m: found[task, m].final("valid_metric", 0)[best[task, m]].mean()) for task in names}
+    top = {
+        task: max(METHODS, key=lambda m: found[task, m].final("valid_metric", 0)[best[task, m]].mean())
+        for task in names
+    }
     alone = [test[t, top[t]][best[t, top[t]]] - test[t, "adam"][found[t, "adam"].index(default("adam"))] for t in names]
     return {
-        "width": per_seed(scores[:, 0].reshape(shape), "decades", axes, "range of rates whose mean test accuracy lies within 1 point of the best (jackknife over seeds)", band=3.0),
-        "trials": per_seed(scores[:, 1].reshape(shape), "trials", axes, "expected trials until a rate drawn at random from six decades falls in that range", band=1e6),
-        "best_rate": fixed(np.array([found[k].lr[best[k]] for k in keys]).reshape(shape[:2]), "rate", axes, "highest mean validation accuracy", band=10.0),
-        "tuned_accuracy": per_seed(tuned_test.reshape(shape), "accuracy", axes, "test accuracy at the best rate", band=0.2),
-        "default_regret": per_seed(regret.reshape(shape), "accuracy", axes, "test accuracy at the best rate minus at the default of torch.optim", band=0.3),
-        "spread": per_seed(spread.reshape(shape), "accuracy", axes, "distance of a seed's test accuracy from the mean of the seeds, at the best rate", band=0.2),
-        "trials_beyond_one": per_seed(scores[sgd, 1].mean(axis=0) - 1, "trials", {}, "SGD at a constant rate, mean over the tasks: expected trials minus one", band=1e6),
-        "spread_sgd_minus_adam": per_seed((spread[sgd] - spread[adam]).mean(axis=0), "accuracy", {}, "spread between seeds, SGD minus Adam, both tuned, mean over the tasks", band=0.1),
-        "adam_default_regret": per_seed(np.stack(alone), "accuracy", {"task": names}, "best tuned method's test accuracy minus Adam's at its default", band=0.3),
+        "width": per_seed(
+            scores[:, 0].reshape(shape),
+            "decades",
+            axes,
+            "range of rates whose mean test accuracy lies within 1 point of the best (jackknife over seeds)",
+            band=3.0,
+        ),
+        "trials": per_seed(
+            scores[:, 1].reshape(shape),
+            "trials",
+            axes,
+            "expected trials until a rate drawn at random from six decades falls in that range",
+            band=1e6,
+        ),
+        "best_rate": fixed(
+            np.array([found[k].lr[best[k]] for k in keys]).reshape(shape[:2]),
+            "rate",
+            axes,
+            "highest mean validation accuracy",
+            band=10.0,
+        ),
+        "tuned_accuracy": per_seed(
+            tuned_test.reshape(shape), "accuracy", axes, "test accuracy at the best rate", band=0.2
+        ),
+        "default_regret": per_seed(
+            regret.reshape(shape),
+            "accuracy",
+            axes,
+            "test accuracy at the best rate minus at the default of torch.optim",
+            band=0.3,
+        ),
+        "spread": per_seed(
+            spread.reshape(shape),
+            "accuracy",
+            axes,
+            "distance of a seed's test accuracy from the mean of the seeds, at the best rate",
+            band=0.2,
+        ),
+        "trials_beyond_one": per_seed(
+            scores[sgd, 1].mean(axis=0) - 1,
+            "trials",
+            {},
+            "SGD at a constant rate, mean over the tasks: expected trials minus one",
+            band=1e6,
+        ),
+        "spread_sgd_minus_adam": per_seed(
+            (spread[sgd] - spread[adam]).mean(axis=0),
+            "accuracy",
+            {},
+            "spread between seeds, SGD minus Adam, both tuned, mean over the tasks",
+            band=0.1,
+        ),
+        "adam_default_regret": per_seed(
+            np.stack(alone),
+            "accuracy",
+            {"task": names},
+            "best tuned method's test accuracy minus Adam's at its default",
+            band=0.3,
+        ),
     }
 
 
@@ -116,21 +198,52 @@ def choices(found, test, best, names, common):
     loss = np.stack([valid[k][best[k]] - valid[k][at[k]] for k in keys])
     one = int(loss.mean(axis=0).argmin())
     worst = keys[int(loss[:, one].argmax())]
-    apart = [np.log10(found[t, "sgd"].lr[per_seed_best(found[t, "sgd"])] / found[t, "adam"].lr[per_seed_best(found[t, "adam"])]) for t in names]
+    apart = [
+        np.log10(
+            found[t, "sgd"].lr[per_seed_best(found[t, "sgd"])] / found[t, "adam"].lr[per_seed_best(found[t, "adam"])]
+        )
+        for t in names
+    ]
     regret = np.stack([test[k][best[k]] - test[k][at[k][one]] for k in keys])
     return {
-        "shared_rate": fixed(common[one], "rate", {}, "the one rate that loses least on average over all methods and tasks (validation)", band=10.0),
-        "shared_rate_regret": per_seed(regret[keys.index(worst)], "accuracy", {}, "test accuracy that the shared rate costs the method and task that it suits worst", band=0.5),
-        "shared_rate_mean_regret": per_seed(regret.mean(axis=0), "accuracy", {}, "the same, mean over methods and tasks", band=0.3),
-        "best_rate_sgd_over_adam": per_seed(np.mean(apart, axis=0), "decades", {}, "log10 of SGD's best rate over Adam's, by validation loss, mean over the tasks", band=1.0),
+        "shared_rate": fixed(
+            common[one],
+            "rate",
+            {},
+            "the one rate that loses least on average over all methods and tasks (validation)",
+            band=10.0,
+        ),
+        "shared_rate_regret": per_seed(
+            regret[keys.index(worst)],
+            "accuracy",
+            {},
+            "test accuracy that the shared rate costs the method and task that it suits worst",
+            band=0.5,
+        ),
+        "shared_rate_mean_regret": per_seed(
+            regret.mean(axis=0), "accuracy", {}, "the same, mean over methods and tasks", band=0.3
+        ),
+        "best_rate_sgd_over_adam": per_seed(
+            np.mean(apart, axis=0),
+            "decades",
+            {},
+            "log10 of SGD's best rate over Adam's, by validation loss, mean over the tasks",
+            band=1.0,
+        ),
     }
 
 
 def language(size):
     """The same of the language task, in nats a symbol; a run that diverged counts as an even guess."""
     own = size["language"]
-    task, lr, steps = importance.language(own["train"], own["pieces"]), grid(own["low"], own["high"])[:: own["every"]], own["steps"]
-    found = {m: tuned(task, m, lr, range(size["seeds"]), name="valid_loss", steps=steps, evaluate=[steps]) for m in METHODS}
+    task, lr, steps = (
+        importance.language(own["train"], own["pieces"]),
+        grid(own["low"], own["high"])[:: own["every"]],
+        own["steps"],
+    )
+    found = {
+        m: tuned(task, m, lr, range(size["seeds"]), name="valid_loss", steps=steps, evaluate=[steps]) for m in METHODS
+    }
     even = np.log(len(task.details["alphabet"]))
     test, valid = ({m: one.final(f"{part}_loss", even) for m, one in found.items()} for part in ("test", "valid"))
     best = {m: one.best("valid_loss") for m, one in found.items()}
@@ -145,16 +258,51 @@ def language_merits(found, test, best):
     regret = np.stack([test[m][found[m].index(default(m))] - test[m][best[m]] for m in METHODS])
     spread = np.abs(tuned_test - tuned_test.mean(axis=1, keepdims=True))
     sgd, adam = METHODS.index("sgd"), METHODS.index("adam")
-    q = {f"loss_language_{m}": per_seed(test[m], "nats", {"rate": found[m].lr}, f"test loss against the rate: {m} on language", band=3.0) for m in METHODS}
+    q = {
+        f"loss_language_{m}": per_seed(
+            test[m], "nats", {"rate": found[m].lr}, f"test loss against the rate: {m} on language", band=3.0
+        )
+        for m in METHODS
+    }
     return q | {
-        "width_language": per_seed(scores[:, 0], "decades", axes, "range of rates whose mean test loss lies within 0.02 nats of the best (jackknife over seeds)", band=3.0),
-        "trials_language": per_seed(scores[:, 1], "trials", axes, "expected trials until a rate drawn at random from six decades falls in that range", band=1e6),
-        "best_rate_language": fixed([found[m].lr[best[m]] for m in METHODS], "rate", axes, "lowest mean validation loss", band=10.0),
+        "width_language": per_seed(
+            scores[:, 0],
+            "decades",
+            axes,
+            "range of rates whose mean test loss lies within 0.02 nats of the best (jackknife over seeds)",
+            band=3.0,
+        ),
+        "trials_language": per_seed(
+            scores[:, 1],
+            "trials",
+            axes,
+            "expected trials until a rate drawn at random from six decades falls in that range",
+            band=1e6,
+        ),
+        "best_rate_language": fixed(
+            [found[m].lr[best[m]] for m in METHODS], "rate", axes, "lowest mean validation loss", band=10.0
+        ),
         "tuned_loss_language": per_seed(tuned_test, "nats", axes, "test loss at the best rate", band=1.0),
-        "default_regret_language": per_seed(regret, "nats", axes, "test loss at the default of torch.optim minus at the best rate", band=3.0),
-        "spread_language": per_seed(spread, "nats", axes, "distance of a seed's test loss from the mean of the seeds, at the best rate", band=0.5),
-        "trials_beyond_one_language": per_seed(scores[sgd, 1] - 1, "trials", {}, "SGD at a constant rate on language: expected trials minus one", band=1e6),
-        "spread_sgd_minus_adam_language": per_seed(spread[sgd] - spread[adam], "nats", {}, "spread of the test loss between seeds, SGD minus Adam, both tuned", band=0.5),
+        "default_regret_language": per_seed(
+            regret, "nats", axes, "test loss at the default of torch.optim minus at the best rate", band=3.0
+        ),
+        "spread_language": per_seed(
+            spread,
+            "nats",
+            axes,
+            "distance of a seed's test loss from the mean of the seeds, at the best rate",
+            band=0.5,
+        ),
+        "trials_beyond_one_language": per_seed(
+            scores[sgd, 1] - 1, "trials", {}, "SGD at a constant rate on language: expected trials minus one", band=1e6
+        ),
+        "spread_sgd_minus_adam_language": per_seed(
+            spread[sgd] - spread[adam],
+            "nats",
+            {},
+            "spread of the test loss between seeds, SGD minus Adam, both tuned",
+            band=0.5,
+        ),
     }
 
 
@@ -167,10 +315,30 @@ def language_choices(found, test, valid, best, common):
     top = min(METHODS, key=lambda m: valid[m][best[m]].mean())
     apart = np.log10(found["sgd"].lr[per_seed_best(found["sgd"])] / found["adam"].lr[per_seed_best(found["adam"])])
     return {
-        "adam_default_regret_language": per_seed(test["adam"][found["adam"].index(default("adam"))] - test[top][best[top]], "nats", {}, "Adam's test loss at its default minus the best tuned method's", band=3.0),
-        "shared_rate_language": fixed(common[one], "rate", {}, "the one rate that loses least on average over all methods on language (validation)", band=10.0),
-        "shared_rate_regret_language": per_seed(test[worst][at[worst][one]] - test[worst][best[worst]], "nats", {}, "test loss that this rate costs the method that it suits worst", band=3.0),
-        "best_rate_sgd_over_adam_language": per_seed(apart, "decades", {}, "log10 of SGD's best rate over Adam's on language, by validation loss", band=2.0),
+        "adam_default_regret_language": per_seed(
+            test["adam"][found["adam"].index(default("adam"))] - test[top][best[top]],
+            "nats",
+            {},
+            "Adam's test loss at its default minus the best tuned method's",
+            band=3.0,
+        ),
+        "shared_rate_language": fixed(
+            common[one],
+            "rate",
+            {},
+            "the one rate that loses least on average over all methods on language (validation)",
+            band=10.0,
+        ),
+        "shared_rate_regret_language": per_seed(
+            test[worst][at[worst][one]] - test[worst][best[worst]],
+            "nats",
+            {},
+            "test loss that this rate costs the method that it suits worst",
+            band=3.0,
+        ),
+        "best_rate_sgd_over_adam_language": per_seed(
+            apart, "decades", {}, "log10 of SGD's best rate over Adam's on language, by validation loss", band=2.0
+        ),
     }
 
 

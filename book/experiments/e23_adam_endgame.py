@@ -19,11 +19,18 @@ ID = "e23_adam_endgame"
 QUESTION = "Does Adam stop short of the minimum, and does a falling rate cure it?"
 
 CHANCE = 0.1
-WAYS = {"Adam, constant": ("adam", None), "Adam, linear": ("adam", linear), "SGD, constant": ("sgd", None), "SGD, linear": ("sgd", linear)}
+WAYS = {
+    "Adam, constant": ("adam", None),
+    "Adam, linear": ("adam", linear),
+    "SGD, constant": ("sgd", None),
+    "SGD, linear": ("sgd", linear),
+}
 CONVEX = {"adam": (-3.75, -0.5), "sgd": (-2.25, 0.75)}
 ARMS = {
-    "Adam, constant": Arm("adam", None, -3.5, -2), "Adam, linear": Arm("adam", linear, -3.5, -2),
-    "SGD, constant": Arm("sgd", None, -1.25, 0.25), "SGD, linear": Arm("sgd", linear, -1, 0.5),
+    "Adam, constant": Arm("adam", None, -3.5, -2),
+    "Adam, linear": Arm("adam", linear, -3.5, -2),
+    "SGD, constant": Arm("sgd", None, -1.25, 0.25),
+    "SGD, linear": Arm("sgd", linear, -1, 0.5),
 }
 SIZES = {
     "quick": dict(train=500, held=500, pilot=2, seeds=3, steps=80, convex=200, draws=6),
@@ -36,8 +43,15 @@ def convex(size):
     task, found = tasks.convex_logistic(), {}
     for way, (rule, plan) in WAYS.items():
         lr = grid(*CONVEX[rule])
-        record = sweep(task, rule, lr=lr, seeds=size["draws"], steps=size["convex"], plan=plan(size["convex"]) if plan else None,
-                       path=path_of(task, lr, size["draws"], size["convex"]))
+        record = sweep(
+            task,
+            rule,
+            lr=lr,
+            seeds=size["draws"],
+            steps=size["convex"],
+            plan=plan(size["convex"]) if plan else None,
+            path=path_of(task, lr, size["draws"], size["convex"]),
+        )
         distance = tasks.distance(task, record.parameters).reshape(len(lr), -1)
         found[way] = lr, np.where((record.status == "diverged").reshape(distance.shape), np.inf, distance)
     return found
@@ -76,20 +90,50 @@ def describe_convex(found):
     ways = {"way": list(WAYS)}
     name = {way: way.lower().replace(", ", "_") for way in WAYS}
     shown = {
-        f"distance_{name[way]}": per_seed(np.where(np.isfinite(d), d, np.nan), "distance", {"rate": lr},
-                                          f"convex task, {way}: distance to the minimum at the end", band=1.0)
+        f"distance_{name[way]}": per_seed(
+            np.where(np.isfinite(d), d, np.nan),
+            "distance",
+            {"rate": lr},
+            f"convex task, {way}: distance to the minimum at the end",
+            band=1.0,
+        )
         for way, (lr, d) in found.items()
     }
     return shown | {
-        "convex_best_rate": fixed([best[w] for w in WAYS], "rate", ways, "convex task: rate of the shortest mean log distance", band=1.0),
-        "convex_distance": per_seed(np.stack([at[w] for w in WAYS]), "distance", ways, "convex task, at the best rate: distance to the minimum", band=0.5),
-        "adam_floor_slope": per_seed(slope(*found["Adam, constant"]), "decades per decade", {},
-                                     "Adam at constant rates above its best: slope of the log distance over the log rate", band=0.5),
-        "convex_adam_floor": per_seed(log["Adam, constant"] - log["Adam, linear"], "decades", {},
-                                      "log10 of the distance that tuned constant Adam ends at over that of tuned linearly decayed Adam", band=0.5),
-        "convex_sgd_floor": per_seed(log["SGD, constant"] - log["SGD, linear"], "decades", {}, "the same for SGD", band=0.5),
-        "convex_adam_over_sgd_decayed": per_seed(log["Adam, linear"] - log["SGD, linear"], "decades", {},
-                                                 "log10 of the distance of decayed Adam over that of decayed SGD", band=0.5),
+        "convex_best_rate": fixed(
+            [best[w] for w in WAYS], "rate", ways, "convex task: rate of the shortest mean log distance", band=1.0
+        ),
+        "convex_distance": per_seed(
+            np.stack([at[w] for w in WAYS]),
+            "distance",
+            ways,
+            "convex task, at the best rate: distance to the minimum",
+            band=0.5,
+        ),
+        "adam_floor_slope": per_seed(
+            slope(*found["Adam, constant"]),
+            "decades per decade",
+            {},
+            "Adam at constant rates above its best: slope of the log distance over the log rate",
+            band=0.5,
+        ),
+        "convex_adam_floor": per_seed(
+            log["Adam, constant"] - log["Adam, linear"],
+            "decades",
+            {},
+            "log10 of the distance that tuned constant Adam ends at over that of tuned linearly decayed Adam",
+            band=0.5,
+        ),
+        "convex_sgd_floor": per_seed(
+            log["SGD, constant"] - log["SGD, linear"], "decades", {}, "the same for SGD", band=0.5
+        ),
+        "convex_adam_over_sgd_decayed": per_seed(
+            log["Adam, linear"] - log["SGD, linear"],
+            "decades",
+            {},
+            "log10 of the distance of decayed Adam over that of decayed SGD",
+            band=0.5,
+        ),
     }
 
 
@@ -98,16 +142,47 @@ def describe_network(found):
     test = {way: fresh.final("test_metric", CHANCE)[0] for way, (_, _, fresh) in found.items()}
     train = np.stack([fresh.final("train_loss")[0] for _, _, fresh in found.values()])
     return {
-        "network_best_rate": fixed([one.lr[i] for one, i, _ in found.values()], "rate", ways, "network: rate of the highest mean validation accuracy", band=10.0),
-        "network_accuracy": per_seed(np.stack([test[w] for w in ARMS]), "accuracy", ways, "network: test accuracy at the best rate, fresh seeds", band=0.2),
-        "network_train_loss": per_seed(train, "nats", ways, "network: training loss at the best rate, fresh seeds", band=1.0),
-        "network_adam_decay_gain": per_seed(test["Adam, linear"] - test["Adam, constant"], "accuracy", {},
-                                            "network: test accuracy of Adam with linear decay minus constant Adam", band=0.1),
-        "network_sgd_decay_gain": per_seed(test["SGD, linear"] - test["SGD, constant"], "accuracy", {}, "the same for SGD", band=0.1),
-        "sgd_decay_over_adam_constant": per_seed(test["SGD, linear"] - test["Adam, constant"], "accuracy", {},
-                                                 "network: test accuracy of SGD with linear decay minus constant Adam", band=0.2),
-        "sgd_decay_over_adam_decay": per_seed(test["SGD, linear"] - test["Adam, linear"], "accuracy", {},
-                                              "network: test accuracy of SGD with linear decay minus Adam with linear decay", band=0.2),
+        "network_best_rate": fixed(
+            [one.lr[i] for one, i, _ in found.values()],
+            "rate",
+            ways,
+            "network: rate of the highest mean validation accuracy",
+            band=10.0,
+        ),
+        "network_accuracy": per_seed(
+            np.stack([test[w] for w in ARMS]),
+            "accuracy",
+            ways,
+            "network: test accuracy at the best rate, fresh seeds",
+            band=0.2,
+        ),
+        "network_train_loss": per_seed(
+            train, "nats", ways, "network: training loss at the best rate, fresh seeds", band=1.0
+        ),
+        "network_adam_decay_gain": per_seed(
+            test["Adam, linear"] - test["Adam, constant"],
+            "accuracy",
+            {},
+            "network: test accuracy of Adam with linear decay minus constant Adam",
+            band=0.1,
+        ),
+        "network_sgd_decay_gain": per_seed(
+            test["SGD, linear"] - test["SGD, constant"], "accuracy", {}, "the same for SGD", band=0.1
+        ),
+        "sgd_decay_over_adam_constant": per_seed(
+            test["SGD, linear"] - test["Adam, constant"],
+            "accuracy",
+            {},
+            "network: test accuracy of SGD with linear decay minus constant Adam",
+            band=0.2,
+        ),
+        "sgd_decay_over_adam_decay": per_seed(
+            test["SGD, linear"] - test["Adam, linear"],
+            "accuracy",
+            {},
+            "network: test accuracy of SGD with linear decay minus Adam with linear decay",
+            band=0.2,
+        ),
     }
 
 

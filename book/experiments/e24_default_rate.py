@@ -25,7 +25,10 @@ LOW = {  # where the grid of two and a half decades begins
     ("breast_cancer", "raw"): {"sgd": -7.0, "momentum": -8.0, "adam": -4.0, "gd": -7.0},
     ("mnist1d", "standardised"): {"sgd": -1.5, "momentum": -2.5, "adam": -3.25},
 }
-SIZES = {"quick": dict(seeds=2, steps=30, span=2.5, train=500, held=500), "full": dict(seeds=10, steps=500, span=2.5, train=1000, held=4000)}
+SIZES = {
+    "quick": dict(seeds=2, steps=30, span=2.5, train=500, held=500),
+    "full": dict(seeds=10, steps=500, span=2.5, train=1000, held=4000),
+}
 
 
 def problem(name, inputs, size):
@@ -40,8 +43,10 @@ def problem(name, inputs, size):
 def raw_pixels(task):
     """Undo the standardisation: the darkest pixel is 0, the brightest 16."""
     low, high = task.train[0].min(), task.train[0].max()
-    parts = {part: ((x - low) / (high - low) * 16, y) for part, (x, y) in
-             (("train", task.train), ("valid", task.valid), ("test", task.test))}
+    parts = {
+        part: ((x - low) / (high - low) * 16, y)
+        for part, (x, y) in (("train", task.train), ("valid", task.valid), ("test", task.test))
+    }
     return dataclasses.replace(task, **parts)
 
 
@@ -55,7 +60,18 @@ def arms(size):
             used = dataclasses.replace(task, batch=None) if rule == "gd" else task
             lr = np.unique(np.append(grid(low, low + size["span"]), GUESS))
             method = "sgd" if rule == "gd" else rule
-            found[name, inputs, rule] = tuned(used, method, lr, range(size["seeds"]), name="valid_loss", steps=size["steps"], evaluate=[size["steps"]]), chance
+            found[name, inputs, rule] = (
+                tuned(
+                    used,
+                    method,
+                    lr,
+                    range(size["seeds"]),
+                    name="valid_loss",
+                    steps=size["steps"],
+                    evaluate=[size["steps"]],
+                ),
+                chance,
+            )
     return found
 
 
@@ -68,18 +84,41 @@ def run(mode):
     regret = np.stack([test[k][best[k]] - test[k][found[k][0].index(GUESS)] for k in found])
     failed = np.stack([found[k][0].diverged[found[k][0].index(GUESS)] for k in found]).astype(float)
     return {
-        "best_rate": fixed([found[k][0].lr[best[k]] for k in found], "rate", {"arm": names}, "lowest mean validation loss", band=10.0),
-        "tuned_accuracy": per_seed(np.stack([test[k][best[k]] for k in found]), "accuracy", {"arm": names}, "test accuracy at the best rate", band=0.5),
-        "regret": per_seed(regret, "accuracy", {"arm": names}, "test accuracy at the best rate minus at 0.01", band=0.6),
+        "best_rate": fixed(
+            [found[k][0].lr[best[k]] for k in found], "rate", {"arm": names}, "lowest mean validation loss", band=10.0
+        ),
+        "tuned_accuracy": per_seed(
+            np.stack([test[k][best[k]] for k in found]),
+            "accuracy",
+            {"arm": names},
+            "test accuracy at the best rate",
+            band=0.5,
+        ),
+        "regret": per_seed(
+            regret, "accuracy", {"arm": names}, "test accuracy at the best rate minus at 0.01", band=0.6
+        ),
         "diverged": per_seed(failed, "share of runs", {"arm": names}, "runs at 0.01 that diverged", band=0.6),
         "mean_regret": per_seed(regret.mean(axis=0), "accuracy", {}, "regret of 0.01, mean over the arms", band=0.3),
-        "best_rate_spread": fixed(np.ptp([np.log10(found[k][0].lr[best[k]]) for k in found]), "decades", {}, "from the smallest to the largest best rate of all arms", band=3.0),
-        "raw_to_standardised": per_seed(shift(found), "decades", {}, "plain SGD: log10 of the best rate with standardised inputs over that with raw ones, mean of digits and breast cancer", band=2.0),
+        "best_rate_spread": fixed(
+            np.ptp([np.log10(found[k][0].lr[best[k]]) for k in found]),
+            "decades",
+            {},
+            "from the smallest to the largest best rate of all arms",
+            band=3.0,
+        ),
+        "raw_to_standardised": per_seed(
+            shift(found),
+            "decades",
+            {},
+            "plain SGD: log10 of the best rate with standardised inputs over that with raw ones, mean of digits and breast cancer",
+            band=2.0,
+        ),
     }
 
 
 def shift(found):
     """How far standardising the inputs moves each seed's best rate of plain SGD, [seed]."""
+
     def chosen(name, inputs):
         one = found[name, inputs, "sgd"][0]
         return np.log10(one.lr[one.final("valid_loss", np.inf).argmin(axis=0)])

@@ -22,7 +22,14 @@ RULES = ["valley", "steepest", "minimum/10", "linear-slope", "index-slope"]
 CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1, "sparse_logistic": 0.5}
 SIZES = {
     "quick": dict(seeds=3, peak=3, low=-3, train=500, held=500, steps=dict.fromkeys(CHANCE, 40)),
-    "full": dict(seeds=40, peak=10, low=-5, train=4000, held=4000, steps={"digits": 400, "breast_cancer": 400, "mnist1d": 1000, "sparse_logistic": 600}),
+    "full": dict(
+        seeds=40,
+        peak=10,
+        low=-5,
+        train=4000,
+        held=4000,
+        steps={"digits": 400, "breast_cancer": 400, "mnist1d": 1000, "sparse_logistic": 600},
+    ),
 }
 
 
@@ -69,13 +76,37 @@ def suggestions(findings, constant, peak):
     top = np.array([one.lr[one.best(failed=CHANCE[n])] for n, one in peak.items()])
     cost, cost_peak = regrets(findings, constant), regrets(findings, peak)
     return {
-        "suggestion": per_seed(np.log10(rates), "log10 rate", axes, "suggested rate, each seed's own range test", band=2.0),
-        "distance_to_best": per_seed(np.log10(rates) - np.log10(best)[:, None, None], "decades", axes, "log10 of the suggested over the best constant rate", band=3.0),
-        "best_rate": fixed(best, "rate", {"task": list(findings)}, "best constant rate (validation accuracy)", band=10.0),
+        "suggestion": per_seed(
+            np.log10(rates), "log10 rate", axes, "suggested rate, each seed's own range test", band=2.0
+        ),
+        "distance_to_best": per_seed(
+            np.log10(rates) - np.log10(best)[:, None, None],
+            "decades",
+            axes,
+            "log10 of the suggested over the best constant rate",
+            band=3.0,
+        ),
+        "best_rate": fixed(
+            best, "rate", {"task": list(findings)}, "best constant rate (validation accuracy)", band=10.0
+        ),
         "best_peak": fixed(top, "rate", {"task": list(findings)}, "best peak of a cosine decay", band=10.0),
-        "regret": per_seed(cost, "accuracy", axes, "test accuracy at the best constant rate minus at the suggestion", band=0.5),
-        "regret_peak": per_seed(cost_peak, "accuracy", axes, "the same where the suggestion is the peak of a cosine decay, first ten seeds", band=0.5),
-        "steepest_regret": per_seed(cost[:, RULES.index("steepest")], "accuracy", {"task": list(findings)}, "regret of the point of fastest fall as a constant rate", band=0.5),
+        "regret": per_seed(
+            cost, "accuracy", axes, "test accuracy at the best constant rate minus at the suggestion", band=0.5
+        ),
+        "regret_peak": per_seed(
+            cost_peak,
+            "accuracy",
+            axes,
+            "the same where the suggestion is the peak of a cosine decay, first ten seeds",
+            band=0.5,
+        ),
+        "steepest_regret": per_seed(
+            cost[:, RULES.index("steepest")],
+            "accuracy",
+            {"task": list(findings)},
+            "regret of the point of fastest fall as a constant rate",
+            band=0.5,
+        ),
     }
 
 
@@ -84,8 +115,20 @@ def curves(findings, constant):
     q = {}
     for name, finding in findings.items():
         shown = finding.smoothed[:4]
-        q[f"range_test_{name}"] = fixed(shown.T, "nats", {"rate": finding.lr, "seed": range(len(shown))}, f"{name}: smoothed loss of the range test; empty after it stopped", band=2.0)
-        q[f"accuracy_{name}"] = per_seed(constant[name].final("test_metric", CHANCE[name]), "accuracy", {"rate": constant[name].lr}, f"{name}: test accuracy against the constant rate", band=0.3)
+        q[f"range_test_{name}"] = fixed(
+            shown.T,
+            "nats",
+            {"rate": finding.lr, "seed": range(len(shown))},
+            f"{name}: smoothed loss of the range test; empty after it stopped",
+            band=2.0,
+        )
+        q[f"accuracy_{name}"] = per_seed(
+            constant[name].final("test_metric", CHANCE[name]),
+            "accuracy",
+            {"rate": constant[name].lr},
+            f"{name}: test accuracy against the constant rate",
+            band=0.3,
+        )
     return q
 
 

@@ -25,8 +25,10 @@ METHODS = {
     "momentum": lambda p: torch.optim.SGD(p, lr=1e-4, momentum=0.9),
     "adam": lambda p: torch.optim.Adam(p, lr=1e-5),
 }
-SIZES = {"quick": dict(blocks=3, turns=5, steps={"small": 10, "medium": 5, "large": 1}),
-         "full": dict(blocks=20, turns=15, steps={"small": 40, "medium": 15, "large": 2})}
+SIZES = {
+    "quick": dict(blocks=3, turns=5, steps={"small": 10, "medium": 5, "large": 1}),
+    "full": dict(blocks=20, turns=15, steps={"small": 40, "medium": 15, "large": 2}),
+}
 
 
 class Trainer:
@@ -48,7 +50,9 @@ class Trainer:
 
     def state_numbers(self):
         """Numbers that the optimizer keeps per parameter (counters left out)."""
-        kept = sum(v.numel() for s in self.optimizer.state.values() for v in s.values() if torch.is_tensor(v) and v.dim() > 0)
+        kept = sum(
+            v.numel() for s in self.optimizer.state.values() for v in s.values() if torch.is_tensor(v) and v.dim() > 0
+        )
         return kept / sum(p.numel() for p in self.model.parameters())
 
 
@@ -78,12 +82,26 @@ def run(mode):
     both, sizes = {"method": list(METHODS), "size": list(WIDTHS)}, {"size": list(WIDTHS)}
     return {
         "step_time": per_seed(seconds * 1000, "ms", both, "one training step, median of a block; one thread", band=1e4),
-        "time_ratio": per_seed(ratio, "times SGD", both, "time of a step over that of SGD, median of a block", band=20.0),
-        "adam_extra_time": per_seed(ratio[2] - 1, "share of a step", sizes, "how much longer a step of Adam takes than one of SGD", band=20.0),
+        "time_ratio": per_seed(
+            ratio, "times SGD", both, "time of a step over that of SGD, median of a block", band=20.0
+        ),
+        "adam_extra_time": per_seed(
+            ratio[2] - 1, "share of a step", sizes, "how much longer a step of Adam takes than one of SGD", band=20.0
+        ),
         "momentum_extra_time": per_seed(ratio[1] - 1, "share of a step", sizes, "the same for momentum", band=20.0),
-        "adam_time_over_half_more": per_seed(ratio[2] - 1.5, "share of a step", sizes, "the same for Adam, minus one half: above 0 it is no longer a little", band=20.0),
-        "state_numbers": fixed(measured[0][2], "numbers per parameter", {"method": list(METHODS)}, "what the optimizer keeps between steps"),
-        "parameters": fixed([64 * w + w * w + 12 * w + 10 for w in WIDTHS.values()], "parameters", sizes, "size of the network"),
+        "adam_time_over_half_more": per_seed(
+            ratio[2] - 1.5,
+            "share of a step",
+            sizes,
+            "the same for Adam, minus one half: above 0 it is no longer a little",
+            band=20.0,
+        ),
+        "state_numbers": fixed(
+            measured[0][2], "numbers per parameter", {"method": list(METHODS)}, "what the optimizer keeps between steps"
+        ),
+        "parameters": fixed(
+            [64 * w + w * w + 12 * w + 10 for w in WIDTHS.values()], "parameters", sizes, "size of the network"
+        ),
     }
 
 

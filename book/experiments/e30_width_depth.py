@@ -19,10 +19,32 @@ QUESTION = "Does the best rate move when the network gets wider or deeper?"
 
 CHANCE = 0.1
 SIZES = {
-    "quick": dict(seeds={"width": 3, "depth": 3}, widths=[8, 64], depths=[1, 4], usual=(16, 2), train=100, held=500, batch=20, steps=60, converged=1.5,
-                  width_rates=(-1.0, 0.5, 0.5), depth_rates=(-1.0, 0.5, 0.5)),
-    "full": dict(seeds={"width": 40, "depth": 10}, widths=[32, 64, 128, 256, 512], depths=[1, 2, 4, 8], usual=(64, 2), train=300, held=2000, batch=32, steps=300,
-                 converged=0.05, width_rates=(-1.0, 0.25, 0.25), depth_rates=(-1.375, 0.5, 0.125)),
+    "quick": dict(
+        seeds={"width": 3, "depth": 3},
+        widths=[8, 64],
+        depths=[1, 4],
+        usual=(16, 2),
+        train=100,
+        held=500,
+        batch=20,
+        steps=60,
+        converged=1.5,
+        width_rates=(-1.0, 0.5, 0.5),
+        depth_rates=(-1.0, 0.5, 0.5),
+    ),
+    "full": dict(
+        seeds={"width": 40, "depth": 10},
+        widths=[32, 64, 128, 256, 512],
+        depths=[1, 2, 4, 8],
+        usual=(64, 2),
+        train=300,
+        held=2000,
+        batch=32,
+        steps=300,
+        converged=0.05,
+        width_rates=(-1.0, 0.25, 0.25),
+        depth_rates=(-1.375, 0.5, 0.125),
+    ),
 }
 
 
@@ -37,7 +59,9 @@ def rates(low, high, step):
 
 def trained(size, lr, seeds, width, depth):
     """Final scores of one network at every rate, {name: [rate, seed]}; a diverged run is at chance and has not converged."""
-    task = tasks.mnist1d(train=size["train"], valid=size["held"], test=size["held"], width=width, depth=depth, batch=size["batch"])
+    task = tasks.mnist1d(
+        train=size["train"], valid=size["held"], test=size["held"], width=width, depth=depth, batch=size["batch"]
+    )
     record = sweep(task, "sgd", lr=lr, seeds=seeds, steps=size["steps"], path="eager")
     gone = np.asarray(record.status) == "diverged"
     failed = {"valid_metric": CHANCE, "test_metric": CHANCE, "train_loss": np.inf}
@@ -59,20 +83,73 @@ def family(size, what, arms, lr):
     usual = dict(zip(("width", "depth"), size["usual"]))
     n = size["seeds"][what]
     found = [trained(size, lr, n, **usual | {what: arm}) for arm in arms]
-    valid, test, loss = (np.stack([one[name] for one in found]) for name in ("valid_metric", "test_metric", "train_loss"))
+    valid, test, loss = (
+        np.stack([one[name] for one in found]) for name in ("valid_metric", "test_metric", "train_loss")
+    )
     place, axes, edge = over_arms(middle, lr, valid), {what: arms}, thresholds(size, lr, loss)
     few, many = f"{what} {arms[0]}", f"{what} {arms[-1]}"
     return {
-        f"accuracy_by_{what}": per_seed(test, "accuracy", axes | {"rate": lr}, f"test accuracy by {what} and rate", band=0.3),
-        f"best_accuracy_by_{what}": per_seed(np.stack([one[i] for one, i in zip(test, best(valid))]), "accuracy", axes, "test accuracy at the rate with the highest mean validation accuracy", band=0.2),
-        f"chosen_rate_by_{what}": fixed(lr[best(valid)], "rate", axes, "the rate with the highest mean validation accuracy", band=10.0),
-        f"best_rate_by_{what}": bootstrapped(lambda s: 10 ** place(s), n, "rate", axes, "middle of the rates within a point of the best mean validation accuracy", band=10.0),
-        f"range_by_{what}": bootstrapped(over_arms(decades, lr, valid), n, "decades", axes, "width of the rates within a point of the best mean validation accuracy", band=1.0),
-        f"threshold_by_{what}": per_seed(10**edge, "rate", axes, f"largest rate whose training loss ends below {size['converged']}", band=10.0),
-        f"best_rate_{what}": bootstrapped(lambda s: place(s)[-1] - place(s)[0], n, "decades", {}, f"log10 of the best rate at {many} over that at {few}", band=1.5),
-        f"threshold_{what}": per_seed(edge[-1] - edge[0], "decades", {}, f"log10 of the convergence threshold at {many} over that at {few}", band=1.5),
-        f"cost_to_large_{what}": per_seed(carried(valid, test, -1, 0), "accuracy", {}, f"test accuracy at {many}: its own best rate minus that of {few}", band=0.5),
-        f"cost_to_small_{what}": per_seed(carried(valid, test, 0, -1), "accuracy", {}, f"test accuracy at {few}: its own best rate minus that of {many}", band=0.5),
+        f"accuracy_by_{what}": per_seed(
+            test, "accuracy", axes | {"rate": lr}, f"test accuracy by {what} and rate", band=0.3
+        ),
+        f"best_accuracy_by_{what}": per_seed(
+            np.stack([one[i] for one, i in zip(test, best(valid))]),
+            "accuracy",
+            axes,
+            "test accuracy at the rate with the highest mean validation accuracy",
+            band=0.2,
+        ),
+        f"chosen_rate_by_{what}": fixed(
+            lr[best(valid)], "rate", axes, "the rate with the highest mean validation accuracy", band=10.0
+        ),
+        f"best_rate_by_{what}": bootstrapped(
+            lambda s: 10 ** place(s),
+            n,
+            "rate",
+            axes,
+            "middle of the rates within a point of the best mean validation accuracy",
+            band=10.0,
+        ),
+        f"range_by_{what}": bootstrapped(
+            over_arms(decades, lr, valid),
+            n,
+            "decades",
+            axes,
+            "width of the rates within a point of the best mean validation accuracy",
+            band=1.0,
+        ),
+        f"threshold_by_{what}": per_seed(
+            10**edge, "rate", axes, f"largest rate whose training loss ends below {size['converged']}", band=10.0
+        ),
+        f"best_rate_{what}": bootstrapped(
+            lambda s: place(s)[-1] - place(s)[0],
+            n,
+            "decades",
+            {},
+            f"log10 of the best rate at {many} over that at {few}",
+            band=1.5,
+        ),
+        f"threshold_{what}": per_seed(
+            edge[-1] - edge[0],
+            "decades",
+            {},
+            f"log10 of the convergence threshold at {many} over that at {few}",
+            band=1.5,
+        ),
+        f"cost_to_large_{what}": per_seed(
+            carried(valid, test, -1, 0),
+            "accuracy",
+            {},
+            f"test accuracy at {many}: its own best rate minus that of {few}",
+            band=0.5,
+        ),
+        f"cost_to_small_{what}": per_seed(
+            carried(valid, test, 0, -1),
+            "accuracy",
+            {},
+            f"test accuracy at {few}: its own best rate minus that of {many}",
+            band=0.5,
+        ),
         f"best_rate_{what}_slope": slope(what, arms, place, n),
     }
 
@@ -87,8 +164,9 @@ def slope(what, arms, place, n):
 def run(mode):
     """Train; `mode` "full": five widths with 40 seeds and four depths with 10, "quick": 3 seeds, two of each, small networks."""
     size = SIZES[mode]
-    return (family(size, "width", size["widths"], rates(*size["width_rates"]))
-            | family(size, "depth", size["depths"], rates(*size["depth_rates"])))
+    return family(size, "width", size["widths"], rates(*size["width_rates"])) | family(
+        size, "depth", size["depths"], rates(*size["depth_rates"])
+    )
 
 
 def expect(q):

@@ -37,8 +37,9 @@ def flat(weights):
 def at(found, way, fine=None):
     """Weights [rate, seed, …] and scores of a way."""
     weights, scores = found.weights[way], found.scores[way]
-    return weights if fine is None else {n: w[fine] for n, w in weights.items()}, \
-        scores if fine is None else {n: v[fine] for n, v in scores.items()}
+    return weights if fine is None else {n: w[fine] for n, w in weights.items()}, scores if fine is None else {
+        n: v[fine] for n, v in scores.items()
+    }
 
 
 def heights(task, one, two, seeds):
@@ -56,7 +57,9 @@ def heights(task, one, two, seeds):
 def turned(one, two):
     """Angles between lanes in radians, [L]."""
     lanes = range(len(next(iter(one.values()))))
-    return np.array([angles({n: w[i] for n, w in one.items()}, {n: w[i] for n, w in two.items()})["all"] for i in lanes])
+    return np.array(
+        [angles({n: w[i] for n, w in one.items()}, {n: w[i] for n, w in two.items()})["all"] for i in lanes]
+    )
 
 
 def sparsity(task, weights):
@@ -99,8 +102,15 @@ def regimes(found, barrier):
         x, y = found.task.train_for(s)
         with torch.no_grad():
             untrained.append(float(found.task.loss(initial_model(found.task, s)(x), y)))
-    return borders(found.lr, found.scores["pretrained"]["train_loss"], np.array(untrained), converged=found.converged,
-                   finetuned=np.moveaxis(found.scores["finetuned"]["test_metric"], 0, 1), barrier=barrier, margin=0.015)
+    return borders(
+        found.lr,
+        found.scores["pretrained"]["train_loss"],
+        np.array(untrained),
+        converged=found.converged,
+        finetuned=np.moveaxis(found.scores["finetuned"]["test_metric"], 0, 1),
+        barrier=barrier,
+        margin=0.015,
+    )
 
 
 def run(mode):
@@ -108,35 +118,78 @@ def run(mode):
     found = trained(mode)
     count = 300 if mode == "full" else 40
     between, place = pairs(found), places(found, count)
-    q = curves(found, between, place) | contrasts(found, between, place, count) | orders(found, mode) | equal_loss(found, count)
-    steps = fixed(steps_of(SIZES[mode]).astype(float), "steps", {"lr": found.lr}, "steps of the pre-training: more at rates far below the threshold, until they converge")
+    q = (
+        curves(found, between, place)
+        | contrasts(found, between, place, count)
+        | orders(found, mode)
+        | equal_loss(found, count)
+    )
+    steps = fixed(
+        steps_of(SIZES[mode]).astype(float),
+        "steps",
+        {"lr": found.lr},
+        "steps of the pre-training: more at rates far below the threshold, until they converge",
+    )
     return q | hints(found, place) | {"pretrain_steps": steps}
 
 
 def curves(found, between, place):
-    rate, about = {"lr": found.lr}, {
-        "angle_fine_rates": "angle between the results of the smallest and the largest fine-tuning rate, from the same weights",
-        "angle_average": "angle between the mean of the weights of the last epochs and the result of the largest fine-tuning rate",
-        "train_barrier_fine_rates": "training error barrier between the results of the smallest and the largest fine-tuning rate",
-        "test_barrier_fine_rates": "the same for the test error",
-        "train_barrier_average": "training error barrier between the mean of the weights of the last epochs and the largest fine-tuning rate",
-        "test_barrier_average": "the same for the test error",
-        "sharpness_low": "log10 of the largest Hessian eigenvalue after the smallest fine-tuning rate",
-        "sharpness": "log10 of the largest Hessian eigenvalue after the largest fine-tuning rate",
-        "adaptive_sharpness": "log10 of the adaptive sharpness after the largest fine-tuning rate",
-        "sparsity": "share of hidden activations that are 0 on the test set, after the largest fine-tuning rate",
-    }
-    unit = lambda name: "radians" if "angle" in name else "percentage points" if "barrier" in name else "log10" if "sharp" in name else "share"
+    rate, about = (
+        {"lr": found.lr},
+        {
+            "angle_fine_rates": "angle between the results of the smallest and the largest fine-tuning rate, from the same weights",
+            "angle_average": "angle between the mean of the weights of the last epochs and the result of the largest fine-tuning rate",
+            "train_barrier_fine_rates": "training error barrier between the results of the smallest and the largest fine-tuning rate",
+            "test_barrier_fine_rates": "the same for the test error",
+            "train_barrier_average": "training error barrier between the mean of the weights of the last epochs and the largest fine-tuning rate",
+            "test_barrier_average": "the same for the test error",
+            "sharpness_low": "log10 of the largest Hessian eigenvalue after the smallest fine-tuning rate",
+            "sharpness": "log10 of the largest Hessian eigenvalue after the largest fine-tuning rate",
+            "adaptive_sharpness": "log10 of the adaptive sharpness after the largest fine-tuning rate",
+            "sparsity": "share of hidden activations that are 0 on the test set, after the largest fine-tuning rate",
+        },
+    )
+    unit = lambda name: (
+        "radians"
+        if "angle" in name
+        else "percentage points"
+        if "barrier" in name
+        else "log10"
+        if "sharp" in name
+        else "share"
+    )
     bands = {"angle": 0.5, "train": 30.0, "test_": 30.0, "sharp": 1.5, "adapt": 1.5, "spars": 0.2}
     q = {n: per_seed(v, unit(n), rate, about[n], band=bands[n[:5]]) for n, v in (between | place).items()}
     kinds = regimes(found, between["train_barrier_fine_rates"])
     for name in ("1", "2A", "2B", "3"):
-        q[f"regime_{name.lower()}"] = per_seed((kinds.regime == name).astype(float), "share of seeds", rate, f"seeds in which the rate belongs to regime {name}", band=0.7)
+        q[f"regime_{name.lower()}"] = per_seed(
+            (kinds.regime == name).astype(float),
+            "share of seeds",
+            rate,
+            f"seeds in which the rate belongs to regime {name}",
+            band=0.7,
+        )
     for way in ("pretrained", "constant"):
         q[f"{way}_accuracy"] = per_seed(found.accuracy(way), "accuracy", rate, f"test accuracy: {way}", band=0.15)
-    q["pretrain_loss"] = per_seed(found.scores["pretrained"]["train_loss"], "nats", rate, "training loss after the pre-training", band=1.0)
-    q["finetuned_accuracy"] = per_seed(found.accuracy("finetuned"), "accuracy", {"finetune_lr": found.flr} | rate, "test accuracy after fine-tuning", band=0.15)
-    return q | {"threshold": fixed(found.lr[found.threshold()], "rate", {}, "largest rate whose median training loss is under the limit", band=1.0)}
+    q["pretrain_loss"] = per_seed(
+        found.scores["pretrained"]["train_loss"], "nats", rate, "training loss after the pre-training", band=1.0
+    )
+    q["finetuned_accuracy"] = per_seed(
+        found.accuracy("finetuned"),
+        "accuracy",
+        {"finetune_lr": found.flr} | rate,
+        "test accuracy after fine-tuning",
+        band=0.15,
+    )
+    return q | {
+        "threshold": fixed(
+            found.lr[found.threshold()],
+            "rate",
+            {},
+            "largest rate whose median training loss is under the limit",
+            band=1.0,
+        )
+    }
 
 
 def contrasts(found, between, place, count):
@@ -144,26 +197,55 @@ def contrasts(found, between, place, count):
     fine, rate = found.best_fine(above)
     below, best = found.best("finetuned", settled, fine), found.best("constant", settled)
     test, seeds = found.accuracy("finetuned"), np.arange(len(found.accuracy("constant")[0]))
-    picked = [({n: w[fine, r] for n, w in found.weights["finetuned"].items()}, {n: v[fine, r] for n, v in found.scores["finetuned"].items()}) for r in (below, rate)]
+    picked = [
+        (
+            {n: w[fine, r] for n, w in found.weights["finetuned"].items()},
+            {n: v[fine, r] for n, v in found.scores["finetuned"].items()},
+        )
+        for r in (below, rate)
+    ]
     across = heights(found.task, *picked, seeds)["test"]
     same = between["test_barrier_fine_rates"][rate]
     one = np.log10(plain(found.task, {n: w[best] for n, w in found.weights["constant"].items()}, seeds, count))
     two = np.log10(plain(found.task, picked[1][0], seeds, count))
     return {
         "quality_by_first_rate": per_seed(
-            test[fine, rate] - test[fine, small].mean(axis=0), "accuracy", {},
-            "test accuracy after the same fine-tuning: best rate above the threshold minus rates up to a sixth of it, trained until they converged", band=0.15),
+            test[fine, rate] - test[fine, small].mean(axis=0),
+            "accuracy",
+            {},
+            "test accuracy after the same fine-tuning: best rate above the threshold minus rates up to a sixth of it, trained until they converged",
+            band=0.15,
+        ),
         "quality_over_converging": per_seed(
-            test[fine, rate] - found.accuracy("constant")[best], "accuracy", {},
-            "test accuracy: fine-tuned from the best rate above the threshold minus best converging constant rate, equal steps", band=0.15),
+            test[fine, rate] - found.accuracy("constant")[best],
+            "accuracy",
+            {},
+            "test accuracy: fine-tuned from the best rate above the threshold minus best converging constant rate, equal steps",
+            band=0.15,
+        ),
         "barrier_by_first_rate": per_seed(
-            across - same, "percentage points", {},
-            "test error barrier between two first rates (best below and best above the threshold, same fine-tuning) minus that between two fine-tuning rates (same first rate)", band=30.0),
+            across - same,
+            "percentage points",
+            {},
+            "test error barrier between two first rates (best below and best above the threshold, same "
+            "fine-tuning) minus that between two fine-tuning rates (same first rate)",
+            band=30.0,
+        ),
         "flatter_plain": per_seed(
-            one - two, "decades", {}, "log10 of the sharpness: best converging constant rate minus fine-tuned from the best rate above the threshold", band=2.0),
+            one - two,
+            "decades",
+            {},
+            "log10 of the sharpness: best converging constant rate minus fine-tuned from the best rate above the threshold",
+            band=2.0,
+        ),
         "flatter_finetuned": per_seed(
-            place["sharpness_low"][small].mean(axis=0) - place["sharpness_low"][above].mean(axis=0), "decades", {},
-            "log10 of the sharpness after the smallest fine-tuning rate: first rates up to a sixth of the threshold, trained until they converged, minus rates above it", band=2.0),
+            place["sharpness_low"][small].mean(axis=0) - place["sharpness_low"][above].mean(axis=0),
+            "decades",
+            {},
+            "log10 of the sharpness after the smallest fine-tuning rate: first rates up to a sixth of the "
+            "threshold, trained until they converged, minus rates above it",
+            band=2.0,
+        ),
     }
 
 
@@ -172,16 +254,38 @@ def orders(found, mode):
     fine, rate = found.best_fine(found.above())
     places = [found.best("finetuned", np.arange(found.threshold() + 1), fine), rate]
     other, seeds = reordered(mode, places, fine), np.arange(found.scores["pretrained"]["train_loss"].shape[1])
-    one = [tuple({n: v[fine, p] for n, v in d["finetuned"].items()} for d in (found.weights, found.scores)) for p in places]
+    one = [
+        tuple({n: v[fine, p] for n, v in d["finetuned"].items()} for d in (found.weights, found.scores)) for p in places
+    ]
     two = [tuple({n: v[k] for n, v in d.items()} for d in other) for k in range(2)]
-    within, across = ([heights(found.task, one[a], two[b], seeds)["test"] for a, b in couples] for couples in (((0, 0), (1, 1)), ((0, 1), (1, 0))))
+    within, across = (
+        [heights(found.task, one[a], two[b], seeds)["test"] for a, b in couples]
+        for couples in (((0, 0), (1, 1)), ((0, 1), (1, 0)))
+    )
     rates = {"lr": found.lr[places]}
     return {
-        "barrier_two_orders": per_seed(np.array(within), "percentage points", rates, "test error barrier between two batch orders of the same first rate, from the same initial weights, same fine-tuning", band=30.0),
-        "barrier_two_rates": per_seed(np.mean(across, axis=0), "percentage points", {}, "the same between the two first rates, each in the other batch order", band=30.0),
+        "barrier_two_orders": per_seed(
+            np.array(within),
+            "percentage points",
+            rates,
+            "test error barrier between two batch orders of the same first rate, from the same initial weights, same fine-tuning",
+            band=30.0,
+        ),
+        "barrier_two_rates": per_seed(
+            np.mean(across, axis=0),
+            "percentage points",
+            {},
+            "the same between the two first rates, each in the other batch order",
+            band=30.0,
+        ),
         "barrier_beyond_order": per_seed(
-            np.mean(across, axis=0) - np.mean(within, axis=0), "percentage points", {},
-            "test error barrier between two first rates (best below and best above the threshold, same fine-tuning) in two batch orders minus that between two batch orders of one first rate", band=30.0),
+            np.mean(across, axis=0) - np.mean(within, axis=0),
+            "percentage points",
+            {},
+            "test error barrier between two first rates (best below and best above the threshold, same "
+            "fine-tuning) in two batch orders minus that between two batch orders of one first rate",
+            band=30.0,
+        ),
     }
 
 
@@ -199,12 +303,25 @@ def equal_loss(found, count):
         sharp.append(np.log10(np.maximum(plain(found.task, weights, seeds, count), 1e-6)).reshape(shape))
     share = np.clip((loss[0] - np.log10(found.converged)) / np.maximum(loss[0] - loss[1], 1e-9), 0, 1)
     value = sharp[0] + share * (sharp[1] - sharp[0])
-    far, top, high = value[:len(small)].mean(axis=0), value[places.index(best)], value[places.index(rate)]
-    about = "log10 of the sharpness where the training loss first falls to the limit: {} minus the best rate above the threshold, there in a fine-tuning at the largest of the small rates where need be"
+    far, top, high = value[: len(small)].mean(axis=0), value[places.index(best)], value[places.index(rate)]
+    about = (
+        "log10 of the sharpness where the training loss first falls to the limit: {} minus the best "
+        "rate above the threshold, there in a fine-tuning at the largest of the small rates where need be"
+    )
     return {
-        "sharpness_at_equal_loss": per_seed(value, "log10", {"lr": found.lr[places]}, "log10 of the largest Hessian eigenvalue where the training loss first falls to the limit", band=2.0),
-        "flatter_at_equal_loss": per_seed(far - high, "decades", {}, about.format("first rates up to a sixth of the threshold"), band=2.0),
-        "flatter_than_best_at_equal_loss": per_seed(top - high, "decades", {}, about.format("best converging rate"), band=2.0),
+        "sharpness_at_equal_loss": per_seed(
+            value,
+            "log10",
+            {"lr": found.lr[places]},
+            "log10 of the largest Hessian eigenvalue where the training loss first falls to the limit",
+            band=2.0,
+        ),
+        "flatter_at_equal_loss": per_seed(
+            far - high, "decades", {}, about.format("first rates up to a sixth of the threshold"), band=2.0
+        ),
+        "flatter_than_best_at_equal_loss": per_seed(
+            top - high, "decades", {}, about.format("best converging rate"), band=2.0
+        ),
     }
 
 
@@ -214,12 +331,28 @@ def hints(found, place):
     whole = np.all([np.isfinite(v).all(axis=1) for v in place.values()], axis=0)
     among = np.flatnonzero((valid > LEARNED) & whole)
     best, q = among[valid[among].argmax()], {}
-    signs = {"flatness": -place["sharpness"], "adaptive_flatness": -place["adaptive_sharpness"], "sparsity": place["sparsity"]}
+    signs = {
+        "flatness": -place["sharpness"],
+        "adaptive_flatness": -place["adaptive_sharpness"],
+        "sparsity": place["sparsity"],
+    }
     for name, value in signs.items():
         rank = [spearmanr(value[among, s], test[among, s]).statistic for s in range(test.shape[1])]
         chosen = among[value[among].mean(axis=1).argmax()]
-        q[f"{name}_correlation"] = measured(rank, "rank correlation", method="bootstrap", band=1.5, about=f"Spearman correlation of {name.replace('_', ' ')} and test accuracy over the first rates, largest fine-tuning rate")
-        q[f"regret_of_{name}"] = per_seed(test[best] - test[chosen], "accuracy", {}, f"test accuracy of the best first rate (by validation) minus that of the one with the highest {name.replace('_', ' ')}", band=0.2)
+        q[f"{name}_correlation"] = measured(
+            rank,
+            "rank correlation",
+            method="bootstrap",
+            band=1.5,
+            about=f"Spearman correlation of {name.replace('_', ' ')} and test accuracy over the first rates, largest fine-tuning rate",
+        )
+        q[f"regret_of_{name}"] = per_seed(
+            test[best] - test[chosen],
+            "accuracy",
+            {},
+            f"test accuracy of the best first rate (by validation) minus that of the one with the highest {name.replace('_', ' ')}",
+            band=0.2,
+        )
     return q
 
 

@@ -70,10 +70,12 @@ def lane(weights, *index):
 
 def quietness(task, weights, shape):
     """Sparsity, share of never-active units and effective rank on the test set, means of the two layers, [*shape] each."""
-    tensors = {n: torch.as_tensor(np.asarray(w)).reshape(-1, *w.shape[len(shape):]) for n, w in weights.items()}
+    tensors = {n: torch.as_tensor(np.asarray(w)).reshape(-1, *w.shape[len(shape) :]) for n, w in weights.items()}
     found = activity(task.model(), task.test[0], parameters=tensors)
-    return [np.mean([value(layer) for layer in found], axis=0).reshape(shape)
-            for value in (lambda a: a.sparsity, lambda a: a.dead, lambda a: a.effective_rank)]
+    return [
+        np.mean([value(layer) for layer in found], axis=0).reshape(shape)
+        for value in (lambda a: a.sparsity, lambda a: a.dead, lambda a: a.effective_rank)
+    ]
 
 
 @torch.no_grad()
@@ -145,12 +147,20 @@ def penalised(mode, own):
     """Accuracy (validation, test), sparsity and units needed by strength of the penalty (0 first), [strength, seed]."""
     task, rows = problem(SIZES[mode]), []
     for strength in [0.0, *own["strengths"]]:
-        watched = tasks.Task("mnist1d_watched", Watched, task.train, task.valid, task.test, Penalised(strength), accuracy, 25, 1500)
+        watched = tasks.Task(
+            "mnist1d_watched", Watched, task.train, task.valid, task.test, Penalised(strength), accuracy, 25, 1500
+        )
         record = sweep(watched, "sgd", lr=0.2, seeds=own["seeds"], steps=own["steps"], path=own["path"])
         weights = {name.removeprefix("net."): w for name, w in record.parameters.items()}
         shape = (own["seeds"],)
-        rows.append([record.final("valid_metric"), record.final("test_metric"), quietness(task, weights, shape)[0],
-                     needed(weights, shape, task.test[0][:own["examples"]])])
+        rows.append(
+            [
+                record.final("valid_metric"),
+                record.final("test_metric"),
+                quietness(task, weights, shape)[0],
+                needed(weights, shape, task.test[0][: own["examples"]]),
+            ]
+        )
     return np.moveaxis(np.array(rows), 1, 0)
 
 
@@ -159,7 +169,10 @@ def run(mode):
     own, found, before = OWN[mode], trained(mode), torch.get_num_threads()
     shape = found.scores["pretrained"]["train_loss"].shape
     tuned = {n: w[-1] for n, w in found.weights["finetuned"].items()}
-    quiet = {way: quietness(found.task, w, shape) for way, w in (("pretrained", found.weights["pretrained"]), ("finetuned", tuned))}
+    quiet = {
+        way: quietness(found.task, w, shape)
+        for way, w in (("pretrained", found.weights["pretrained"]), ("finetuned", tuned))
+    }
     alive = np.isfinite(found.scores["finetuned"]["train_loss"][-1]).all(axis=1)
     among = np.flatnonzero((found.accuracy("finetuned", "valid")[-1].mean(axis=1) > LEARNED) & alive)
     level = quiet["finetuned"][0].mean(axis=1)
@@ -168,41 +181,84 @@ def run(mode):
         timed = inference(found, tuned, among[level[among].argmax()], among[level[among].argmin()], own["turns"])
     finally:
         torch.set_num_threads(before)
-    units = needed(tuned, shape, found.task.test[0][:own["examples"]])
-    return curves(found, quiet, units) | use(found, quiet, units, among, timed) | intervention(own, penalised(mode, own))
+    units = needed(tuned, shape, found.task.test[0][: own["examples"]])
+    return (
+        curves(found, quiet, units) | use(found, quiet, units, among, timed) | intervention(own, penalised(mode, own))
+    )
 
 
 def curves(found, quiet, units):
     rate, names = {"lr": found.lr}, ("sparsity", "never_active", "effective_rank")
-    about = ("share of hidden activations that are 0 on the test set", "share of hidden units that are never active on the test set", "effective rank of the hidden activations on the test set")
+    about = (
+        "share of hidden activations that are 0 on the test set",
+        "share of hidden units that are never active on the test set",
+        "effective rank of the hidden activations on the test set",
+    )
     q = {}
     for way, rows in quiet.items():
         for name, text, value in zip(names, about, rows, strict=True):
             unit, band = ("directions", 20.0) if name == "effective_rank" else ("share", 0.3)
             q[f"{way}_{name}"] = per_seed(value, unit, rate, f"{text}: {way}", band=band)
-    q["units_needed"] = per_seed(units, "units", rate, "units of the last hidden layer that give the answer while the others stay at their mean, after fine-tuning", band=15.0)
+    q["units_needed"] = per_seed(
+        units,
+        "units",
+        rate,
+        "units of the last hidden layer that give the answer while the others stay at their mean, after fine-tuning",
+        band=15.0,
+    )
     small, above = found.small(), found.above()
     for way, rows in quiet.items():
         q[f"quieter_{way}"] = per_seed(
-            rows[0][above].mean(axis=0) - rows[0][small].mean(axis=0), "share", {},
-            f"share of zeros, {way}: first rates above the convergence threshold minus rates up to a sixth of it, trained until they converged", band=0.3)
+            rows[0][above].mean(axis=0) - rows[0][small].mean(axis=0),
+            "share",
+            {},
+            f"share of zeros, {way}: first rates above the convergence threshold minus rates up to a sixth of it, trained until they converged",
+            band=0.3,
+        )
     return q
 
 
 def use(found, quiet, units, among, timed):
     saved, cut, share, changed = timed
     level, seeds = quiet["finetuned"][0], range(units.shape[1])
-    rank, calm = ([spearmanr(level[p, s], -units[p, s]).statistic for s in seeds] for p in (among, np.arange(found.threshold() + 1)))
+    rank, calm = (
+        [spearmanr(level[p, s], -units[p, s]).statistic for s in seeds]
+        for p in (among, np.arange(found.threshold() + 1))
+    )
     about = "Spearman correlation over the first rates of the share of zeros and of how few units an answer needs"
     ends = among[level[among].mean(axis=1).argsort()][[0, -1]]
     return {
-        "dense_time_saving": per_seed(saved, "share of the time", {}, "inference of the sparsest network against that of the densest, as they are", band=20.0),
-        "pruned_time_saving": per_seed(cut, "share of the time", {}, "inference of the sparsest network without its never-active units against that with them", band=20.0),
-        "removed_units": per_seed(share, "share of units", {}, "hidden units that never fire on training and validation data, sparsest network", band=0.5),
-        "changed_predictions": per_seed(changed, "share of predictions", {}, "test predictions that are others without these units", band=0.1),
-        "sparsity_span": per_seed(level[ends[1]] - level[ends[0]], "share", {}, "share of zeros: sparsest network minus densest", band=0.3),
+        "dense_time_saving": per_seed(
+            saved,
+            "share of the time",
+            {},
+            "inference of the sparsest network against that of the densest, as they are",
+            band=20.0,
+        ),
+        "pruned_time_saving": per_seed(
+            cut,
+            "share of the time",
+            {},
+            "inference of the sparsest network without its never-active units against that with them",
+            band=20.0,
+        ),
+        "removed_units": per_seed(
+            share,
+            "share of units",
+            {},
+            "hidden units that never fire on training and validation data, sparsest network",
+            band=0.5,
+        ),
+        "changed_predictions": per_seed(
+            changed, "share of predictions", {}, "test predictions that are others without these units", band=0.1
+        ),
+        "sparsity_span": per_seed(
+            level[ends[1]] - level[ends[0]], "share", {}, "share of zeros: sparsest network minus densest", band=0.3
+        ),
         "clarity_correlation": measured(rank, "rank correlation", method="bootstrap", band=1.5, about=about),
-        "clarity_correlation_converging": measured(calm, "rank correlation", method="bootstrap", band=1.5, about=f"{about}, among the rates that converge"),
+        "clarity_correlation_converging": measured(
+            calm, "rank correlation", method="bootstrap", band=1.5, about=f"{about}, among the rates that converge"
+        ),
     }
 
 
@@ -212,12 +268,28 @@ def intervention(own, rows):
     cheap = [i for i in range(1, len(strengths)) if valid[i].mean() > valid[0].mean() - COST] or [1]
     axis, chosen = {"strength": strengths}, cheap[-1]
     return {
-        "penalised_accuracy": per_seed(test, "accuracy", axis, "test accuracy by strength of the penalty on the activations", band=0.2),
+        "penalised_accuracy": per_seed(
+            test, "accuracy", axis, "test accuracy by strength of the penalty on the activations", band=0.2
+        ),
         "penalised_sparsity": per_seed(level, "share", axis, "share of hidden activations that are 0", band=0.3),
         "penalised_units": per_seed(units, "units", axis, "units that an answer needs", band=15.0),
-        "penalty_sparsity_gain": per_seed(level[chosen] - level[0], "share", {}, "share of zeros: strongest penalty that costs less than a point of validation accuracy, minus none", band=0.3),
-        "fewer_units_by_penalty": per_seed(units[0] - units[chosen], "units", {}, "units that an answer needs: without penalty minus with that penalty", band=15.0),
-        "penalty_cost": per_seed(test[0] - test[chosen], "accuracy", {}, "test accuracy: without penalty minus with that penalty", band=0.2),
+        "penalty_sparsity_gain": per_seed(
+            level[chosen] - level[0],
+            "share",
+            {},
+            "share of zeros: strongest penalty that costs less than a point of validation accuracy, minus none",
+            band=0.3,
+        ),
+        "fewer_units_by_penalty": per_seed(
+            units[0] - units[chosen],
+            "units",
+            {},
+            "units that an answer needs: without penalty minus with that penalty",
+            band=15.0,
+        ),
+        "penalty_cost": per_seed(
+            test[0] - test[chosen], "accuracy", {}, "test accuracy: without penalty minus with that penalty", band=0.2
+        ),
     }
 
 

@@ -28,9 +28,28 @@ CHANCE, SMALLER, PATCH, NORM = 0.1, 8, 8, 3.0
 BANDS = {"0": (0, 0), "1-3": (1, 3), "4-9": (4, 9), "10-20": (10, 20)}
 SETS = ("train_loss", "clean_metric", "patch_metric")
 SIZES = {
-    "quick": dict(seeds=2, train=100, held=500, width=16, batch=10, steps=25, shares=[0.2, 0.8], exponents=[-0.75, -0.25], path="eager"),
-    "full": dict(seeds=12, train=1000, held=10_000, width=64, batch=50, steps=1000, shares=[0.2, 0.8],
-                 exponents=[-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5], path="eager"),
+    "quick": dict(
+        seeds=2,
+        train=100,
+        held=500,
+        width=16,
+        batch=10,
+        steps=25,
+        shares=[0.2, 0.8],
+        exponents=[-0.75, -0.25],
+        path="eager",
+    ),
+    "full": dict(
+        seeds=12,
+        train=1000,
+        held=10_000,
+        width=64,
+        batch=50,
+        steps=1000,
+        shares=[0.2, 0.8],
+        exponents=[-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5],
+        path="eager",
+    ),
 }
 
 
@@ -68,8 +87,16 @@ def problem(size, share):
         return widened(x, patched(y, 2000 + seed) * chosen[:, None]), y
 
     held = [(widened(x), y) for x, y in (base.valid, base.test)]
-    task = tasks.Task("mnist1d with patches", lambda: tasks.mlp([40 + PATCH, size["width"], size["width"], 10]), draw, *held,
-                      nn.functional.cross_entropy, tasks.accuracy, batch=size["batch"], steps=size["steps"])
+    task = tasks.Task(
+        "mnist1d with patches",
+        lambda: tasks.mlp([40 + PATCH, size["width"], size["width"], 10]),
+        draw,
+        *held,
+        nn.functional.cross_entropy,
+        tasks.accuracy,
+        batch=size["batch"],
+        steps=size["steps"],
+    )
     y = base.test[1][:2000]
     return task, (widened(torch.zeros(len(y), 40), patched(y, 0)), y)
 
@@ -80,18 +107,34 @@ def with_patches(size, share):
     steps, seeds, rates = size["steps"], size["seeds"], 10 ** np.array(size["exponents"], dtype=float)
     total = steps + steps // 4
     marks = sorted({*(steps * k // 5 for k in range(1, 6)), steps + steps // 8, total})
-    before = sweep(task, "sgd", lr=rates, seeds=seeds, plan=hold(steps) >> linear(steps // 4), steps=total, snapshots=marks, path=size["path"])
+    before = sweep(
+        task,
+        "sgd",
+        lr=rates,
+        seeds=seeds,
+        plan=hold(steps) >> linear(steps // 4),
+        steps=total,
+        snapshots=marks,
+        path=size["path"],
+    )
     valid = np.nan_to_num(before.final("valid_metric"), nan=CHANCE).reshape(len(rates), seeds)
     best = int(valid.mean(axis=1).argmax())
     long = [round(SMALLER * steps * (k / 12) ** 2) for k in range(1, 13)]
-    after = sweep(task, "sgd", lr=rates[[best]] / SMALLER, seeds=seeds, steps=long[-1], snapshots=long, path=size["path"])
-    along = {name: np.stack([v.reshape(len(rates), seeds) for v in column]) for name, column in scores(task, before, marks, patch).items()}
+    after = sweep(
+        task, "sgd", lr=rates[[best]] / SMALLER, seeds=seeds, steps=long[-1], snapshots=long, path=size["path"]
+    )
+    along = {
+        name: np.stack([v.reshape(len(rates), seeds) for v in column])
+        for name, column in scores(task, before, marks, patch).items()
+    }
     return {
-        "rates": {name: v[-1] for name, v in along.items()}, "valid": valid,
+        "rates": {name: v[-1] for name, v in along.items()},
+        "valid": valid,
         "best": best,
         "large": {name: v[:, best] for name, v in along.items()},
         "small": {name: np.stack(v) for name, v in scores(task, after, long, patch).items()},
-        "marks": marks, "long": long,
+        "marks": marks,
+        "long": long,
     }
 
 
@@ -99,7 +142,12 @@ def scores(task, record, marks, patch):
     """Training loss, accuracy on clean signals and on patches alone, at the kept steps: {name: [array [L], …]}."""
     found = {name: [] for name in SETS}
     for k in marks:
-        one = evaluate_weights(task, record.snapshots[k]["parameters"], seeds=record.seed, sets={"train": "train", "clean": "test", "patch": patch})
+        one = evaluate_weights(
+            task,
+            record.snapshots[k]["parameters"],
+            seeds=record.seed,
+            sets={"train": "train", "clean": "test", "patch": patch},
+        )
         for name in SETS:
             bad = np.isnan(one["train_loss"]) | (np.asarray(record.status) == "diverged")
             found[name].append(np.where(bad, np.inf if name == "train_loss" else CHANCE, one[name]))
@@ -155,7 +203,13 @@ def patches(size, found):
     mark = marks.index(size["steps"])
 
     def by_rate(name, about):
-        return per_seed(np.stack([f["rates"][name] for f in found]), "accuracy", shares | rates, f"{about}, at the end, against the large rate", band=0.5)
+        return per_seed(
+            np.stack([f["rates"][name] for f in found]),
+            "accuracy",
+            shares | rates,
+            f"{about}, at the end, against the large rate",
+            band=0.5,
+        )
 
     def along(arm, name, steps, about):
         return per_seed(np.stack([f[arm][name] for f in found]), "accuracy", shares | {"step": steps}, about, band=0.5)
@@ -164,33 +218,118 @@ def patches(size, found):
         rows = []
         for f in found:
             goal = np.maximum(f["large"]["train_loss"][at], f["small"]["train_loss"][-1]) * 1.0001
-            rows.append(sign * (at_loss(f["large"] if at == -1 else {n: v[:at + 1] for n, v in f["large"].items()}, goal, name) - at_loss(f["small"], goal, name)))
+            rows.append(
+                sign
+                * (
+                    at_loss(f["large"] if at == -1 else {n: v[: at + 1] for n, v in f["large"].items()}, goal, name)
+                    - at_loss(f["small"], goal, name)
+                )
+            )
         return per_seed(np.stack(rows), "accuracy", shares, about, band=0.5)
 
-    equal, last = at_equal_accuracy(found), np.stack([f["small"]["patch_metric"][-1] - f["large"]["patch_metric"][-1] for f in found])
-    at_end = contrast("patch_metric", -1, -1, "accuracy on patches alone: small rate minus large rate lowered at the end, at equal training loss")
+    equal, last = (
+        at_equal_accuracy(found),
+        np.stack([f["small"]["patch_metric"][-1] - f["large"]["patch_metric"][-1] for f in found]),
+    )
+    at_end = contrast(
+        "patch_metric",
+        -1,
+        -1,
+        "accuracy on patches alone: small rate minus large rate lowered at the end, at equal training loss",
+    )
     valid = {
-        f"valid_accuracy_{round(100 * share)}": per_seed(f["valid"], "accuracy", rates, f"patches in a share of {share:g}: validation accuracy, signals without a patch, by which the large rate is chosen", band=0.5)
+        f"valid_accuracy_{round(100 * share)}": per_seed(
+            f["valid"],
+            "accuracy",
+            rates,
+            f"patches in a share of {share:g}: validation accuracy, signals without a patch, by which the large rate is chosen",
+            band=0.5,
+        )
         for share, f in zip(size["shares"], found)
     }
     return valid | {
         "clean_by_rate": by_rate("clean_metric", "test accuracy on signals without a patch"),
         "patch_by_rate": by_rate("patch_metric", "accuracy on patches without a signal"),
-        "best_rate": fixed([rates["rate"][f["best"]] for f in found], "rate", shares, "large rate with the highest validation accuracy, signals without a patch", band=10.0),
-        "clean_large": along("large", "clean_metric", marks, "large rate, lowered at the end: test accuracy on signals without a patch"),
-        "patch_large": along("large", "patch_metric", marks, "large rate, lowered at the end: accuracy on patches without a signal"),
-        "clean_small": along("small", "clean_metric", long, "an eighth of the rate: test accuracy on signals without a patch"),
-        "patch_small": along("small", "patch_metric", long, "an eighth of the rate: accuracy on patches without a signal"),
-        "patch_before_lowering": contrast("patch_metric", mark, -1, "accuracy on patches alone: small rate minus large rate before it is lowered, at equal training loss"),
+        "best_rate": fixed(
+            [rates["rate"][f["best"]] for f in found],
+            "rate",
+            shares,
+            "large rate with the highest validation accuracy, signals without a patch",
+            band=10.0,
+        ),
+        "clean_large": along(
+            "large", "clean_metric", marks, "large rate, lowered at the end: test accuracy on signals without a patch"
+        ),
+        "patch_large": along(
+            "large", "patch_metric", marks, "large rate, lowered at the end: accuracy on patches without a signal"
+        ),
+        "clean_small": along(
+            "small", "clean_metric", long, "an eighth of the rate: test accuracy on signals without a patch"
+        ),
+        "patch_small": along(
+            "small", "patch_metric", long, "an eighth of the rate: accuracy on patches without a signal"
+        ),
+        "patch_before_lowering": contrast(
+            "patch_metric",
+            mark,
+            -1,
+            "accuracy on patches alone: small rate minus large rate before it is lowered, at equal training loss",
+        ),
         "patch_at_end": at_end,
-        "patch_change": per_seed(directed(at_end.values), "accuracy", shares, "the same in the direction that the other half of the seeds shows", band=0.5),
-        "patch_at_equal_accuracy": per_seed(equal, "accuracy", shares, "accuracy on patches alone: small rate minus large rate, each where it first reads signals as well as the worse of the two ever does", band=0.5),
-        "patch_change_at_equal_accuracy": per_seed(directed(equal), "accuracy", shares, "the same in the direction that the other half of the seeds shows", band=0.5),
-        "patch_finished": per_seed(last, "accuracy", shares, "accuracy on patches alone at the end of each run: small rate minus large rate lowered at the end", band=0.5),
-        "patch_change_finished": per_seed(directed(last), "accuracy", shares, "the same in the direction that the other half of the seeds shows", band=0.5),
-        "clean_finished": per_seed(np.stack([f["large"]["clean_metric"][-1] - f["small"]["clean_metric"][-1] for f in found]), "accuracy", shares, "test accuracy without a patch at the end of each run: large rate lowered at the end minus small rate", band=0.5),
-        "clean_before_lowering": contrast("clean_metric", mark, 1, "test accuracy without a patch: large rate before it is lowered minus small rate, at equal training loss"),
-        "clean_at_end": contrast("clean_metric", -1, 1, "test accuracy without a patch: large rate lowered at the end minus small rate, at equal training loss"),
+        "patch_change": per_seed(
+            directed(at_end.values),
+            "accuracy",
+            shares,
+            "the same in the direction that the other half of the seeds shows",
+            band=0.5,
+        ),
+        "patch_at_equal_accuracy": per_seed(
+            equal,
+            "accuracy",
+            shares,
+            "accuracy on patches alone: small rate minus large rate, each where it first reads signals as well as the worse of the two ever does",
+            band=0.5,
+        ),
+        "patch_change_at_equal_accuracy": per_seed(
+            directed(equal),
+            "accuracy",
+            shares,
+            "the same in the direction that the other half of the seeds shows",
+            band=0.5,
+        ),
+        "patch_finished": per_seed(
+            last,
+            "accuracy",
+            shares,
+            "accuracy on patches alone at the end of each run: small rate minus large rate lowered at the end",
+            band=0.5,
+        ),
+        "patch_change_finished": per_seed(
+            directed(last),
+            "accuracy",
+            shares,
+            "the same in the direction that the other half of the seeds shows",
+            band=0.5,
+        ),
+        "clean_finished": per_seed(
+            np.stack([f["large"]["clean_metric"][-1] - f["small"]["clean_metric"][-1] for f in found]),
+            "accuracy",
+            shares,
+            "test accuracy without a patch at the end of each run: large rate lowered at the end minus small rate",
+            band=0.5,
+        ),
+        "clean_before_lowering": contrast(
+            "clean_metric",
+            mark,
+            1,
+            "test accuracy without a patch: large rate before it is lowered minus small rate, at equal training loss",
+        ),
+        "clean_at_end": contrast(
+            "clean_metric",
+            -1,
+            1,
+            "test accuracy without a patch: large rate lowered at the end minus small rate, at equal training loss",
+        ),
     }
 
 
@@ -214,17 +353,45 @@ def bands(found):
     accuracy = {}
     for way in ("pretrained", "finetuned"):
         weights, seeds = found.lanes(way)
-        values, shape = evaluate_weights(found.task, weights, seeds=seeds, sets=sets), found.scores[way]["train_loss"].shape
+        values, shape = (
+            evaluate_weights(found.task, weights, seeds=seeds, sets=sets),
+            found.scores[way]["train_loss"].shape,
+        )
         gone = np.isnan(found.scores[way]["train_loss"])
         accuracy[way] = np.stack([np.where(gone, CHANCE, values[f"{name}_metric"].reshape(shape)) for name in BANDS])
     tuned = accuracy["finetuned"]
     change = tuned[:, fine, place] - tuned[:, fine_small, place_small]
     axes = {"band": list(BANDS)}
     return {
-        "band_pretrained": per_seed(accuracy["pretrained"], "accuracy", axes | {"rate": found.lr}, "test accuracy on one Fourier band, after pre-training", band=0.5),
-        "band_finetuned": per_seed(tuned[:, fine], "accuracy", axes | {"rate": found.lr}, "the same after fine-tuning at the low rate that is best above the threshold", band=0.5),
-        "band_change": per_seed(change, "accuracy", axes, "accuracy on one Fourier band after fine-tuning: pre-trained above the threshold minus at a rate far below it until it converged, each the best of its kind", band=0.5),
-        "band_change_size": per_seed(directed(change), "accuracy", axes, "the same in the direction that the other half of the seeds shows", band=0.5),
+        "band_pretrained": per_seed(
+            accuracy["pretrained"],
+            "accuracy",
+            axes | {"rate": found.lr},
+            "test accuracy on one Fourier band, after pre-training",
+            band=0.5,
+        ),
+        "band_finetuned": per_seed(
+            tuned[:, fine],
+            "accuracy",
+            axes | {"rate": found.lr},
+            "the same after fine-tuning at the low rate that is best above the threshold",
+            band=0.5,
+        ),
+        "band_change": per_seed(
+            change,
+            "accuracy",
+            axes,
+            "accuracy on one Fourier band after fine-tuning: pre-trained above the threshold minus at a "
+            "rate far below it until it converged, each the best of its kind",
+            band=0.5,
+        ),
+        "band_change_size": per_seed(
+            directed(change),
+            "accuracy",
+            axes,
+            "the same in the direction that the other half of the seeds shows",
+            band=0.5,
+        ),
     }
 
 

@@ -23,7 +23,11 @@ ID = "e39_robustness"
 QUESTION = "Does a start at a large rate make a network stand noise and changed data?"
 
 NOISE, SHIFT, WEIGHT = [0.1, 0.2, 0.4, 0.8], [1, 2, 4], [0.02, 0.05, 0.1, 0.2]
-CHANGED = {"corr_noise": dict(corr_noise_scale=0.5), "iid_noise": dict(iid_noise_scale=0.1), "shear": dict(shear_scale=1.5)}
+CHANGED = {
+    "corr_noise": dict(corr_noise_scale=0.5),
+    "iid_noise": dict(iid_noise_scale=0.1),
+    "shear": dict(shear_scale=1.5),
+}
 KINDS = ("input_noise", "shift", "changed_data", "weight_noise")
 
 
@@ -68,7 +72,9 @@ def scores(found, way, draws):
         "input_noise": np.array([accuracy((noisy(x, size), y)) for size in NOISE]),
         "shift": np.array([accuracy((shifted(x, places), y)) for places in SHIFT]),
         "changed_data": np.array([accuracy(redrawn(kind, len(x))) for kind in CHANGED]),
-        "weight_noise": np.array([np.mean([accuracy((x, y), jolted(weights, size, d)) for d in range(draws)], axis=0) for size in WEIGHT]),
+        "weight_noise": np.array(
+            [np.mean([accuracy((x, y), jolted(weights, size, d)) for d in range(draws)], axis=0) for size in WEIGHT]
+        ),
     }
 
 
@@ -83,26 +89,75 @@ def run(mode):
     for kind in KINDS:
         gain = (under[kind][:, rate] - opposed[kind][:, 0]).mean(axis=0)
         ahead = clean[rate] - other[0]
-        q[f"gain_{kind}"] = per_seed(gain, "accuracy", {}, f"accuracy under {kind.replace('_', ' ')}, mean of the levels: fine-tuned from the best rate above the threshold minus best converging rate", band=0.15)
-        q[f"loss_spared_{kind}"] = per_seed(gain - ahead, "accuracy", {}, "the same, less the difference on clean data and weights: how much less the disturbance takes away", band=0.15)
-    q["gain_clean"] = per_seed(clean[rate] - other[0], "accuracy", {}, "test accuracy, undisturbed: fine-tuned from the best rate above the threshold minus best converging rate", band=0.15)
+        q[f"gain_{kind}"] = per_seed(
+            gain,
+            "accuracy",
+            {},
+            f"accuracy under {kind.replace('_', ' ')}, mean of the levels: fine-tuned from the best rate above the threshold minus best converging rate",
+            band=0.15,
+        )
+        q[f"loss_spared_{kind}"] = per_seed(
+            gain - ahead,
+            "accuracy",
+            {},
+            "the same, less the difference on clean data and weights: how much less the disturbance takes away",
+            band=0.15,
+        )
+    q["gain_clean"] = per_seed(
+        clean[rate] - other[0],
+        "accuracy",
+        {},
+        "test accuracy, undisturbed: fine-tuned from the best rate above the threshold minus best converging rate",
+        band=0.15,
+    )
     small = found.small()
     for kind in KINDS:
-        gap = (under[kind][:, rate] - clean[rate]).mean(axis=0) - (under[kind][:, small] - clean[small]).mean(axis=(0, 1))
-        q[f"spared_against_small_{kind}"] = per_seed(gap, "accuracy", {}, "how much less the disturbance takes away than after first rates up to a sixth of the threshold, trained until they converged, same fine-tuning", band=0.2)
+        gap = (under[kind][:, rate] - clean[rate]).mean(axis=0) - (under[kind][:, small] - clean[small]).mean(
+            axis=(0, 1)
+        )
+        q[f"spared_against_small_{kind}"] = per_seed(
+            gap,
+            "accuracy",
+            {},
+            "how much less the disturbance takes away than after first rates up to a sixth of the threshold, trained until they converged, same fine-tuning",
+            band=0.2,
+        )
     return q
 
 
 def slim(found, way, chosen):
     """The same with some of a way's leading axis only: one fine-tuning rate, or a list of rates."""
     pick = lambda d: {n: v[chosen] for n, v in d.items()}
-    return type(found)(found.task, found.lr, found.flr, found.converged, {way: pick(found.weights[way])}, {way: pick(found.scores[way])})
+    return type(found)(
+        found.task,
+        found.lr,
+        found.flr,
+        found.converged,
+        {way: pick(found.weights[way])},
+        {way: pick(found.scores[way])},
+    )
 
 
 def curves(found, clean, under):
-    rate, levels = {"lr": found.lr}, dict(zip(KINDS, ({"noise": NOISE}, {"places": SHIFT}, {"setting": list(CHANGED)}, {"noise": WEIGHT}), strict=True))
+    rate, levels = (
+        {"lr": found.lr},
+        dict(
+            zip(
+                KINDS, ({"noise": NOISE}, {"places": SHIFT}, {"setting": list(CHANGED)}, {"noise": WEIGHT}), strict=True
+            )
+        ),
+    )
     q = {"clean": per_seed(clean, "accuracy", rate, "test accuracy after fine-tuning", band=0.15)}
-    return q | {kind: per_seed(under[kind], "accuracy", levels[kind] | rate, f"test accuracy after fine-tuning under {kind.replace('_', ' ')}", band=0.15) for kind in KINDS}
+    return q | {
+        kind: per_seed(
+            under[kind],
+            "accuracy",
+            levels[kind] | rate,
+            f"test accuracy after fine-tuning under {kind.replace('_', ' ')}",
+            band=0.15,
+        )
+        for kind in KINDS
+    }
 
 
 def expect(q):

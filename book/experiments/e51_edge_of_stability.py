@@ -93,7 +93,7 @@ def run(mode):
 
 
 def describe(loss, sharp, step):
-    late = sharp[-max(2, len(sharp) // 4):].mean(axis=0)
+    late = sharp[-max(2, len(sharp) // 4) :].mean(axis=0)
     ratio, matched = np.log10(late * RATES[:, None] / 2), at_equal_loss(loss, sharp)
     rate, share = {"lr": RATES}, "share of runs"
     curve = {"lr": RATES, "seed": range(SHOWN), "step": step}
@@ -101,19 +101,58 @@ def describe(loss, sharp, step):
     order = np.argsort(np.argsort(matched, axis=0), axis=0)
     rank = np.array([np.corrcoef(order[:, s], np.arange(len(RATES)))[0, 1] for s in range(order.shape[1])])
     return {
-        "sharpness_by_step": fixed(np.moveaxis(sharp[..., :SHOWN], 0, -1).round(3), "sharpness", curve, "largest Hessian eigenvalue along the run, first two seeds", band=50.0),
-        "loss_by_step": fixed(np.moveaxis(loss[..., :SHOWN], 0, -1).round(6), "squared error", curve, "training loss along the run, first two seeds", band=0.3),
+        "sharpness_by_step": fixed(
+            np.moveaxis(sharp[..., :SHOWN], 0, -1).round(3),
+            "sharpness",
+            curve,
+            "largest Hessian eigenvalue along the run, first two seeds",
+            band=50.0,
+        ),
+        "loss_by_step": fixed(
+            np.moveaxis(loss[..., :SHOWN], 0, -1).round(6),
+            "squared error",
+            curve,
+            "training loss along the run, first two seeds",
+            band=0.3,
+        ),
         "final_loss": per_seed(loss[-1], "squared error", rate, "training loss at the end", band=0.3),
         "final_sharpness": per_seed(late, "sharpness", rate, "mean sharpness of the last quarter of the run"),
         "over_the_edge": per_seed(ratio, "decades", rate, "log10 of the sharpness of the last quarter over 2/rate"),
-        "reached": per_seed((sharp.max(axis=0) >= 0.95 * 2 / RATES[:, None]).astype(float), share, rate, "runs whose sharpness came to 95 % of 2/rate", band=0.67),
+        "reached": per_seed(
+            (sharp.max(axis=0) >= 0.95 * 2 / RATES[:, None]).astype(float),
+            share,
+            rate,
+            "runs whose sharpness came to 95 % of 2/rate",
+            band=0.67,
+        ),
         "rise": per_seed(rise, "decades", rate, "log10 of the highest sharpness of the run over that of the start"),
-        "sharpness_at_equal_loss": per_seed(matched, "decades", rate, "log10 of the sharpness where the training loss first falls to what every rate of the seed reaches"),
-        "edge_ratio": per_seed(ratio[EDGE].mean(axis=0), "decades", {}, "log10 of the sharpness of the last quarter over 2/rate, mean of the rates from 0.1"),
+        "sharpness_at_equal_loss": per_seed(
+            matched,
+            "decades",
+            rate,
+            "log10 of the sharpness where the training loss first falls to what every rate of the seed reaches",
+        ),
+        "edge_ratio": per_seed(
+            ratio[EDGE].mean(axis=0),
+            "decades",
+            {},
+            "log10 of the sharpness of the last quarter over 2/rate, mean of the rates from 0.1",
+        ),
         "flatter_at_equal_loss": per_seed(
-            matched[0] - matched[-1], "decades", {}, "log10 of the sharpness at the smallest rate over that at the largest, at an equal training loss"),
-        "flatter_at_the_end": per_seed(np.log10(late[1] / late[-1]), "decades", {}, "log10 of the sharpness of the last quarter: a rate of 0.05 over 0.2"),
-        "rank_correlation": per_seed(rank, "rank correlation", {}, "Spearman correlation of rate and sharpness at an equal training loss"),
+            matched[0] - matched[-1],
+            "decades",
+            {},
+            "log10 of the sharpness at the smallest rate over that at the largest, at an equal training loss",
+        ),
+        "flatter_at_the_end": per_seed(
+            np.log10(late[1] / late[-1]),
+            "decades",
+            {},
+            "log10 of the sharpness of the last quarter: a rate of 0.05 over 0.2",
+        ),
+        "rank_correlation": per_seed(
+            rank, "rank correlation", {}, "Spearman correlation of rate and sharpness at an equal training loss"
+        ),
     }
 
 

@@ -66,19 +66,41 @@ def describe(loss, bend):
         "catapulted": per_seed(catapulted, share, axis, "runs whose loss more than doubled and that did not diverge"),
         "diverged": per_seed(lost.astype(float), share, axis, "runs whose loss passed a million"),
         "solved": per_seed((loss[-1] < SOLVED).astype(float), share, axis, "runs that ended with a loss below 1e-6"),
-        "curvature_change": per_seed(flatter, "decades", axis, "log10 of the curvature at the end over that of the start; empty where a run diverged"),
-        "highest_loss": per_seed(np.where(lost, np.nan, np.log10(loss.max(axis=0))), "decades", axis, "log10 of the highest loss of the run; empty where it diverged", band=1.0),
-        "loss_by_step": fixed(np.minimum(loss[:61, rows, 0].T, LOST), "loss", shown, "loss along the run, first seed, cut at a million"),
+        "curvature_change": per_seed(
+            flatter,
+            "decades",
+            axis,
+            "log10 of the curvature at the end over that of the start; empty where a run diverged",
+        ),
+        "highest_loss": per_seed(
+            np.where(lost, np.nan, np.log10(loss.max(axis=0))),
+            "decades",
+            axis,
+            "log10 of the highest loss of the run; empty where it diverged",
+            band=1.0,
+        ),
+        "loss_by_step": fixed(
+            np.minimum(loss[:61, rows, 0].T, LOST), "loss", shown, "loss along the run, first seed, cut at a million"
+        ),
         "curvature_by_step": fixed(bend[:61, rows, 0].T, "curvature", shown, "curvature along the run, first seed"),
         "flatter_after_catapult": per_seed(
-            flatter[LAZY].mean(axis=0) - flatter[CATAPULT].mean(axis=0), "decades", {},
-            f"log10 of the curvature of the solution: rates below the border minus rates from 1.2 to 1.8 {border}"),
+            flatter[LAZY].mean(axis=0) - flatter[CATAPULT].mean(axis=0),
+            "decades",
+            {},
+            f"log10 of the curvature of the solution: rates below the border minus rates from 1.2 to 1.8 {border}",
+        ),
         "under_the_new_border": per_seed(
-            (bend[-1] * (2 * MULTIPLES[:, None] / bend[0]) / 2)[CATAPULT].mean(axis=0), "share of the border", {},
-            f"curvature of the solution over 2/rate, at rates from 1.2 to 1.8 {border}"),
+            (bend[-1] * (2 * MULTIPLES[:, None] / bend[0]) / 2)[CATAPULT].mean(axis=0),
+            "share of the border",
+            {},
+            f"curvature of the solution over 2/rate, at rates from 1.2 to 1.8 {border}",
+        ),
         "catapult_excess": per_seed(
-            catapulted[CATAPULT].mean(axis=0) - catapulted[LAZY].mean(axis=0), share, {},
-            f"share of catapults at rates from 1.2 to 1.8 {border} minus at smaller ones"),
+            catapulted[CATAPULT].mean(axis=0) - catapulted[LAZY].mean(axis=0),
+            share,
+            {},
+            f"share of catapults at rates from 1.2 to 1.8 {border} minus at smaller ones",
+        ),
         "diverged_beyond": per_seed(lost[BEYOND].mean(axis=0), share, {}, f"share of diverged runs from 2.2 {border}"),
     }
 

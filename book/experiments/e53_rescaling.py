@@ -59,28 +59,70 @@ def run(mode):
     task, (settled, tuned) = found.task, two_solutions(found)
     seeds = np.arange(len(next(iter(settled.values()))))
     rows = rescalings(task, tuned, seeds, count)
-    pairs = {name: [np.log10(measure(task, w, seeds, *rest)) for w in (settled, tuned)] for name, measure, rest in (
-        ("plain", plain, (count,)), ("adaptive", adaptive, (count,)), ("flattest", flattest, (count, rounds)))}
+    pairs = {
+        name: [np.log10(measure(task, w, seeds, *rest)) for w in (settled, tuned)]
+        for name, measure, rest in (
+            ("plain", plain, (count,)),
+            ("adaptive", adaptive, (count,)),
+            ("flattest", flattest, (count, rounds)),
+        )
+    }
     return describe(rows, pairs)
 
 
 def describe(rows, pairs):
     home, axis = EXPONENTS.index(0), {"alpha": ALPHA}
-    plain_change, adaptive_change = np.log10(rows[:2] / rows[:2, home:home + 1])
+    plain_change, adaptive_change = np.log10(rows[:2] / rows[:2, home : home + 1])
     ways = {"way": ["converged", "finetuned"]}
     q = {
-        "sharpness_change": per_seed(plain_change, "decades", axis, "log10 of the sharpness after the rescaling over that before"),
+        "sharpness_change": per_seed(
+            plain_change, "decades", axis, "log10 of the sharpness after the rescaling over that before"
+        ),
         "adaptive_change": per_seed(adaptive_change, "decades", axis, "the same for the adaptive sharpness", band=0.02),
-        "changed_predictions": per_seed(rows[2], "share of predictions", axis, "test predictions that are others after the rescaling"),
+        "changed_predictions": per_seed(
+            rows[2], "share of predictions", axis, "test predictions that are others after the rescaling"
+        ),
         "output_change": per_seed(rows[3], "logits", axis, "largest change of any output on the test set"),
-        "sharpness_range": per_seed(plain_change.max(axis=0), "decades", {}, "log10 of the highest sharpness of one function over that of its weights as trained"),
-        "adaptive_range": per_seed(np.abs(adaptive_change).max(axis=0), "decades", {}, "largest change of the log10 of the adaptive sharpness under the same rescalings", band=0.02),
-        "prediction_range": per_seed(rows[2].max(axis=0), "share of predictions", {}, "largest share of changed test predictions under the same rescalings"),
+        "sharpness_range": per_seed(
+            plain_change.max(axis=0),
+            "decades",
+            {},
+            "log10 of the highest sharpness of one function over that of its weights as trained",
+        ),
+        "adaptive_range": per_seed(
+            np.abs(adaptive_change).max(axis=0),
+            "decades",
+            {},
+            "largest change of the log10 of the adaptive sharpness under the same rescalings",
+            band=0.02,
+        ),
+        "prediction_range": per_seed(
+            rows[2].max(axis=0),
+            "share of predictions",
+            {},
+            "largest share of changed test predictions under the same rescalings",
+        ),
     }
     for name, (one, two) in pairs.items():
-        what = {"plain": "the sharpness", "adaptive": "the adaptive sharpness", "flattest": "the sharpness, each solution in its flattest equivalent form"}[name]
-        q[f"log_{name}"] = per_seed(np.array([one, two]), "log10", ways, f"log10 of {what}: best converging rate, and fine-tuned from above the threshold", band=1.0)
-        q[f"flatter_{name}"] = per_seed(one - two, "decades", {}, f"log10 of {what}: best converging rate minus fine-tuned from above the threshold", band=1.0)
+        what = {
+            "plain": "the sharpness",
+            "adaptive": "the adaptive sharpness",
+            "flattest": "the sharpness, each solution in its flattest equivalent form",
+        }[name]
+        q[f"log_{name}"] = per_seed(
+            np.array([one, two]),
+            "log10",
+            ways,
+            f"log10 of {what}: best converging rate, and fine-tuned from above the threshold",
+            band=1.0,
+        )
+        q[f"flatter_{name}"] = per_seed(
+            one - two,
+            "decades",
+            {},
+            f"log10 of {what}: best converging rate minus fine-tuned from above the threshold",
+            band=1.0,
+        )
     return q
 
 

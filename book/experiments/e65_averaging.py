@@ -26,7 +26,9 @@ CHANCE = 0.1
 LOW = [0.1, 0.316227766]
 SIZES = {
     "quick": dict(seeds=3, train=200, held=300, width=16, batch=20, steps=80, rates=grid(-1, 0.5)[::2], path="eager"),
-    "full": dict(seeds=16, train=2000, held=10_000, width=64, batch=50, steps=1600, rates=grid(-1, 0.5), path="compiled"),
+    "full": dict(
+        seeds=16, train=2000, held=10_000, width=64, batch=50, steps=1600, rates=grid(-1, 0.5), path="compiled"
+    ),
 }
 
 
@@ -51,7 +53,9 @@ class Arm:
 def run(mode):
     """Train; `mode` "full": 16 seeds, 7 rates, 1,600 steps, "quick": 3 seeds, 4 rates, 80 steps of a small network."""
     size = SIZES[mode]
-    task = tasks.mnist1d(train=size["train"], valid=min(2000, size["held"]), test=size["held"], width=size["width"], batch=size["batch"])
+    task = tasks.mnist1d(
+        train=size["train"], valid=min(2000, size["held"]), test=size["held"], width=size["width"], batch=size["batch"]
+    )
     steps, every = size["steps"], size["steps"] // 80
     run_at = dict(lr=size["rates"], seeds=size["seeds"], path=size["path"])
     kept = range(steps // 2 + every, steps + 1, every)
@@ -71,7 +75,7 @@ def arm(size, options, records):
 
 def averages(task, size, record, kept):
     """Arms of averages of the weights kept in the second half: a snapshot each eightieth of the run."""
-    half, quarter, eighth = kept, kept[len(kept) // 2:], kept[-len(kept) // 4:]
+    half, quarter, eighth = kept, kept[len(kept) // 2 :], kept[-len(kept) // 4 :]
     rows = {
         "SWA": {"half": (SWA(), half), "quarter": (SWA(), quarter), "eighth": (SWA(), eighth)},
         "LAWA": {"5": (LAWA(k=5), half), "5, every second": (LAWA(k=5), half[1::2])},
@@ -84,11 +88,24 @@ def averages(task, size, record, kept):
         for average, steps in options.values():
             mean = average.over([record.snapshots[k]["parameters"] for k in steps])
             values = evaluate_weights(task, mean, seeds=record.seed, sets=["valid", "test"])
-            found.append([np.where(gone, CHANCE, np.nan_to_num(values[f"{part}_metric"], nan=CHANCE)).reshape(shape) for part in ("valid", "test")])
+            found.append(
+                [
+                    np.where(gone, CHANCE, np.nan_to_num(values[f"{part}_metric"], nan=CHANCE)).reshape(shape)
+                    for part in ("valid", "test")
+                ]
+            )
         arms[name] = Arm([*options], *np.array(found).swapaxes(0, 1))
     everything = [Arm([f"{name} {o}" for o in a.options], a.valid, a.test) for name, a in arms.items()]
-    return arms | {"best average": Arm(*(sum((e.options for e in everything), []) if part == "options" else
-                                         np.concatenate([getattr(e, part) for e in everything]) for part in ("options", "valid", "test")))}
+    return arms | {
+        "best average": Arm(
+            *(
+                sum((e.options for e in everything), [])
+                if part == "options"
+                else np.concatenate([getattr(e, part) for e in everything])
+                for part in ("options", "valid", "test")
+            )
+        )
+    }
 
 
 def finetuned(task, size, record):
@@ -97,8 +114,18 @@ def finetuned(task, size, record):
     start = record.snapshots[steps * 3 // 4]["parameters"]
     found = []
     for low in LOW:
-        after = sweep(task, "sgd", lr=[low] * len(size["rates"]), seeds=size["seeds"], steps=steps // 4, start=start, path=size["path"])
-        after.evaluations |= {name: np.where(gone[:, None], np.nan, v) for name, v in after.evaluations.items() if name != "step"}
+        after = sweep(
+            task,
+            "sgd",
+            lr=[low] * len(size["rates"]),
+            seeds=size["seeds"],
+            steps=steps // 4,
+            start=start,
+            path=size["path"],
+        )
+        after.evaluations |= {
+            name: np.where(gone[:, None], np.nan, v) for name, v in after.evaluations.items() if name != "step"
+        }
         found.append(after)
     return arm(size, [f"{low:.3g}" for low in LOW], found)
 
@@ -107,14 +134,47 @@ def curves(size, arms):
     names, rates = {"arm": list(arms)}, {"rate": size["rates"]}
     chosen = {name: one.choice() for name, one in arms.items()}
     valid = {
-        f"valid_accuracy_{name.lower().replace(' ', '_')}": per_seed(one.valid[chosen[name][0]], "accuracy", rates, f"{name}: validation accuracy against the rate, with the best window or low rate", band=0.3)
+        f"valid_accuracy_{name.lower().replace(' ', '_')}": per_seed(
+            one.valid[chosen[name][0]],
+            "accuracy",
+            rates,
+            f"{name}: validation accuracy against the rate, with the best window or low rate",
+            band=0.3,
+        )
         for name, one in arms.items()
     }
     return valid | {
-        "accuracy_by_rate": per_seed(np.stack([one.test[chosen[n][0]] for n, one in arms.items()]), "accuracy", names | rates, "test accuracy against the rate, with the arm's best window or low rate", band=0.3),
-        "accuracy": per_seed(np.stack([one.test[chosen[n]] for n, one in arms.items()]), "accuracy", names, "test accuracy at the rate and option with the highest validation accuracy", band=0.2),
-        "best_rate": fixed([size["rates"][chosen[n][1]] for n in arms], "rate", names, "the rate chosen on validation accuracy", band=10.0),
-        "best_option": fixed([chosen[n][0] for n in arms], "place", names, "place of the chosen option, from 0: " + "; ".join(f"{n}: {', '.join(a.options)}" for n, a in arms.items() if len(a.options) > 1 and n != "best average"), band=10.0),
+        "accuracy_by_rate": per_seed(
+            np.stack([one.test[chosen[n][0]] for n, one in arms.items()]),
+            "accuracy",
+            names | rates,
+            "test accuracy against the rate, with the arm's best window or low rate",
+            band=0.3,
+        ),
+        "accuracy": per_seed(
+            np.stack([one.test[chosen[n]] for n, one in arms.items()]),
+            "accuracy",
+            names,
+            "test accuracy at the rate and option with the highest validation accuracy",
+            band=0.2,
+        ),
+        "best_rate": fixed(
+            [size["rates"][chosen[n][1]] for n in arms],
+            "rate",
+            names,
+            "the rate chosen on validation accuracy",
+            band=10.0,
+        ),
+        "best_option": fixed(
+            [chosen[n][0] for n in arms],
+            "place",
+            names,
+            "place of the chosen option, from 0: "
+            + "; ".join(
+                f"{n}: {', '.join(a.options)}" for n, a in arms.items() if len(a.options) > 1 and n != "best average"
+            ),
+            band=10.0,
+        ),
     }
 
 
@@ -128,15 +188,43 @@ def contrasts(size, arms):
         return per_seed(a - b, "accuracy", {}, f"test accuracy: {about}", band=0.2)
 
     return {
-        "finetune_gain": gain(test["low rate at the end"], test["constant"], "low rate at the end minus constant, each at its best rate"),
-        "average_gain": gain(test["best average"], test["constant"], "averaged weights minus last ones of a constant rate, each at its best rate"),
+        "finetune_gain": gain(
+            test["low rate at the end"], test["constant"], "low rate at the end minus constant, each at its best rate"
+        ),
+        "average_gain": gain(
+            test["best average"],
+            test["constant"],
+            "averaged weights minus last ones of a constant rate, each at its best rate",
+        ),
         "cosine_gain": gain(test["cosine"], test["constant"], "cosine decay minus constant, each at its best rate"),
-        "average_adds": gain(test["best average"], still.test[0, mean.choice()[1]], "averaged weights minus last ones of the same runs"),
-        "finetune_adds": gain(test["low rate at the end"], still.test[0, low.choice()[1]], "low rate at the end minus going on at the same rate, equal steps"),
-        "early_search_gain": gain(test["low rate at the end"], all_low, "low rate at the end minus that low rate all along, equal steps"),
-        "average_over_cosine": gain(test["best average"], test["cosine"], "averaged weights of a constant rate minus cosine decay, each at its best rate"),
-        "average_over_finetune": gain(test["best average"], test["low rate at the end"], "averaged weights of a constant rate minus low rate at the end, each at its best rate"),
-        "higher_first_rate": per_seed(shift, "decades", {}, "log10 of the best first rate, with a low rate at the end, over the best constant rate, each seed's own by validation", band=2.0),
+        "average_adds": gain(
+            test["best average"], still.test[0, mean.choice()[1]], "averaged weights minus last ones of the same runs"
+        ),
+        "finetune_adds": gain(
+            test["low rate at the end"],
+            still.test[0, low.choice()[1]],
+            "low rate at the end minus going on at the same rate, equal steps",
+        ),
+        "early_search_gain": gain(
+            test["low rate at the end"], all_low, "low rate at the end minus that low rate all along, equal steps"
+        ),
+        "average_over_cosine": gain(
+            test["best average"],
+            test["cosine"],
+            "averaged weights of a constant rate minus cosine decay, each at its best rate",
+        ),
+        "average_over_finetune": gain(
+            test["best average"],
+            test["low rate at the end"],
+            "averaged weights of a constant rate minus low rate at the end, each at its best rate",
+        ),
+        "higher_first_rate": per_seed(
+            shift,
+            "decades",
+            {},
+            "log10 of the best first rate, with a low rate at the end, over the best constant rate, each seed's own by validation",
+            band=2.0,
+        ),
     }
 
 

@@ -26,10 +26,36 @@ QUESTION = "Do the first rate of pre-training, and its fall, reach through to th
 
 CONVERGED = 0.02
 SIZES = {
-    "quick": dict(seeds=2, train=200, few=100, held=500, width=16, batch=25, steps=120, fine=40, lr=grid(-1.5, 0)[::3], flr=grid(-1.5, -0.5)[::2],
-                  marks=4, converged=1.6, path="eager"),
-    "full": dict(seeds=12, train=1000, few=500, held=3000, width=64, batch=25, steps=2000, fine=300, lr=grid(-2.25, 0.25), flr=grid(-1.75, 0),
-                 marks=20, converged=CONVERGED, path="compiled"),
+    "quick": dict(
+        seeds=2,
+        train=200,
+        few=100,
+        held=500,
+        width=16,
+        batch=25,
+        steps=120,
+        fine=40,
+        lr=grid(-1.5, 0)[::3],
+        flr=grid(-1.5, -0.5)[::2],
+        marks=4,
+        converged=1.6,
+        path="eager",
+    ),
+    "full": dict(
+        seeds=12,
+        train=1000,
+        few=500,
+        held=3000,
+        width=64,
+        batch=25,
+        steps=2000,
+        fine=300,
+        lr=grid(-2.25, 0.25),
+        flr=grid(-1.75, 0),
+        marks=20,
+        converged=CONVERGED,
+        path="compiled",
+    ),
 }
 
 
@@ -56,7 +82,16 @@ def run(mode):
     every = size["steps"] // (4 * size["marks"])
     for name, plan in {"constant": None, "linear": linear(size["steps"]), "cosine": cosine(size["steps"])}.items():
         marks = [size["steps"] - every * k for k in range(size["marks"])] if plan is None else None
-        record = sweep(source(size), "sgd", lr=size["lr"], seeds=size["seeds"], steps=size["steps"], plan=plan, snapshots=marks, path=size["path"])
+        record = sweep(
+            source(size),
+            "sgd",
+            lr=size["lr"],
+            seeds=size["seeds"],
+            steps=size["steps"],
+            plan=plan,
+            snapshots=marks,
+            path=size["path"],
+        )
         arms[name] = arm(size, record, record.parameters, scores(record, (len(size["lr"]), size["seeds"])))
         if plan is None:
             loss = np.nan_to_num(record.final("train_loss"), nan=np.inf).reshape(len(size["lr"]), size["seeds"])
@@ -69,34 +104,87 @@ def averaged(size, record):
     mean = record.average()
     found = evaluate_weights(source(size), mean, sets=["valid", "test"])
     gone, shape = np.asarray(record.status) == "diverged", (len(size["lr"]), size["seeds"])
-    before = {part: np.nan_to_num(np.where(gone, CHANCE, found[f"{part}_metric"]), nan=CHANCE).reshape(shape) for part in ("valid", "test")}
+    before = {
+        part: np.nan_to_num(np.where(gone, CHANCE, found[f"{part}_metric"]), nan=CHANCE).reshape(shape)
+        for part in ("valid", "test")
+    }
     return arm(size, record, mean.parameters, before)
 
 
 def arm(size, record, weights, before):
     """Adapt from all of these weights at every rate of adapting; what had diverged stays at chance."""
     rates, fine = len(size["lr"]), len(size["flr"])
-    after = sweep(target(size), "sgd", lr=np.repeat(size["flr"], rates), seeds=size["seeds"], steps=size["fine"], plan=linear(size["fine"]),
-                  start=repeated(weights, fine), path=size["path"])
+    after = sweep(
+        target(size),
+        "sgd",
+        lr=np.repeat(size["flr"], rates),
+        seeds=size["seeds"],
+        steps=size["fine"],
+        plan=linear(size["fine"]),
+        start=repeated(weights, fine),
+        path=size["path"],
+    )
     gone = (np.asarray(record.status) == "diverged").reshape(rates, size["seeds"])
-    return Arm(before, {part: np.where(gone, CHANCE, v) for part, v in scores(after, (fine, rates, size["seeds"])).items()})
+    return Arm(
+        before, {part: np.where(gone, CHANCE, v) for part, v in scores(after, (fine, rates, size["seeds"])).items()}
+    )
 
 
 def curves(size, arms, loss):
     axes, rates = {"arm": list(arms), "rate": size["lr"]}, {"rate": size["lr"]}
     q = {
-        "pretrain_loss": per_seed(np.minimum(loss, 10.0), "nats", rates, "training loss at the end of the pre-training at a constant rate; 10 for what diverged", band=3.0),
-        "pretrain_accuracy_by_rate": per_seed(np.stack([a.before["test"] for a in arms.values()]), "accuracy", axes, "test accuracy of the pre-trained network on its own signals", band=0.4),
-        "adapted_accuracy_by_rate": per_seed(np.stack([a.adapted() for a in arms.values()]), "accuracy", axes, "test accuracy after adapting against the first rate of the pre-training, the rate of adapting re-tuned for each", band=0.4),
+        "pretrain_loss": per_seed(
+            np.minimum(loss, 10.0),
+            "nats",
+            rates,
+            "training loss at the end of the pre-training at a constant rate; 10 for what diverged",
+            band=3.0,
+        ),
+        "pretrain_accuracy_by_rate": per_seed(
+            np.stack([a.before["test"] for a in arms.values()]),
+            "accuracy",
+            axes,
+            "test accuracy of the pre-trained network on its own signals",
+            band=0.4,
+        ),
+        "adapted_accuracy_by_rate": per_seed(
+            np.stack([a.adapted() for a in arms.values()]),
+            "accuracy",
+            axes,
+            "test accuracy after adapting against the first rate of the pre-training, the rate of adapting re-tuned for each",
+            band=0.4,
+        ),
     }
     for name, a in arms.items():
-        q[f"valid_accuracy_pretrain_{name}"] = per_seed(a.before["valid"], "accuracy", rates, f"{name}: validation accuracy of the pre-training", band=0.4)
-        q[f"valid_accuracy_adapted_{name}"] = per_seed(a.adapted("valid"), "accuracy", rates, f"{name}: validation accuracy after adapting", band=0.4)
-        q[f"valid_accuracy_fine_{name}"] = per_seed(a.after["valid"][:, best(a.adapted("valid"))], "accuracy", {"rate": size["flr"]}, f"{name}: validation accuracy against the rate of adapting, from the best first rate", band=0.4)
+        q[f"valid_accuracy_pretrain_{name}"] = per_seed(
+            a.before["valid"], "accuracy", rates, f"{name}: validation accuracy of the pre-training", band=0.4
+        )
+        q[f"valid_accuracy_adapted_{name}"] = per_seed(
+            a.adapted("valid"), "accuracy", rates, f"{name}: validation accuracy after adapting", band=0.4
+        )
+        q[f"valid_accuracy_fine_{name}"] = per_seed(
+            a.after["valid"][:, best(a.adapted("valid"))],
+            "accuracy",
+            {"rate": size["flr"]},
+            f"{name}: validation accuracy against the rate of adapting, from the best first rate",
+            band=0.4,
+        )
     names = {"arm": list(arms)}
     return q | {
-        "best_rate_pretrain": fixed([size["lr"][best(a.before["valid"])] for a in arms.values()], "rate", names, "first rate of the pre-training with its highest validation accuracy", band=10.0),
-        "best_rate_adapted": fixed([size["lr"][best(a.adapted("valid"))] for a in arms.values()], "rate", names, "first rate of the pre-training with the highest validation accuracy after adapting", band=10.0),
+        "best_rate_pretrain": fixed(
+            [size["lr"][best(a.before["valid"])] for a in arms.values()],
+            "rate",
+            names,
+            "first rate of the pre-training with its highest validation accuracy",
+            band=10.0,
+        ),
+        "best_rate_adapted": fixed(
+            [size["lr"][best(a.adapted("valid"))] for a in arms.values()],
+            "rate",
+            names,
+            "first rate of the pre-training with the highest validation accuracy after adapting",
+            band=10.0,
+        ),
     }
 
 
@@ -108,16 +196,44 @@ def decay(arms):
     others, names = [n for n in arms if n != "constant"], {"arm": list(arms)}
 
     def gain(of, about):
-        return per_seed(np.stack([of["constant"] - of[n] for n in others]), "accuracy", {"arm": others}, f"constant rate minus the other way: {about}", band=0.4)
+        return per_seed(
+            np.stack([of["constant"] - of[n] for n in others]),
+            "accuracy",
+            {"arm": others},
+            f"constant rate minus the other way: {about}",
+            band=0.4,
+        )
 
     return {
-        "pretrain_accuracy": per_seed(np.stack([*before.values()]), "accuracy", names, "test accuracy of the pre-trained network at its best first rate", band=0.4),
-        "adapted_accuracy": per_seed(np.stack([*after.values()]), "accuracy", names, "test accuracy after adapting, first rate chosen as pre-trained", band=0.4),
-        "adapted_accuracy_retuned": per_seed(np.stack([*tuned.values()]), "accuracy", names, "test accuracy after adapting, first rate re-tuned for it", band=0.4),
+        "pretrain_accuracy": per_seed(
+            np.stack([*before.values()]),
+            "accuracy",
+            names,
+            "test accuracy of the pre-trained network at its best first rate",
+            band=0.4,
+        ),
+        "adapted_accuracy": per_seed(
+            np.stack([*after.values()]),
+            "accuracy",
+            names,
+            "test accuracy after adapting, first rate chosen as pre-trained",
+            band=0.4,
+        ),
+        "adapted_accuracy_retuned": per_seed(
+            np.stack([*tuned.values()]),
+            "accuracy",
+            names,
+            "test accuracy after adapting, first rate re-tuned for it",
+            band=0.4,
+        ),
         "no_decay_gain_pretrain": gain(before, "test accuracy before adapting, each at its best first rate"),
-        "no_decay_gain_adapted": gain(after, "test accuracy after adapting, each at the first rate that was best as pre-trained"),
+        "no_decay_gain_adapted": gain(
+            after, "test accuracy after adapting, each at the first rate that was best as pre-trained"
+        ),
         "no_decay_gain_retuned": gain(tuned, "test accuracy after adapting, first rates re-tuned for it"),
-        "interaction": gain({n: after[n] - before[n] for n in arms}, "difference after adapting minus difference before"),
+        "interaction": gain(
+            {n: after[n] - before[n] for n in arms}, "difference after adapting minus difference before"
+        ),
     }
 
 
@@ -127,16 +243,36 @@ def first_rate(size, arms, loss):
 
     def lost(decades, about):
         values = [beside(size["lr"], a.adapted(), best(a.adapted("valid")), decades) for a in arms.values()]
-        return per_seed(np.stack(values), "accuracy", names, f"test accuracy after adapting: best first rate of the pre-training minus one {about}", band=0.4)
+        return per_seed(
+            np.stack(values),
+            "accuracy",
+            names,
+            f"test accuracy after adapting: best first rate of the pre-training minus one {about}",
+            band=0.4,
+        )
 
     threshold = int(np.flatnonzero(np.median(loss, axis=1) < size["converged"]).max(initial=0))
     still, valid = arms["constant"].adapted(), arms["constant"].adapted("valid")
-    below, above = best(valid[:threshold + 1]), threshold + 1 + best(valid[threshold + 1:])
+    below, above = best(valid[: threshold + 1]), threshold + 1 + best(valid[threshold + 1 :])
     return {
-        "loss_half_decade_below": lost(-0.5, "half a decade below"), "loss_half_decade_above": lost(0.5, "half a decade above"),
-        "loss_decade_below": lost(-1, "a decade below"), "loss_decade_above": lost(1, "a decade above"),
-        "threshold": fixed(size["lr"][threshold], "rate", {}, f"largest constant rate whose median training loss ends below {size['converged']}", band=10.0),
-        "gain_above_threshold": per_seed(still[above] - still[below], "accuracy", {}, "test accuracy after adapting, constant rate: best first rate above the convergence threshold minus best one that converges", band=0.4),
+        "loss_half_decade_below": lost(-0.5, "half a decade below"),
+        "loss_half_decade_above": lost(0.5, "half a decade above"),
+        "loss_decade_below": lost(-1, "a decade below"),
+        "loss_decade_above": lost(1, "a decade above"),
+        "threshold": fixed(
+            size["lr"][threshold],
+            "rate",
+            {},
+            f"largest constant rate whose median training loss ends below {size['converged']}",
+            band=10.0,
+        ),
+        "gain_above_threshold": per_seed(
+            still[above] - still[below],
+            "accuracy",
+            {},
+            "test accuracy after adapting, constant rate: best first rate above the convergence threshold minus best one that converges",
+            band=0.4,
+        ),
     }
 
 

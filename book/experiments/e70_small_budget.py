@@ -21,10 +21,28 @@ ID = "e70_small_budget"
 QUESTION = "May the threshold and the best rate of a small experiment decide a run at full scale?"
 
 GOAL, CHANCE, ABOVE = 1e-2, 0.1, 2
-SCALES = {"full": (1, 1, 1), "few steps": (10, 1, 1), "small": (10, 2, 4)}                # steps, width, examples divided by
+SCALES = {"full": (1, 1, 1), "few steps": (10, 1, 1), "small": (10, 2, 4)}  # steps, width, examples divided by
 SIZES = {
-    "quick": dict(seeds=2, train=40, held=200, width=16, batch=10, steps=250, exponents=np.arange(-0.7, 0.65, 0.2), paths=["eager"] * 3),
-    "full": dict(seeds=12, train=1000, held=10_000, width=64, batch=50, steps=3000, exponents=np.arange(-0.7, 0.65, 0.1), paths=["compiled", "eager", "eager"]),
+    "quick": dict(
+        seeds=2,
+        train=40,
+        held=200,
+        width=16,
+        batch=10,
+        steps=250,
+        exponents=np.arange(-0.7, 0.65, 0.2),
+        paths=["eager"] * 3,
+    ),
+    "full": dict(
+        seeds=12,
+        train=1000,
+        held=10_000,
+        width=64,
+        batch=50,
+        steps=3000,
+        exponents=np.arange(-0.7, 0.65, 0.1),
+        paths=["compiled", "eager", "eager"],
+    ),
 }
 
 
@@ -60,11 +78,26 @@ def run(mode):
 
 
 def scale(size, rates, fewer, narrower, less, path):
-    task = tasks.mnist1d(train=size["train"] // less, valid=min(2000, size["held"]), test=size["held"], width=size["width"] // narrower, batch=size["batch"])
+    task = tasks.mnist1d(
+        train=size["train"] // less,
+        valid=min(2000, size["held"]),
+        test=size["held"],
+        width=size["width"] // narrower,
+        batch=size["batch"],
+    )
     steps = size["steps"] // fewer
     still = steps * 4 // 5
     marks = [still * k // 8 for k in range(1, 9)]
-    found = curve(task, "sgd", rates, size["seeds"], plan=hold(still) >> linear(steps - still), steps=steps, evaluate=[*marks, steps], path=path)
+    found = curve(
+        task,
+        "sgd",
+        rates,
+        size["seeds"],
+        plan=hold(still) >> linear(steps - still),
+        steps=steps,
+        evaluate=[*marks, steps],
+        path=path,
+    )
     lowest = np.nan_to_num(found.metrics["train_loss"][..., :-1], nan=np.inf).min(axis=-1)
     return Scale(lowest <= GOAL, found.final("valid_metric", CHANCE), found.final("test_metric", CHANCE))
 
@@ -72,10 +105,34 @@ def scale(size, rates, fewer, narrower, less, path):
 def curves(rates, scales):
     axes = {"scale": list(scales), "rate": rates}
     return {
-        "converged": per_seed(np.stack([s.converged for s in scales.values()]).astype(float), "share of runs", axes, "training loss below 0.01 before the rate falls", band=1.0),
-        "accuracy": per_seed(np.stack([s.test for s in scales.values()]), "accuracy", axes, "test accuracy at the end, against the first rate", band=0.3),
-        "valid_accuracy": per_seed(scales["full"].valid, "accuracy", {"rate": rates}, "the same at full scale on validation data, by which the best rate is chosen", band=0.3),
-        "best_rate": fixed([rates[s.best()] for s in scales.values()], "rate", {"scale": list(scales)}, "first rate with the highest mean validation accuracy", band=5.0),
+        "converged": per_seed(
+            np.stack([s.converged for s in scales.values()]).astype(float),
+            "share of runs",
+            axes,
+            "training loss below 0.01 before the rate falls",
+            band=1.0,
+        ),
+        "accuracy": per_seed(
+            np.stack([s.test for s in scales.values()]),
+            "accuracy",
+            axes,
+            "test accuracy at the end, against the first rate",
+            band=0.3,
+        ),
+        "valid_accuracy": per_seed(
+            scales["full"].valid,
+            "accuracy",
+            {"rate": rates},
+            "the same at full scale on validation data, by which the best rate is chosen",
+            band=0.3,
+        ),
+        "best_rate": fixed(
+            [rates[s.best()] for s in scales.values()],
+            "rate",
+            {"scale": list(scales)},
+            "first rate with the highest mean validation accuracy",
+            band=5.0,
+        ),
     }
 
 
@@ -83,14 +140,46 @@ def thresholds(rates, scales):
     names = {"scale": list(scales)}
     ratio = rates[1] / rates[0]
     place = np.stack([s.thresholds() for s in scales.values()])
-    seedwise = np.log10(rates[0]) + (place + 0.5) * np.log10(ratio)                 # below the grid: half a step under it
+    seedwise = np.log10(rates[0]) + (place + 0.5) * np.log10(ratio)  # below the grid: half a step under it
     return {
-        "threshold": fixed([rates[0] * ratio ** (s.threshold() + 0.5) for s in scales.values()], "rate", names, "convergence threshold, majority of the seeds; half a step below the grid where most seeds never converge", band=5.0),
-        "thresholds": per_seed(10**seedwise, "rate", names, "convergence threshold of each seed; half a step below the grid where no rate converges", band=5.0),
-        "threshold_exists": per_seed((place >= 0).astype(float), "share of seeds", names, "some rate converges", band=1.0),
-        "threshold_shift": per_seed(seedwise[0] - seedwise[2], "decades", {}, "log10 of the threshold at full scale over that of the small experiment", band=1.0),
-        "threshold_shift_steps": per_seed(seedwise[0] - seedwise[1], "decades", {}, "log10 of the threshold at full scale over that with a tenth of the steps", band=1.0),
-        "best_rate_shift": fixed(np.log10(rates[scales["full"].best()] / rates[scales["small"].best()]), "decades", {}, "log10 of the best first rate at full scale over that of the small experiment", band=1.5),
+        "threshold": fixed(
+            [rates[0] * ratio ** (s.threshold() + 0.5) for s in scales.values()],
+            "rate",
+            names,
+            "convergence threshold, majority of the seeds; half a step below the grid where most seeds never converge",
+            band=5.0,
+        ),
+        "thresholds": per_seed(
+            10**seedwise,
+            "rate",
+            names,
+            "convergence threshold of each seed; half a step below the grid where no rate converges",
+            band=5.0,
+        ),
+        "threshold_exists": per_seed(
+            (place >= 0).astype(float), "share of seeds", names, "some rate converges", band=1.0
+        ),
+        "threshold_shift": per_seed(
+            seedwise[0] - seedwise[2],
+            "decades",
+            {},
+            "log10 of the threshold at full scale over that of the small experiment",
+            band=1.0,
+        ),
+        "threshold_shift_steps": per_seed(
+            seedwise[0] - seedwise[1],
+            "decades",
+            {},
+            "log10 of the threshold at full scale over that with a tenth of the steps",
+            band=1.0,
+        ),
+        "best_rate_shift": fixed(
+            np.log10(rates[scales["full"].best()] / rates[scales["small"].best()]),
+            "decades",
+            {},
+            "log10 of the best first rate at full scale over that of the small experiment",
+            band=1.5,
+        ),
     }
 
 
@@ -102,16 +191,40 @@ def decisions(rates, scales):
     gains = {name: s.test[s.best()] - s.test[s.best(max(s.threshold(), 0) + 1)] for name, s in scales.items()}
 
     def loss(values, about):
-        return per_seed(best - values, "accuracy", {}, f"test accuracy at full scale: its own best first rate minus {about}", band=0.3)
+        return per_seed(
+            best - values,
+            "accuracy",
+            {},
+            f"test accuracy at full scale: its own best first rate minus {about}",
+            band=0.3,
+        )
 
     return {
         "best_rate_regret": loss(full.test[small.best()], "the small experiment's"),
         "best_rate_regret_steps": loss(full.test[scales["few steps"].best()], "that of a tenth of the steps"),
         "threshold_regret": loss(above["small"], "1.6 times the small experiment's threshold"),
         "own_threshold_regret": loss(above["full"], "1.6 times its own threshold"),
-        "large_rate_gain": per_seed(np.stack([*gains.values()]), "accuracy", {"scale": list(scales)}, "test accuracy at the best first rate minus at the best one that converges by itself", band=0.3),
-        "gain_shift": per_seed(gains["full"] - gains["small"], "accuracy", {}, "that gain at full scale minus in the small experiment", band=0.3),
-        "small_cost": fixed(len(rates) * full.test.shape[1] / 10, "full trainings", {}, "steps of the small experiment, all rates and seeds, over those of one full training", band=20.0),
+        "large_rate_gain": per_seed(
+            np.stack([*gains.values()]),
+            "accuracy",
+            {"scale": list(scales)},
+            "test accuracy at the best first rate minus at the best one that converges by itself",
+            band=0.3,
+        ),
+        "gain_shift": per_seed(
+            gains["full"] - gains["small"],
+            "accuracy",
+            {},
+            "that gain at full scale minus in the small experiment",
+            band=0.3,
+        ),
+        "small_cost": fixed(
+            len(rates) * full.test.shape[1] / 10,
+            "full trainings",
+            {},
+            "steps of the small experiment, all rates and seeds, over those of one full training",
+            band=20.0,
+        ),
     }
 
 

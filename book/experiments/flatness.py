@@ -55,7 +55,11 @@ def moved(weights, layers, exponents):
     """Lanes whose layer `layers[0]` is multiplied by 2^exponent (of each lane) and whose layer `layers[1]` is divided by it."""
     alpha = 2.0 ** np.asarray(exponents, dtype=np.float32)
     result = dict(weights)
-    for name, factor in ((f"{layers[0]}.weight", alpha), (f"{layers[0]}.bias", alpha), (f"{layers[1]}.weight", 1 / alpha)):
+    for name, factor in (
+        (f"{layers[0]}.weight", alpha),
+        (f"{layers[0]}.bias", alpha),
+        (f"{layers[1]}.weight", 1 / alpha),
+    ):
         result[name] = weights[name] * factor.reshape(-1, *[1] * (weights[name].ndim - 1))
     return result
 

@@ -18,18 +18,39 @@ from tuning import curve
 from lrlib import tasks
 
 RATES = 10 ** np.array([-3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5])
-SGD = {"rate": RATES, "batch": [0.25, 1.0, 4.0], "momentum": [0.0, 0.9], "weight_decay": [0.0, 0.01], "nesterov": [False, True]}
+SGD = {
+    "rate": RATES,
+    "batch": [0.25, 1.0, 4.0],
+    "momentum": [0.0, 0.9],
+    "weight_decay": [0.0, 0.01],
+    "nesterov": [False, True],
+}
 SGD_DEFAULT = {"rate": RATES[0], "batch": 1.0, "momentum": 0.0, "weight_decay": 0.0, "nesterov": False}
 TRAINING = {"rate": RATES, "width": [16, 32, 64], "initial_scale": [0.5, 1.0, 2.0]}
 TRAINING_DEFAULT = {"rate": RATES[0], "width": 32, "initial_scale": 1.0}
 CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1}
-USUAL = {"language": 16}                        # examples a batch; 64 elsewhere
+USUAL = {"language": 16}  # examples a batch; 64 elsewhere
 SIZES = {
-    "quick": dict(seeds=2, train=500, held=100, texts=100, pieces=50, values={"rate": slice(0, None, 2), "batch": slice(1, None), "width": slice(2), "initial_scale": slice(2)},
-                  sgd={"digits": 640, "language": 256}, training={"digits": 320, "breast_cancer": 320}),
-    "full": dict(seeds=10, train=4000, held=500, texts=640, pieces=300, values={},
-                 sgd={"digits": 6400, "breast_cancer": 6400, "mnist1d": 4800, "language": 960},
-                 training={"digits": 3200, "breast_cancer": 3200, "mnist1d": 3200}),
+    "quick": dict(
+        seeds=2,
+        train=500,
+        held=100,
+        texts=100,
+        pieces=50,
+        values={"rate": slice(0, None, 2), "batch": slice(1, None), "width": slice(2), "initial_scale": slice(2)},
+        sgd={"digits": 640, "language": 256},
+        training={"digits": 320, "breast_cancer": 320},
+    ),
+    "full": dict(
+        seeds=10,
+        train=4000,
+        held=500,
+        texts=640,
+        pieces=300,
+        values={},
+        sgd={"digits": 6400, "breast_cancer": 6400, "mnist1d": 4800, "language": 960},
+        training={"digits": 3200, "breast_cancer": 3200, "mnist1d": 3200},
+    ),
 }
 
 
@@ -63,7 +84,9 @@ def scaled(make, factor):
 def ended(task, name, size, examples, batch, lr, rule="momentum", **options):
     """Validation and test scores of runs of this task's number of examples: [2, len(lr), seeds]."""
     steps, seeds = examples // batch, range(size["seeds"])
-    found = curve(dataclasses.replace(task, batch=batch), rule, lr, seeds, steps=steps, evaluate=[steps], path="eager", **options)
+    found = curve(
+        dataclasses.replace(task, batch=batch), rule, lr, seeds, steps=steps, evaluate=[steps], path="eager", **options
+    )
     if name == "language":
         uniform = np.log(len(task.details["alphabet"]))
         return np.stack([uniform - found.final(f"{part}_loss", uniform) for part in ("valid", "test")])
@@ -76,11 +99,23 @@ def crossed(name, size):
     usual = USUAL.get(name, 64)
     gain = np.full((2, *map(len, axes.values()), size["seeds"]), np.nan)
     for b, factor in enumerate(axes["batch"]):
-        for rule, m in ("momentum", [0, 1]), ("nesterov", [1]):         # without momentum Nesterov's form is the same
+        for rule, m in ("momentum", [0, 1]), ("nesterov", [1]):  # without momentum Nesterov's form is the same
             rows = list(itertools.product(axes["rate"], np.take(axes["momentum"], m), axes["weight_decay"]))
             lr, momentum, decay = np.array(rows).T
-            found = ended(task, name, size, size["sgd"][name], int(usual * factor), lr, rule, momentum=momentum, weight_decay=decay)
-            gain[:, :, b, m, :, int(len(m) == 1)] = found.reshape(2, len(axes["rate"]), len(m), -1, size["seeds"]).transpose(2, 0, 1, 3, 4)
+            found = ended(
+                task,
+                name,
+                size,
+                size["sgd"][name],
+                int(usual * factor),
+                lr,
+                rule,
+                momentum=momentum,
+                weight_decay=decay,
+            )
+            gain[:, :, b, m, :, int(len(m) == 1)] = found.reshape(
+                2, len(axes["rate"]), len(m), -1, size["seeds"]
+            ).transpose(2, 0, 1, 3, 4)
     gain[:, :, :, 0, :, 1] = gain[:, :, :, 0, :, 0]
     return gain
 
@@ -122,7 +157,9 @@ def regret(score, held):
 
 def elsewhere(found, name):
     """Levels of the combination that does best on the other tasks, on average."""
-    return place(np.mean([score[0].mean(axis=-1, keepdims=True) for other, score in found.items() if other != name], axis=0))
+    return place(
+        np.mean([score[0].mean(axis=-1, keepdims=True) for other, score in found.items() if other != name], axis=0)
+    )
 
 
 def variance(values):
@@ -149,25 +186,58 @@ def lead(valid, test):
 def measures(found, default, prefix, options):
     """The three measures as quantities, option × task, and by how much the rate leads in each."""
     names, axes = list(found), {"option": options, "task": list(found)}
-    held = {"default": {name: default for name in names},
-            "elsewhere": {name: elsewhere(found, name) for name in names}}
-    about = {"default": "left at the library's default", "elsewhere": "left at the value that suits the other tasks best"}
+    held = {"default": {name: default for name in names}, "elsewhere": {name: elsewhere(found, name) for name in names}}
+    about = {
+        "default": "left at the library's default",
+        "elsewhere": "left at the value that suits the other tasks best",
+    }
     q = {}
     for kind, chosen in held.items():
-        lost = np.stack([regret(found[name], chosen[name]) for name in names], axis=1)          # [2, task, option, seed]
-        q[f"{prefix}_regret_{kind}"] = per_seed(lost[1].swapaxes(0, 1), "share", axes, f"share of the way from chance to the best that is lost when one option is {about[kind]} and the others are tuned", band=1.0)
-        q |= leading(f"rate_over_{prefix}_{kind}", *lead(*lost), options, f"that share: the rate minus the strongest other option, mean over the tasks, {about[kind]}")
-    shares = np.stack([[variance(part) for part in found[name]] for name in names], axis=2)     # [2, kind, task, option, seed]
-    for kind, row, words in ((0, "variance", "main effect"), (1, "total", "effects, those with other options included,")):
-        q[f"{prefix}_{row}"] = per_seed(shares[1, kind].swapaxes(0, 1), "share", axes, f"share of an option's {words} in the variance of the scores over all combinations", band=1.0)
-    return q | leading(f"rate_over_{prefix}_variance", *lead(*shares[:, 0]), options, "share of the variance: main effect of the rate minus the strongest other option's, mean over the tasks")
+        lost = np.stack([regret(found[name], chosen[name]) for name in names], axis=1)  # [2, task, option, seed]
+        q[f"{prefix}_regret_{kind}"] = per_seed(
+            lost[1].swapaxes(0, 1),
+            "share",
+            axes,
+            f"share of the way from chance to the best that is lost when one option is {about[kind]} and the others are tuned",
+            band=1.0,
+        )
+        q |= leading(
+            f"rate_over_{prefix}_{kind}",
+            *lead(*lost),
+            options,
+            f"that share: the rate minus the strongest other option, mean over the tasks, {about[kind]}",
+        )
+    shares = np.stack(
+        [[variance(part) for part in found[name]] for name in names], axis=2
+    )  # [2, kind, task, option, seed]
+    for kind, row, words in (
+        (0, "variance", "main effect"),
+        (1, "total", "effects, those with other options included,"),
+    ):
+        q[f"{prefix}_{row}"] = per_seed(
+            shares[1, kind].swapaxes(0, 1),
+            "share",
+            axes,
+            f"share of an option's {words} in the variance of the scores over all combinations",
+            band=1.0,
+        )
+    return q | leading(
+        f"rate_over_{prefix}_variance",
+        *lead(*shares[:, 0]),
+        options,
+        "share of the variance: main effect of the rate minus the strongest other option's, mean over the tasks",
+    )
 
 
 def leading(name, values, other, options, about):
     """Two quantities: the lead, and the number of the option that comes next."""
     words = ", ".join(f"{i} {option}" for i, option in enumerate(options))
-    return {name: per_seed(values, "share", {}, about, band=1.0),
-            name.replace("rate_over", "next_to_rate", 1): fixed(other, "option", {}, f"the strongest other option: {words}", band=9.0)}
+    return {
+        name: per_seed(values, "share", {}, about, band=1.0),
+        name.replace("rate_over", "next_to_rate", 1): fixed(
+            other, "option", {}, f"the strongest other option: {words}", band=9.0
+        ),
+    }
 
 
 def held_levels(space, default):
@@ -182,9 +252,23 @@ def natural(gains, space, default):
     best = [[float(space[o][i]) for o, i in zip(options, place(gain[0]))] for gain in gains.values()]
     about = "lost when one option is left at the library's default and the others are tuned"
     return {
-        "sgd_regret_default_accuracy": per_seed(np.stack([lost[n] for n in accurate], axis=1), "accuracy", {"option": options, "task": accurate}, f"test accuracy that is {about}", band=1.0),
-        "sgd_regret_default_language": per_seed(lost["language"], "nats", {"option": options}, f"nats a symbol that are {about}", band=3.0),
-        "sgd_tuned": fixed(best, "value", {"task": list(gains), "option": options}, "the combination with the best validation score (batch: times the usual one)", band=300.0),
+        "sgd_regret_default_accuracy": per_seed(
+            np.stack([lost[n] for n in accurate], axis=1),
+            "accuracy",
+            {"option": options, "task": accurate},
+            f"test accuracy that is {about}",
+            band=1.0,
+        ),
+        "sgd_regret_default_language": per_seed(
+            lost["language"], "nats", {"option": options}, f"nats a symbol that are {about}", band=3.0
+        ),
+        "sgd_tuned": fixed(
+            best,
+            "value",
+            {"task": list(gains), "option": options},
+            "the combination with the best validation score (batch: times the usual one)",
+            band=300.0,
+        ),
     }
 
 
@@ -195,5 +279,8 @@ def quantities(mode):
     gains = {name: crossed(name, size) for name in size["sgd"]}
     shares = {name: scores(gain) for name, gain in gains.items()}
     built_shares = {name: scores(built(name, size)) for name in size["training"]}
-    return (measures(shares, held_levels(space, SGD_DEFAULT), "sgd", list(space)) | natural(gains, space, SGD_DEFAULT)
-            | measures(built_shares, held_levels(training, TRAINING_DEFAULT), "training", list(training)))
+    return (
+        measures(shares, held_levels(space, SGD_DEFAULT), "sgd", list(space))
+        | natural(gains, space, SGD_DEFAULT)
+        | measures(built_shares, held_levels(training, TRAINING_DEFAULT), "training", list(training))
+    )

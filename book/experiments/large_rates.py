@@ -24,15 +24,42 @@ from lrlib.sweep import sweep
 from lrlib.tasks.cache import cached
 
 CHANCE = 0.1
-OTHER_ORDER = 1000                                  # added to a seed: its weights and examples in another batch order
-CATAPULT = 1e9                                      # a converged loss is so low that a harmless rise passes a thousand times it
+OTHER_ORDER = 1000  # added to a seed: its weights and examples in another batch order
+CATAPULT = 1e9  # a converged loss is so low that a harmless rise passes a thousand times it
 METRICS = ("train_loss", "train_metric", "valid_metric", "test_metric")
 SIZES = {
-    "quick": dict(lr=[0.08, 0.2, 0.5, 0.9], flr=[0.05, 0.2], seeds=3, train=500, held=500, steps=80, reach=9.6, fine=30,
-                  marks=4, patience=30, late=1, averages=[2, 4], converged=1.3, path="eager"),
-    "full": dict(lr=[0.01, 0.03, 0.06, *(10 ** np.arange(-0.9, 0.31, 0.1)).round(3).tolist()], flr=[0.05, 0.1, 0.2],
-                 seeds=10, train=1000, held=4000, steps=2500, reach=500, fine=1000, marks=40, patience=4000, late=4,
-                 averages=[5, 20], converged=1e-2, path="compiled"),
+    "quick": dict(
+        lr=[0.08, 0.2, 0.5, 0.9],
+        flr=[0.05, 0.2],
+        seeds=3,
+        train=500,
+        held=500,
+        steps=80,
+        reach=9.6,
+        fine=30,
+        marks=4,
+        patience=30,
+        late=1,
+        averages=[2, 4],
+        converged=1.3,
+        path="eager",
+    ),
+    "full": dict(
+        lr=[0.01, 0.03, 0.06, *(10 ** np.arange(-0.9, 0.31, 0.1)).round(3).tolist()],
+        flr=[0.05, 0.1, 0.2],
+        seeds=10,
+        train=1000,
+        held=4000,
+        steps=2500,
+        reach=500,
+        fine=1000,
+        marks=40,
+        patience=4000,
+        late=4,
+        averages=[5, 20],
+        converged=1e-2,
+        path="compiled",
+    ),
 }
 
 
@@ -58,7 +85,7 @@ class Trained:
     def lanes(self, way):
         """All weights of a way as {name: [L, …]}, and the seed of each lane."""
         axes = self.scores[way]["train_loss"].shape
-        flat = {name: w.reshape(-1, *w.shape[len(axes):]) for name, w in self.weights[way].items()}
+        flat = {name: w.reshape(-1, *w.shape[len(axes) :]) for name, w in self.weights[way].items()}
         return flat, np.tile(np.arange(axes[-1]), int(np.prod(axes[:-1])))
 
     def accuracy(self, way, part="test"):
@@ -121,11 +148,16 @@ def arrays(task, size):
     start = {name.split("/")[2]: w for name, w in found.items() if name.startswith("weights/pretrained/")}
     rows = {name: np.concatenate([w.reshape(-1, *w.shape[2:])] * (len(flr) + 1)) for name, w in start.items()}
     rates = [*np.repeat(flr, len(lr)), *lr]
-    after = sweep(task, "sgd", lr=rates, seeds=seeds, steps=size["fine"], start=rows, path=size["path"], diverged_at=CATAPULT)
+    after = sweep(
+        task, "sgd", lr=rates, seeds=seeds, steps=size["fine"], start=rows, path=size["path"], diverged_at=CATAPULT
+    )
     gone = np.tile(np.isnan(found["scores/pretrained/train_loss"]).ravel(), len(flr) + 1)
     both = {name: np.where(gone, np.nan, v) for name, v in _scores(after).items()}
     tuned = len(flr) * len(lr) * seeds
-    for way, part, shape in (("finetuned", slice(tuned), (len(flr), len(lr), seeds)), ("constant", slice(tuned, None), (len(lr), seeds))):
+    for way, part, shape in (
+        ("finetuned", slice(tuned), (len(flr), len(lr), seeds)),
+        ("constant", slice(tuned, None), (len(lr), seeds)),
+    ):
         found |= _named(way, *({n: v[part] for n, v in d.items()} for d in (after.parameters, both)), shape)
     return found | later(task, size, found, start)
 
@@ -163,7 +195,10 @@ def crossing(task, size, record, marks, shape):
     at, lanes = np.where(under.any(axis=0), under.argmax(axis=0), len(marks) - 1), np.arange(loss.shape[1])
     found = {}
     for way, place in (("before", np.maximum(at - 1, 0)), ("after", at)):
-        found |= {f"weights/{way}/{n}": np.stack([w[n] for w in kept])[place, lanes].reshape(*shape, *kept[0][n].shape[1:]) for n in kept[0]}
+        found |= {
+            f"weights/{way}/{n}": np.stack([w[n] for w in kept])[place, lanes].reshape(*shape, *kept[0][n].shape[1:])
+            for n in kept[0]
+        }
         found[f"scores/{way}/train_loss"] = np.where(under.any(axis=0), loss[place, lanes], np.nan).reshape(shape)
     return found
 
@@ -178,8 +213,17 @@ def later(task, size, found, start):
     count = len(found["scores/after/train_loss"][rates])
     if not count:
         return {}
-    record = sweep(task, "sgd", lr=[size["flr"][-1]] * count, seeds=size["seeds"], steps=steps, start=rows, snapshots=marks,
-                   path=size["path"], diverged_at=CATAPULT)
+    record = sweep(
+        task,
+        "sgd",
+        lr=[size["flr"][-1]] * count,
+        seeds=size["seeds"],
+        steps=steps,
+        start=rows,
+        snapshots=marks,
+        path=size["path"],
+        diverged_at=CATAPULT,
+    )
     more = crossing(task, size, record, marks, (count, size["seeds"]))
     result = {}
     for name, value in more.items():
@@ -209,10 +253,20 @@ def _reordered(size, places, fine):
     steps = steps_of(size)[places]
     for n in np.unique(steps):
         lr = np.array(size["lr"])[places][steps == n].tolist()
-        start = {name: np.tile(np.stack([net[name].detach().numpy() for net in nets]), (len(lr), *[1] * p.dim()))
-                 for name, p in nets[0].items()}
+        start = {
+            name: np.tile(np.stack([net[name].detach().numpy() for net in nets]), (len(lr), *[1] * p.dim()))
+            for name, p in nets[0].items()
+        }
         one = sweep(other, "sgd", lr=lr, steps=int(n), start=start, **both)
-        two = sweep(other, "sgd", lr=[size["flr"][fine]] * len(lr), steps=size["fine"], start=one.parameters, diverged_at=CATAPULT, **both)
+        two = sweep(
+            other,
+            "sgd",
+            lr=[size["flr"][fine]] * len(lr),
+            steps=size["fine"],
+            start=one.parameters,
+            diverged_at=CATAPULT,
+            **both,
+        )
         found.append(_named("order", two.parameters, _scores(two), (len(lr), seeds)))
     order = np.argsort(np.concatenate([np.flatnonzero(steps == n) for n in np.unique(steps)]))
     return {name: np.concatenate([one[name] for one in found])[order] for name in found[0]}

@@ -7,7 +7,7 @@ from shifted import repeated
 from lrlib.rules import Rule
 from lrlib.sweep import sweep
 
-TRIES = [-1, -0.5, 0.5, 1]      # decades
+TRIES = [-1, -0.5, 0.5, 1]  # decades
 
 
 def layered(layers):
@@ -16,6 +16,7 @@ def layered(layers):
     >>> layered(2).defaults
     {'lr': 1.0, 'layer0': 1.0, 'layer1': 1.0}
     """
+
     def update(x, g, state, t, *, lr=1.0, **rates):
         return [p - lr * rates[f"layer{k // 2}"] * d for k, (p, d) in enumerate(zip(x, g))], {}
 
@@ -31,8 +32,16 @@ def trained(task, rates, seeds, steps, start=None):
     """Scores [2, option, seed] of SGD with the rates [option, layer], from the weights `start` {name: [seed, …]}."""
     rates = np.asarray(rates)
     begin = None if start is None else repeated(start, len(rates))
-    record = sweep(task, layered(rates.shape[1]), lr=np.ones(len(rates)), seeds=seeds, steps=steps, start=begin, path="eager",
-                   **{f"layer{k}": column for k, column in enumerate(rates.T)})
+    record = sweep(
+        task,
+        layered(rates.shape[1]),
+        lr=np.ones(len(rates)),
+        seeds=seeds,
+        steps=steps,
+        start=begin,
+        path="eager",
+        **{f"layer{k}": column for k, column in enumerate(rates.T)},
+    )
     return scores(record, len(rates))
 
 
@@ -57,7 +66,9 @@ def searched(task, first, seeds, steps, rounds, start=None):
     """
     rates, score = np.array(first, dtype=float), trained(task, [first], seeds, steps, start)[0].mean()
     for _ in range(rounds):
-        options = np.array([rates * 10.0 ** (t * (np.arange(len(rates)) == k)) for k in range(len(rates)) for t in TRIES])
+        options = np.array(
+            [rates * 10.0 ** (t * (np.arange(len(rates)) == k)) for k in range(len(rates)) for t in TRIES]
+        )
         found = trained(task, options, seeds, steps, start)[0].mean(axis=-1)
         if found.max() <= score:
             break

@@ -5,11 +5,11 @@ from best_range import bootstrapped, decades
 
 from lrbook.experiment import Quantity
 
-NEAR = 2.5          # "just above the threshold": up to this many times the largest rate that converges
-FAR = 3            # "far above": from this many times on, as long as anything is learned
-WIDE = 7            # "far above, where a decay may still repair it": from FAR to this many times
-DRAWS = 1000        # of a bootstrap
-SLOW = 6            # "far below": up to this part of it
+NEAR = 2.5  # "just above the threshold": up to this many times the largest rate that converges
+FAR = 3  # "far above": from this many times on, as long as anything is learned
+WIDE = 7  # "far above, where a decay may still repair it": from FAR to this many times
+DRAWS = 1000  # of a bootstrap
+SLOW = 6  # "far below": up to this part of it
 
 
 def border(found, name, about):
@@ -21,7 +21,9 @@ def border(found, name, about):
     inside = np.isfinite(own) & (own > 0)
     middle, low, high = (np.array(v if 0 < v < np.inf else np.nan) for v in found.interval(name))
     band = float(middle) if np.isfinite(middle) else 1.0
-    return Quantity("rate", {}, "t" if inside.all() else "bootstrap", middle, low, high, np.where(inside, own, np.nan), band, about)
+    return Quantity(
+        "rate", {}, "t" if inside.all() else "bootstrap", middle, low, high, np.where(inside, own, np.nan), band, about
+    )
 
 
 def places(found):
@@ -70,6 +72,20 @@ def bands(lr, score):
     """The width of the best band, and how far it stays below a factor of three."""
     n, wide = score.shape[1], widths(lr, score)
     return {
-        "band": bootstrapped(wide, n, "decades", {}, "width of the first rates that end within a point of the best, fine-tuned, on the mean curve", draws=DRAWS),
-        "narrower_than_threefold": bootstrapped(lambda seeds: np.log10(3) - wide(seeds), n, "decades", {}, "log10 of 3 minus the width of the best band", draws=DRAWS),
+        "band": bootstrapped(
+            wide,
+            n,
+            "decades",
+            {},
+            "width of the first rates that end within a point of the best, fine-tuned, on the mean curve",
+            draws=DRAWS,
+        ),
+        "narrower_than_threefold": bootstrapped(
+            lambda seeds: np.log10(3) - wide(seeds),
+            n,
+            "decades",
+            {},
+            "log10 of 3 minus the width of the best band",
+            draws=DRAWS,
+        ),
     }

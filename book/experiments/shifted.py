@@ -11,7 +11,7 @@ from lrlib.schedules import cosine
 from lrlib.sweep import sweep
 
 SHIFT = {"shear_scale": 1.5, "iid_noise_scale": 0.05}
-APART = 1000        # between the seeds of a network's source and of its target
+APART = 1000  # between the seeds of a network's source and of its target
 
 
 def source(train=2000, held=2000, width=64, depth=2, batch=50):

@@ -21,12 +21,23 @@ from lrlib.sweep import sweep
 RATES = np.concatenate([np.logspace(-4.5, -2.25, 10)[:-1], np.logspace(-2.25, -1.25, 9)[:-1], np.logspace(-1.25, 0, 6)])
 FINE = RATES[:11]
 REPAIR = RATES[11]
-PAPER = dict(lr=RATES, flr=FINE, repair=REPAIR, train=512, held=2000, samples=1000, steps=40_000, fine=20_000, every=100,
-             checkpoints=(2, 5, 10, 20, 50), path="compiled")
-CALM = -2           # the largest fine-tuning rate but one: below every pair's threshold, also within the fine-tuning's steps
+PAPER = dict(
+    lr=RATES,
+    flr=FINE,
+    repair=REPAIR,
+    train=512,
+    held=2000,
+    samples=1000,
+    steps=40_000,
+    fine=20_000,
+    every=100,
+    checkpoints=(2, 5, 10, 20, 50),
+    path="compiled",
+)
+CALM = -2  # the largest fine-tuning rate but one: below every pair's threshold, also within the fine-tuning's steps
 PARTS_OF_A_RUN = 40
-NEVER = 1e12        # on the sphere nothing diverges: a loss that leaves a converged place rises a thousandfold and comes back
-USUAL = 20          # checkpoints of the averages that are looked into, and of those of the longer training
+NEVER = 1e12  # on the sphere nothing diverges: a loss that leaves a converged place rises a thousandfold and comes back
+USUAL = 20  # checkpoints of the averages that are looked into, and of those of the longer training
 
 
 def linear(k):
@@ -57,14 +68,24 @@ def measure(size, seeds):
     weights = pairs.grid(before.parameters)
     tuned, longer, mean, moved = pairs.together(weights)
     plan = linear(size["fine"])
-    decayed, repaired = pairs.train(size["lr"], weights, plan=plan), pairs.train([size["flr"][CALM]] * rates, moved["weights"])
-    found = pairs.losses(before) | pairs.scores("pretrained", before) | pairs.scores("decayed", decayed) | pairs.scores("repaired", repaired)
+    decayed, repaired = (
+        pairs.train(size["lr"], weights, plan=plan),
+        pairs.train([size["flr"][CALM]] * rates, moved["weights"]),
+    )
+    found = (
+        pairs.losses(before)
+        | pairs.scores("pretrained", before)
+        | pairs.scores("decayed", decayed)
+        | pairs.scores("repaired", repaired)
+    )
     found |= tuned["scores"] | longer["scores"] | pairs.accuracies("longer_averaged", mean)
     averages = {k: pairs.grid(before.average(marks[:k]).parameters) for k in size["checkpoints"]}
     each = [pairs.accuracies("averaged", w) for w in averages.values()]
     found |= {name: np.stack([one[name] for one in each], axis=1) for name in each[0]}
     low, calm, high = ({n: w[:, place] for n, w in tuned["weights"].items()} for place in (0, CALM, -1))
-    found |= pairs.looked_into(weights, low, calm, averages[min(USUAL, size["checkpoints"][-1])]) | pairs.between("largest", low, high)
+    found |= pairs.looked_into(weights, low, calm, averages[min(USUAL, size["checkpoints"][-1])]) | pairs.between(
+        "largest", low, high
+    )
     seconds, count = time.perf_counter() - began, rates * (size["steps"] + (fine + 4) * size["fine"])
     return found | {"seconds": np.full(len(seeds), seconds / len(seeds)), "lane_steps": np.full(len(seeds), count)}
 
@@ -79,8 +100,17 @@ class Pairs:
     def train(self, lr, weights=None, steps=None, **options):
         """A sweep over rates, which may repeat, from given weights."""
         start = None if weights is None else {n: w.reshape(-1, *w.shape[2:]) for n, w in weights.items()}
-        return sweep(self.task, "sgd", lr=lr, seeds=self.seeds, steps=steps or self.size["fine"], start=start, path=self.size["path"],
-                     diverged_at=NEVER, **options)
+        return sweep(
+            self.task,
+            "sgd",
+            lr=lr,
+            seeds=self.seeds,
+            steps=steps or self.size["fine"],
+            start=start,
+            path=self.size["path"],
+            diverged_at=NEVER,
+            **options,
+        )
 
     def grid(self, lanes):
         """{name: [lanes, …]} as {name: [rate, seed, …]}."""
@@ -102,8 +132,10 @@ class Pairs:
         scores = self.scores("x", record)
         shape, ends = (rates, fine, len(self.seeds)), [0, rates * fine, rates * (fine + 1), rates * (fine + 2)]
         after, mean = self.grid(record.parameters), self.grid(record.average(marks).parameters)
-        tuned, longer, moved = ({"weights": {n: w[a:b] for n, w in after.items()},
-                                 "scores": {n[2:]: v[a:b] for n, v in scores.items()}} for a, b in zip(ends, ends[1:], strict=False))
+        tuned, longer, moved = (
+            {"weights": {n: w[a:b] for n, w in after.items()}, "scores": {n[2:]: v[a:b] for n, v in scores.items()}}
+            for a, b in zip(ends, ends[1:], strict=False)
+        )
         tuned["weights"] = {n: w.reshape(*shape, *w.shape[2:]) for n, w in tuned["weights"].items()}
         tuned["scores"] = {f"finetuned_{n}": v.reshape(shape) for n, v in tuned["scores"].items()}
         longer["scores"] = {f"longer_{n}": v for n, v in longer["scores"].items()}
@@ -112,7 +144,7 @@ class Pairs:
     def losses(self, record):
         """Training losses that tell the regimes apart."""
         lowest, tail = run_losses(record)
-        first = record.evaluations["train_loss"][:len(self.seeds), 0]
+        first = record.evaluations["train_loss"][: len(self.seeds), 0]
         part = np.minimum(PARTS_OF_A_RUN * record.step // (record.step[-1] + 1), PARTS_OF_A_RUN - 1)
         course = np.stack([record.loss[:, part == k].mean(axis=1) for k in range(PARTS_OF_A_RUN)], axis=1)
         curve = course.reshape(-1, len(self.seeds), PARTS_OF_A_RUN).swapaxes(1, 2)
@@ -125,7 +157,9 @@ class Pairs:
 
     def evaluated(self, weights, sets):
         lanes = {n: w.reshape(-1, *w.shape[2:]) for n, w in weights.items()}
-        values = evaluate_weights(self.task, lanes, seeds=np.tile(self.seeds, len(next(iter(weights.values())))), sets=sets)
+        values = evaluate_weights(
+            self.task, lanes, seeds=np.tile(self.seeds, len(next(iter(weights.values())))), sets=sets
+        )
         return {name: v.reshape(-1, len(self.seeds)) for name, v in values.items() if name.endswith("metric")}
 
     def accuracies(self, way, weights):
@@ -149,7 +183,7 @@ class Pairs:
         """Angle (radians) and barrier of the training error (points) between two solutions, [rate, seed]."""
         angle, height = (np.empty((len(self.size["lr"]), len(self.seeds))) for _ in range(2))
         for s, seed in enumerate(self.seeds):
-            model, (x, y) = initial_model(self.task, seed), self.task.train_for(seed)      # the read-out is the seed's
+            model, (x, y) = initial_model(self.task, seed), self.task.train_for(seed)  # the read-out is the seed's
             for i in range(len(angle)):
                 a, b = ({n: torch.as_tensor(w[i, s]) for n, w in weights.items()} for weights in (one, two))
                 model.load_state_dict(a, strict=False)

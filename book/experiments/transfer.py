@@ -13,18 +13,29 @@ from lrlib import tasks
 
 CHANCE, SHEAR = 0.1, 1.5
 NAMES = torch.tensor([1, 2, 0, 3, 4, 5, 6, 7, 8, 9])
-OWN = 100_000           # added to a seed where the shifted signals are drawn
+OWN = 100_000  # added to a seed where the shifted signals are drawn
 
 
 def source(size):
     """The task of the pre-training."""
-    return tasks.mnist1d(train=size["train"], valid=size["held"], test=size["held"], width=size["width"], batch=size["batch"])
+    return tasks.mnist1d(
+        train=size["train"], valid=size["held"], test=size["held"], width=size["width"], batch=size["batch"]
+    )
 
 
 def target(size):
     """The task to adapt to."""
-    task = tasks.mnist1d(train=size["few"], valid=size["held"], test=size["held"], width=size["width"], batch=size["batch"], shear_scale=SHEAR)
-    return dataclasses.replace(task, name="mnist1d_shifted", train=Renamed(task.train), valid=renamed(task.valid), test=renamed(task.test))
+    task = tasks.mnist1d(
+        train=size["few"],
+        valid=size["held"],
+        test=size["held"],
+        width=size["width"],
+        batch=size["batch"],
+        shear_scale=SHEAR,
+    )
+    return dataclasses.replace(
+        task, name="mnist1d_shifted", train=Renamed(task.train), valid=renamed(task.valid), test=renamed(task.test)
+    )
 
 
 def renamed(pair):
@@ -44,7 +55,9 @@ class Renamed:
 
 def scores(record, shape):
     """{"valid", "test": accuracies of the last weights in this shape}, chance where a run diverged."""
-    return {part: np.nan_to_num(record.final(f"{part}_metric"), nan=CHANCE).reshape(shape) for part in ("valid", "test")}
+    return {
+        part: np.nan_to_num(record.final(f"{part}_metric"), nan=CHANCE).reshape(shape) for part in ("valid", "test")
+    }
 
 
 def beside(rates, test, place, decades):

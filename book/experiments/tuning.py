@@ -9,7 +9,7 @@ from lrlib.sweep import sweep
 from lrlib.sweep.choose import eager_seconds
 
 QUARTER = 0.25
-LONG = 30.0         # rough seconds of eager steps that are worth a compilation
+LONG = 30.0  # rough seconds of eager steps that are worth a compilation
 
 
 def grid(low, high):
@@ -86,7 +86,9 @@ def tuned(task, rule, lr, seeds, below=1, above=1, name="valid_metric", **option
         if not down and not up:
             break
         exponents = np.log10(found.lr)
-        more = [exponents[0] - QUARTER * (i + 1) for i in range(down)] + [exponents[-1] + QUARTER * (i + 1) for i in range(up)]
+        more = [exponents[0] - QUARTER * (i + 1) for i in range(down)] + [
+            exponents[-1] + QUARTER * (i + 1) for i in range(up)
+        ]
         found = join(found, curve(task, rule, 10 ** np.array(sorted(more)), seeds, **options))
     return found
 
@@ -121,6 +123,8 @@ def bakeoff(task, arms, pilot, seeds, steps, evaluate):
         plan = arm.plan(steps) if arm.plan else None
         found = tuned(task, arm.rule, grid(arm.low, arm.high), range(pilot), plan=plan, steps=steps, evaluate=[steps])
         best = found.best()
-        fresh = curve(task, arm.rule, found.lr[[best]], range(pilot, pilot + seeds), plan=plan, steps=steps, evaluate=evaluate)
+        fresh = curve(
+            task, arm.rule, found.lr[[best]], range(pilot, pilot + seeds), plan=plan, steps=steps, evaluate=evaluate
+        )
         results[name] = found, best, fresh
     return results

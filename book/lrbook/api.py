@@ -3,6 +3,7 @@
 Public is what `lrlib` lists for a module, what the module lists in `__all__`, the function that is called like its
 module (`fit`, `sweep`, `attach`), every registered rule, and the documented members of public classes.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -28,7 +29,7 @@ class Name:
     module: str
     path: str
     thing: object
-    kind: str                    # function, class, rule or member
+    kind: str  # function, class, rule or member
 
     @property
     def short(self) -> str:
@@ -68,8 +69,11 @@ def names(module: str) -> tuple[Name, ...]:
 def members(module: str, cls: type, path: str) -> list[Name]:
     """The documented public methods and properties that a class defines itself, in the order of the source."""
     own = {name: getattr(value, "__func__", value) for name, value in vars(cls).items() if not name.startswith("_")}
-    documented = {name: thing for name, thing in own.items()
-                  if (inspect.isroutine(thing) or isinstance(thing, property)) and thing.__doc__}
+    documented = {
+        name: thing
+        for name, thing in own.items()
+        if (inspect.isroutine(thing) or isinstance(thing, property)) and thing.__doc__
+    }
     return [Name(module, f"{path}.{name}", documented[name], "member") for name in documented]
 
 
@@ -141,7 +145,7 @@ def _prose(block: list[str]) -> list[str]:
     """One paragraph, list or section with its symbols escaped; lines that only name things become a list."""
     indent = len(block[0]) - len(block[0].lstrip())
     section = SECTIONS.match(block[0].strip())
-    if section and section[1] == "Attributes" and len(block) > 1:        # a short list; napoleon makes a heading of each
+    if section and section[1] == "Attributes" and len(block) > 1:  # a short list; napoleon makes a heading of each
         return [" " * indent + _item(text) for text in _joined(block[1:], len(block[1]) - len(block[1].lstrip()))]
     hanging = any(len(line) - len(line.lstrip()) > indent for line in block[1:])
     starts = [line.strip() for line in block if len(line) - len(line.lstrip()) == indent]
@@ -169,6 +173,6 @@ def _item(text: str) -> str:
 def _escaped(line: str) -> str:
     """A line whose stars, bars and trailing underscores mean themselves, outside of code and roles."""
     start = re.match(r"\s*(?:[-*+] )?", line)[0]
-    parts = INLINE.split(line[len(start):])
+    parts = INLINE.split(line[len(start) :])
     parts[::2] = [re.sub(r"_(?!\w)", r"\\_", re.sub(r"([*|])", r"\\\1", part)) for part in parts[::2]]
     return start + "".join(parts)

@@ -1,4 +1,5 @@
 """Build the site: `python -m lrbook.build [en|ja …]` writes `_build/html/{en,ja}` and the doors to them."""
+
 from __future__ import annotations
 
 import os
@@ -16,14 +17,31 @@ DOOR = """<!doctype html>
 <meta http-equiv="refresh" content="0; url={target}"></head>
 <body><p>{links}</p></body></html>
 """
-CHOOSE = '\n<script>if ((navigator.language || "").slice(0, 2) === "ja") location.replace("ja/book/ja/index.html");</script>'
+CHOOSE = (
+    '\n<script>if ((navigator.language || "").slice(0, 2) === "ja") location.replace("ja/book/ja/index.html");</script>'
+)
 TITLES = {"en": "The Learning Rate", "ja": "学習率"}
 
 
 def sphinx_command(lang: str, out: Path) -> list[str]:
     """The build of one edition: every warning is an error, all of them are shown."""
-    return [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", "-c", "book", "-b", "html",
-            "-d", str(ROOT / "_build" / "doctrees" / lang), ".", str(out / lang)]
+    return [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-n",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-c",
+        "book",
+        "-b",
+        "html",
+        "-d",
+        str(ROOT / "_build" / "doctrees" / lang),
+        ".",
+        str(out / lang),
+    ]
 
 
 def build_edition(lang: str, out: Path) -> int:
@@ -48,13 +66,18 @@ def write_doors(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     link = '<a href="{0}" lang="{1}">{2}</a>'
     both = " · ".join(link.format(f"{lang}/book/{lang}/index.html", lang, TITLES[lang]) for lang in LANGUAGES)
-    (out / "index.html").write_text(DOOR.format(lang="en", title="The Learning Rate · 学習率", script=CHOOSE,
-                                                target="en/book/en/index.html", links=both), encoding="utf-8")
+    (out / "index.html").write_text(
+        DOOR.format(
+            lang="en", title="The Learning Rate · 学習率", script=CHOOSE, target="en/book/en/index.html", links=both
+        ),
+        encoding="utf-8",
+    )
     for lang in LANGUAGES:
         if (out / lang).is_dir():
             target = f"book/{lang}/index.html"
-            page = DOOR.format(lang=lang, title=TITLES[lang], script="", target=target,
-                               links=link.format(target, lang, TITLES[lang]))
+            page = DOOR.format(
+                lang=lang, title=TITLES[lang], script="", target=target, links=link.format(target, lang, TITLES[lang])
+            )
             (out / lang / "index.html").write_text(page, encoding="utf-8")
     (out / ".nojekyll").write_text("", encoding="utf-8")
 
@@ -69,7 +92,10 @@ def build(languages=LANGUAGES, out: Path = ROOT / "_build" / "html") -> int:
         began = time.perf_counter()
         remove_stale(lang, out)
         status = build_edition(lang, out)
-        print(f"{lang}: {'built' if status == 0 else f'FAILED ({status})'} in {time.perf_counter() - began:.1f} s", flush=True)
+        print(
+            f"{lang}: {'built' if status == 0 else f'FAILED ({status})'} in {time.perf_counter() - began:.1f} s",
+            flush=True,
+        )
         worst = max(worst, abs(status))
     write_doors(out)
     return worst

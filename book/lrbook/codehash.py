@@ -139,5 +139,8 @@ def _files(package, parts):
 def _homes(init, stamp):
     """Of an `__init__`: the name of the module, and the name in it, behind every name that it hands on."""
     nodes = [node for node in _tree(init, stamp).body if isinstance(node, ast.ImportFrom) and node.level == 1]
-    return {alias.asname or alias.name: ".".join(filter(None, (node.module, alias.name)))
-            for node in nodes for alias in node.names}
+    return {
+        alias.asname or alias.name: ".".join(filter(None, (node.module, alias.name)))
+        for node in nodes
+        for alias in node.names
+    }

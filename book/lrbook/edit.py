@@ -1,4 +1,5 @@
 """Write a page's MyST text to work on: `python -m lrbook.edit NAME [--lang ja] [--force]`."""
+
 from __future__ import annotations
 
 import argparse
@@ -28,8 +29,10 @@ def write_text(name: str, languages: tuple = LANGUAGES, force: bool = False, boo
     books = {lang: read_notebook(notebook_path(lang, name, book)) for lang in there}
     for lang in there:
         if not force and _unmerged(text_path(lang, name, book), books[lang]):
-            raise ValueError(f"{text_path(lang, name, book)} differs from the notebook: merge it with "
-                             f"`notebooks {name}`, or throw it away with --force")
+            raise ValueError(
+                f"{text_path(lang, name, book)} differs from the notebook: merge it with "
+                f"`notebooks {name}`, or throw it away with --force"
+            )
     for lang in there:
         path = text_path(lang, name, book)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -248,7 +248,9 @@ class Experiment:
         parser = argparse.ArgumentParser(description=self.question)
         parser.add_argument("--full", action="store_true", help="run both modes and write the result file")
         parser.add_argument("--store-quick", action="store_true", help="rewrite the quick part of the result file")
-        parser.add_argument("--confirm", action="store_true", help="note that the code of now gives the stored quick digits")
+        parser.add_argument(
+            "--confirm", action="store_true", help="note that the code of now gives the stored quick digits"
+        )
         options = parser.parse_args(argv)
         start = time.perf_counter()
         quantities = self.full() if options.full else self.quick()

@@ -2,6 +2,7 @@
 
 Each rule is a function that yields messages; none of them changes a file.
 """
+
 from __future__ import annotations
 
 import csv
@@ -17,7 +18,9 @@ from .prose import markdown_parts, pages, strip_blocks, strip_inline
 
 MAX_LINES = 15
 MAX_IGNORED = 2
-NUMBER = re.compile(r"(?<![A-Za-z0-9_.])\d+[.．]\d+(?![A-Za-z0-9_]|\.\d)|\d[\d,.]*\s*[%％]|\d+\s*パーセント|\d+ per ?cent\b")
+NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.])\d+[.．]\d+(?![A-Za-z0-9_]|\.\d)|\d[\d,.]*\s*[%％]|\d+\s*パーセント|\d+ per ?cent\b"
+)
 SENTENCE = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+|\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.)\s?)")
 WIDE = re.compile(r"[\u3000-\u30ff\u4e00-\u9fff\uff01-\uff60]")
 ALLOW = re.compile(r"^% lint-allow: *(.+)$", re.M)
@@ -85,7 +88,7 @@ def renderings(text: str, terms=None) -> Iterator[str]:
 def literal_stars(html: str) -> Iterator[str]:
     """`**` that a built page shows as such, because Japanese punctuation stood at its edge."""
     text = re.sub(r"<(script|style|pre|code|title)\b.*?</\1>", "", html, flags=re.S)
-    text = re.sub(r"<dt class=\"sig .*?</dt>", "", text, flags=re.S)              # `**options` of a signature means itself
+    text = re.sub(r"<dt class=\"sig .*?</dt>", "", text, flags=re.S)  # `**options` of a signature means itself
     text = re.sub(r"<span class=\"math.*?</span>|<div class=\"math.*?</div>", "", text, flags=re.S)
     for found in re.findall(r"[^<>\n]{0,20}\*\*[^<>\n]{0,20}", re.sub(r"<[^>]+>", "\n", text)):
         yield f"literal ** in the page: {found!r}"
@@ -118,7 +121,7 @@ def ignored(notebook) -> Iterator[str]:
     if len(tagged) > MAX_IGNORED:
         yield f"{len(tagged)} cells tagged nbval-ignore-output, allowed are {MAX_IGNORED}"
     for i in tagged:
-        later = [cell.source for cell in notebook.cells[i + 1:] if cell.cell_type == "code"]
+        later = [cell.source for cell in notebook.cells[i + 1 :] if cell.cell_type == "code"]
         if not (later and "assert" in later[0]):
             yield f"cell {i}: output ignored, but the next code cell asserts nothing"
 

@@ -2,6 +2,7 @@
 
 Every schedule and every update rule with the first line of its docstring, what a rule keeps, and the source.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -27,8 +28,11 @@ def source(doc: str) -> str:
 
 def rows() -> list[list[str]]:
     """Schedules, then rules; the kind of a rule and the names of its state."""
-    found = [["schedule", f"`{name.path}`", said(name), "", source(name.doc)]
-             for name in api.names("schedules") if name.kind == "function"]
+    found = [
+        ["schedule", f"`{name.path}`", said(name), "", source(name.doc)]
+        for name in api.names("schedules")
+        if name.kind == "function"
+    ]
     for name in api.names("rules"):
         if name.kind == "rule":
             keeps = "; ".join(filter(None, [name.thing.kind, " ".join(name.thing.state_names)]))

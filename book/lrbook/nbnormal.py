@@ -1,4 +1,5 @@
 """Bring an executed notebook into one canonical form, so that a second run gives the same bytes."""
+
 from __future__ import annotations
 
 import nbformat
@@ -7,9 +8,14 @@ from .nbtext import LAB_ONLY, SKIP
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-LANGUAGE = {"codemirror_mode": {"name": "ipython", "version": 3}, "file_extension": ".py",
-            "mimetype": "text/x-python", "name": "python", "nbconvert_exporter": "python",
-            "pygments_lexer": "ipython3"}
+LANGUAGE = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
 
 
 def _clean_cell(cell) -> None:

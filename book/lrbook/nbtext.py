@@ -1,4 +1,5 @@
 """Notebooks as MyST text to work on, and back, with cell ids and source hashes kept."""
+
 from __future__ import annotations
 
 import copy
@@ -78,8 +79,10 @@ def _pairs(old: list, new: list) -> list[tuple[int, int]]:
             pairs += zip(range(a0, a1), range(b0, b1))
         elif what == "replace":
             for kind in ("markdown", "code", "raw"):
-                pairs += zip([i for i in range(a0, a1) if old[i].cell_type == kind],
-                             [j for j in range(b0, b1) if new[j].cell_type == kind])
+                pairs += zip(
+                    [i for i in range(a0, a1) if old[i].cell_type == kind],
+                    [j for j in range(b0, b1) if new[j].cell_type == kind],
+                )
     return pairs
 
 

@@ -3,6 +3,7 @@
 `python -m lrbook.notebooks [NAME …] [--lang en|ja]` treats both languages, two notebooks at a
 time. A second run on the same machine leaves every byte as it is.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -30,8 +31,15 @@ async def execute(notebook, folder: Path):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3", record_timing=False, config=QUIET,
-                            skip_cells_with_tag=LAB_ONLY, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        config=QUIET,
+        skip_cells_with_tag=LAB_ONLY,
+        resources={"metadata": {"path": str(folder)}},
+    )
     await client.async_execute()
     return notebook
 
@@ -64,7 +72,7 @@ async def _one(lang: str, name: str, book: Path, gate: asyncio.Semaphore) -> boo
 
 async def _all(names: list[str], languages: tuple, book: Path) -> list[bool]:
     gate, done = asyncio.Semaphore(AT_ONCE), []
-    for lang in languages:                     # English first: the Japanese cells take its ids
+    for lang in languages:  # English first: the Japanese cells take its ids
         there = [n for n in names if notebook_path(lang, n, book).exists() or text_path(lang, n, book).exists()]
         done += await asyncio.gather(*(_one(lang, name, book, gate) for name in there))
     return done

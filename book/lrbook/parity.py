@@ -1,4 +1,5 @@
 """Are the English and the Japanese edition the same book? Structure, and hashes of what was translated."""
+
 from __future__ import annotations
 
 import ast
@@ -45,8 +46,11 @@ def shape(code: str) -> str:
 
 def _strings(code: str) -> list[str]:
     try:
-        return [node.value for node in ast.walk(_tree(code))
-                if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        return [
+            node.value
+            for node in ast.walk(_tree(code))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
     except SyntaxError:
         return [code]
 
@@ -70,11 +74,13 @@ def text_hash(text: str) -> str:
 def outline(markdown: str) -> dict:
     """What both languages must have in common: maths, labels, headings, directives."""
     math = [WORDS_IN_MATH.sub("", found) for found in MATH.findall(CODE.sub("", markdown))]
-    return {"maths": sorted(re.sub(r"\s+", "", found) for found in math),
-            "labels": sorted(filter(None, (a or b or c for a, b, c in LABEL.findall(markdown)))),
-            "headings": [len(mark) for mark in re.findall(r"^(#+) ", CODE.sub("", markdown), re.M)],
-            "directives": sorted(re.findall(r"^[`:]{3,}\{([\w:.-]+)\}", markdown, re.M)),
-            "citations": sorted(re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", markdown))}
+    return {
+        "maths": sorted(re.sub(r"\s+", "", found) for found in math),
+        "labels": sorted(filter(None, (a or b or c for a, b, c in LABEL.findall(markdown)))),
+        "headings": [len(mark) for mark in re.findall(r"^(#+) ", CODE.sub("", markdown), re.M)],
+        "directives": sorted(re.findall(r"^[`:]{3,}\{([\w:.-]+)\}", markdown, re.M)),
+        "citations": sorted(re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", markdown)),
+    }
 
 
 def _cell_problems(english, japanese) -> list[str]:

@@ -1,4 +1,5 @@
 """What is prose in a page, and what is maths, code, option or markup."""
+
 from __future__ import annotations
 
 import re
@@ -7,8 +8,23 @@ from pathlib import Path
 from .nbtext import BOOK, read_notebook
 from .parity import caption
 
-OPAQUE = {"code-cell", "code", "code-block", "math", "raw", "eval-rst", "glossary", "list-table", "csv-table",
-          "table", "bibliography", "ledger", "document-map", "toctree", "literalinclude"}
+OPAQUE = {
+    "code-cell",
+    "code",
+    "code-block",
+    "math",
+    "raw",
+    "eval-rst",
+    "glossary",
+    "list-table",
+    "csv-table",
+    "table",
+    "bibliography",
+    "ledger",
+    "document-map",
+    "toctree",
+    "literalinclude",
+}
 FENCE = re.compile(r"^\s*(`{3,}|~{3,}|:{3,})\s*(?:\{([\w:.-]+)\})?(.*)$")
 TITLED = {"admonition", "dropdown", "card", "tab-item", "figure", "grid-item-card"}
 

@@ -4,6 +4,7 @@ Sphinx's own splitter cuts the pages into words, but the page cuts the reader's 
 so a compound such as 勾配降下法 finds nothing. Here both sides cut runs of Japanese characters into
 overlapping pairs.
 """
+
 from __future__ import annotations
 
 import re
@@ -40,7 +41,7 @@ var splitQuery = function (query) {
     def pairs(cls, text: str) -> Iterator[str]:
         for run in cls.RUN.findall(text):
             if re.match(CJK, run) and len(run) > 2:
-                yield from (run[i:i + 2] for i in range(len(run) - 1))
+                yield from (run[i : i + 2] for i in range(len(run) - 1))
             else:
                 yield run
 

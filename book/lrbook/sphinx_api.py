@@ -3,6 +3,7 @@
 The docstrings stay English. The Japanese edition sets the sentence of `api_ja.csv` before each of them. A word in
 single backticks links to the public name that it means.
 """
+
 from __future__ import annotations
 
 import re
@@ -17,16 +18,19 @@ from . import api
 from .language import BOOK
 from .sphinx_ledger import paragraph, table
 
-WORDS = {"en": ("Name", "What it is", "Source: {}.", "Kind: {}; keeps {}.", "nothing"),
-         "ja": ("名前", "内容", "Source: {}.", "Kind: {}; keeps {}.", "nothing")}
+WORDS = {
+    "en": ("Name", "What it is", "Source: {}.", "Kind: {}; keeps {}.", "nothing"),
+    "ja": ("名前", "内容", "Source: {}.", "Kind: {}; keeps {}.", "nothing"),
+}
 DIRECTIVES = {"class": "autoclass", "function": "autofunction", "rule": "autofunction"}
-MEMBERS = ["   :members:", "   :exclude-members: rule"]      # an optimizer's rule has a docstring, and a place, of its own
+MEMBERS = ["   :members:", "   :exclude-members: rule"]  # an optimizer's rule has a docstring, and a place, of its own
 
 
 def link(short: str, docname: str, text: str = "") -> addnodes.pending_xref:
     """A reference to a public name."""
-    found = addnodes.pending_xref("", refdomain="py", reftype="obj", reftarget=f"lrlib.{short}", refexplicit=True,
-                                  refwarn=True, refdoc=docname)
+    found = addnodes.pending_xref(
+        "", refdomain="py", reftype="obj", reftarget=f"lrlib.{short}", refexplicit=True, refwarn=True, refdoc=docname
+    )
     found += nodes.literal("", text or short, classes=["xref", "py"])
     return found
 
@@ -42,8 +46,15 @@ class NameRole(SphinxRole):
             return [link(short, self.env.docname, self.text)], []
         name = self.text.removeprefix("lrlib.")
         if name in api.modules():
-            found = addnodes.pending_xref("", refdomain="std", reftype="ref", reftarget=f"api-{name}", refexplicit=True,
-                                          refwarn=True, refdoc=self.env.docname)
+            found = addnodes.pending_xref(
+                "",
+                refdomain="std",
+                reftype="ref",
+                reftarget=f"api-{name}",
+                refexplicit=True,
+                refwarn=True,
+                refdoc=self.env.docname,
+            )
             found += nodes.literal("", self.text)
             return [found], []
         return [nodes.literal("", self.text)], []
@@ -62,7 +73,11 @@ class Room(SphinxDirective):
         lines: list[str] = []
         for name in api.names(module):
             if name.kind != "member":
-                lines += [f".. {DIRECTIVES[name.kind]}:: lrlib.{name.short}", *(MEMBERS if name.kind == "class" else []), ""]
+                lines += [
+                    f".. {DIRECTIVES[name.kind]}:: lrlib.{name.short}",
+                    *(MEMBERS if name.kind == "class" else []),
+                    "",
+                ]
         return self.parse_text_to_nodes(StringList(lines, source=f"lrlib.{module}"))
 
 
@@ -124,5 +139,5 @@ def setup(app):
     app.add_directive("lr-api-index", Index)
     app.add_directive("lr-sentence", Sentence)
     roles.register_local_role("lr-name", NameRole())
-    app.connect("autodoc-process-docstring", docstring, priority=100)      # before napoleon reads its sections
+    app.connect("autodoc-process-docstring", docstring, priority=100)  # before napoleon reads its sections
     return {"version": "1", "parallel_read_safe": True}

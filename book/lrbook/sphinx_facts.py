@@ -3,6 +3,7 @@
 The reading time is counted from the page's own text, the running time is measured by `run.py notebooks`
 and kept in `book/times.csv`.
 """
+
 from __future__ import annotations
 
 import csv
@@ -19,8 +20,10 @@ from sphinx.util.docutils import SphinxDirective
 BOOK = Path(__file__).resolve().parents[1]
 TIMES = BOOK / "times.csv"
 WORDS_A_MINUTE, CHARACTERS_A_MINUTE = 200, 500
-LABELS = {"en": ("Reading: about {} minutes.", "Running every cell: about {} seconds.", "Builds on: "),
-          "ja": ("読む時間：約 {} 分。", "全セルの実行：約 {} 秒。", "先に読む章：")}
+LABELS = {
+    "en": ("Reading: about {} minutes.", "Running every cell: about {} seconds.", "Builds on: "),
+    "ja": ("読む時間：約 {} 分。", "全セルの実行：約 {} 秒。", "先に読む章："),
+}
 HIDDEN = re.compile(r"```.*?```|\$\$.*?\$\$|^---.*?^---", re.S | re.M)
 CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -95,8 +98,15 @@ class ChapterFacts(SphinxDirective):
         for i, name in enumerate(names):
             if i:
                 paragraph += nodes.Text("、" if folder.endswith("ja") else ", ")
-            target = addnodes.pending_xref("", refdomain="std", reftype="doc", reftarget=f"/{folder}/{name}",
-                                           refexplicit=False, refwarn=True, refdoc=self.env.docname)
+            target = addnodes.pending_xref(
+                "",
+                refdomain="std",
+                reftype="doc",
+                reftarget=f"/{folder}/{name}",
+                refexplicit=False,
+                refwarn=True,
+                refdoc=self.env.docname,
+            )
             target += nodes.inline("", name, classes=["xref", "std", "std-doc"])
             paragraph += target
         paragraph += nodes.Text("。" if folder.endswith("ja") else ".")

@@ -1,4 +1,5 @@
 """Let a notebook figure bring its alt text: myst-nb reads only width and height from an output."""
+
 from __future__ import annotations
 
 from docutils import nodes
@@ -14,6 +15,7 @@ def _with_alt(original):
                 node["alt"] = str(alt)
             node["classes"] = [*node.get("classes", []), "lr-figure"]
         return found
+
     render_image.carries_alt = True
     return render_image
 

@@ -2,6 +2,7 @@
 
 The rows come from `lrbook.ledger`; each claim has the anchor `claim-C72`, which `` {ref}`claim-c72` `` reaches.
 """
+
 from __future__ import annotations
 
 import re
@@ -15,15 +16,44 @@ from . import ledger
 from .language import BOOK
 
 WORDS = {
-    "en": {"id": "Claim", "sentence": "What the document says", "verdict": "What was found", "line": "line {}",
-           "section": "Section", "chapters": "Chapter", "claims": "Claims", "none": "not in the book yet",
-           "stale": "the code has changed since this result: {}", "by": "By: {}", "comma": ", ", "stop": ". ",
-           "counts": "Verdict", "number": "Claims with it", "filter": "Show claims with", "all": "any verdict",
-           "find": "and the word"},
-    "ja": {"id": "主張", "sentence": "文書の記述", "verdict": "判定", "line": "{}行目",
-           "section": "節", "chapters": "章", "claims": "主張", "none": "まだこの本にない",
-           "stale": "この結果の後でコードが変わりました：{}", "by": "著者：{}", "comma": "、", "stop": "。",
-           "counts": "判定", "number": "主張の数", "filter": "表示する判定", "all": "すべて", "find": "含まれる語"},
+    "en": {
+        "id": "Claim",
+        "sentence": "What the document says",
+        "verdict": "What was found",
+        "line": "line {}",
+        "section": "Section",
+        "chapters": "Chapter",
+        "claims": "Claims",
+        "none": "not in the book yet",
+        "stale": "the code has changed since this result: {}",
+        "by": "By: {}",
+        "comma": ", ",
+        "stop": ". ",
+        "counts": "Verdict",
+        "number": "Claims with it",
+        "filter": "Show claims with",
+        "all": "any verdict",
+        "find": "and the word",
+    },
+    "ja": {
+        "id": "主張",
+        "sentence": "文書の記述",
+        "verdict": "判定",
+        "line": "{}行目",
+        "section": "節",
+        "chapters": "章",
+        "claims": "主張",
+        "none": "まだこの本にない",
+        "stale": "この結果の後でコードが変わりました：{}",
+        "by": "著者：{}",
+        "comma": "、",
+        "stop": "。",
+        "counts": "判定",
+        "number": "主張の数",
+        "filter": "表示する判定",
+        "all": "すべて",
+        "find": "含まれる語",
+    },
 }
 SOURCES = ("claims.csv", "verdict_rules.csv", "sections.csv", "documents.csv", "strings.csv")
 
@@ -79,8 +109,15 @@ class _Rows(SphinxDirective):
                 self.env.note_dependency(str(path))
 
     def link(self, target, text="", kind="doc", explicit=False):
-        found = addnodes.pending_xref("", refdomain="std", reftype=kind, reftarget=target, refexplicit=explicit,
-                                      refwarn=True, refdoc=self.env.docname)
+        found = addnodes.pending_xref(
+            "",
+            refdomain="std",
+            reftype=kind,
+            reftarget=target,
+            refexplicit=explicit,
+            refwarn=True,
+            refdoc=self.env.docname,
+        )
         found += nodes.inline("", text or target)
         return found
 
@@ -128,8 +165,10 @@ class Ledger(_Rows):
     def _counts(self, rows):
         names = {row["verdict_key"]: row["verdict"] for row in rows}
         number = {key: sum(row["verdict_key"] == key for row in rows) for key in names}
-        lines = [([[paragraph(names[key])], [paragraph(str(number[key]))]], (), ())
-                 for key in sorted(names, key=lambda key: -number[key])]
+        lines = [
+            ([[paragraph(names[key])], [paragraph(str(number[key]))]], (), ())
+            for key in sorted(names, key=lambda key: -number[key])
+        ]
         return table([self.words["counts"], self.words["number"]], (70, 30), lines, ["lr-ledger-counts"])
 
     def _filter(self, rows):
@@ -137,9 +176,11 @@ class Ledger(_Rows):
         names = {slug(row["verdict_key"]): row["verdict"] for row in rows}
         options = "".join(f'<option value="{key}">{name}</option>' for key, name in names.items())
         words = self.words
-        html = (f'<form class="lr-ledger-filter" hidden><label>{words["filter"]} <select><option value="">{words["all"]}'
-                f'</option>{options}</select></label> <label>{words["find"]} <input type="search" size="16"></label> '
-                f'<output></output></form>')
+        html = (
+            f'<form class="lr-ledger-filter" hidden><label>{words["filter"]} <select><option value="">{words["all"]}'
+            f'</option>{options}</select></label> <label>{words["find"]} <input type="search" size="16"></label> '
+            f"<output></output></form>"
+        )
         return nodes.raw("", html, format="html")
 
     def _document(self, document, rows):
@@ -153,8 +194,11 @@ class Ledger(_Rows):
         chapters = self.chapters(row["chapters"])
         place += [nodes.Text(self.words["stop"]), *chapters] if chapters else []
         says = [paragraph(row["sentence"]), paragraph(*place, classes=["lr-place"])]
-        return ([[paragraph(row["id"])], says, self._finding(row)], [f"claim-{row['id']}"],
-                [f"lr-verdict-{slug(row['verdict_key'])}"])
+        return (
+            [[paragraph(row["id"])], says, self._finding(row)],
+            [f"claim-{row['id']}"],
+            [f"lr-verdict-{slug(row['verdict_key'])}"],
+        )
 
     def _finding(self, row):
         found = [paragraph(nodes.strong("", row["verdict"]), classes=["lr-verdict"])]

@@ -1,4 +1,5 @@
 """Last touches on each HTML page: a description, and markup that a screen reader understands."""
+
 from __future__ import annotations
 
 import html
@@ -7,24 +8,30 @@ from docutils import nodes
 
 LENGTH = 160
 REPAIRS = {
-    'class="citation-list" role="list"': 'class="citation-list"',      # its children are no list items
+    'class="citation-list" role="list"': 'class="citation-list"',  # its children are no list items
     'role="list" class="citation-list"': 'class="citation-list"',
-    'aria-label="Toggle hidden content"': "",                           # hides the visible words beside it
-    "</strong> -- ": "</strong> – ",                                    # an argument and its text, in autodoc's lists
+    'aria-label="Toggle hidden content"': "",  # hides the visible words beside it
+    "</strong> -- ": "</strong> – ",  # an argument and its text, in autodoc's lists
 }
-CHROME = {"ja": {
-    "Link to this heading": "この見出しへのリンク", "Link to this image": "この図へのリンク",
-    "Link to this equation": "この式へのリンク", "Link to this table": "この表へのリンク",
-    "Link to this term": "この用語へのリンク", "Link to this code": "このコードへのリンク",
-    "Link to this definition": "この定義へのリンク", "Permalink to this heading": "この見出しへのリンク",
-}}
+CHROME = {
+    "ja": {
+        "Link to this heading": "この見出しへのリンク",
+        "Link to this image": "この図へのリンク",
+        "Link to this equation": "この式へのリンク",
+        "Link to this table": "この表へのリンク",
+        "Link to this term": "この用語へのリンク",
+        "Link to this code": "このコードへのリンク",
+        "Link to this definition": "この定義へのリンク",
+        "Permalink to this heading": "この見出しへのリンク",
+    }
+}
 
 
 def description(doctree, fallback: str) -> str:
     """The first paragraph of a page, cut to what a search engine shows; `fallback` without one."""
     first = next((node.astext() for node in doctree.findall(nodes.paragraph)), "") if doctree else ""
     text = " ".join(first.split()) or fallback
-    return text if len(text) <= LENGTH else text[:LENGTH - 1].rstrip() + "…"
+    return text if len(text) <= LENGTH else text[: LENGTH - 1].rstrip() + "…"
 
 
 def finish(app, pagename, templatename, context, doctree):

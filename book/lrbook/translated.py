@@ -3,6 +3,7 @@
 Writes the hash of each English cell into the Japanese cell beside it (in a plain Markdown page: the
 hash of the whole page into the front matter). Run it after the Japanese was revised.
 """
+
 from __future__ import annotations
 
 import re

@@ -35,16 +35,16 @@ def main(argv=None):
     """
     try:
         options = parser().parse_args(argv)
-    except SystemExit as left:                     # argparse has said what is wrong, or has printed the help
+    except SystemExit as left:  # argparse has said what is wrong, or has printed the help
         return left.code
     try:
         return COMMANDS[options.command].run(options)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:                        # the reader of the table has gone, as `head` does
+    except BrokenPipeError:  # the reader of the table has gone, as `head` does
         return 0
-    except Exception as error:                     # a user's task may raise anything
+    except Exception as error:  # a user's task may raise anything
         if options.traceback:
             traceback.print_exc()
         kind = "" if isinstance(error, _INPUT) else f"{type(error).__name__}: "
@@ -54,8 +54,9 @@ def main(argv=None):
 
 def parser():
     """The ``argparse`` parser of all commands."""
-    top = argparse.ArgumentParser(prog="python -m lrlib", description="Learning rates: find one, compare many, plan.",
-                                  allow_abbrev=False)
+    top = argparse.ArgumentParser(
+        prog="python -m lrlib", description="Learning rates: find one, compare many, plan.", allow_abbrev=False
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
     for name, module in COMMANDS.items():
         words = module.__doc__.strip().splitlines()[0]
@@ -63,7 +64,8 @@ def parser():
         module.add(command)
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
         if getattr(module, "FIGURE", True):
-            command.add_argument("--figure", metavar="FILE",
-                                 help="draw into this .png, .svg or .pdf (needs matplotlib)")
+            command.add_argument(
+                "--figure", metavar="FILE", help="draw into this .png, .svg or .pdf (needs matplotlib)"
+            )
         command.add_argument("--traceback", action="store_true", help="show where in your own code an error arose")
     return top

@@ -3,10 +3,17 @@
 import ast
 import operator
 
-LONGEST = 10_000        # characters
-_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-              ast.FloorDiv: operator.floordiv, ast.RShift: operator.rshift, ast.USub: operator.neg,
-              ast.UAdd: operator.pos}
+LONGEST = 10_000  # characters
+_OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.RShift: operator.rshift,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
 
 
 def evaluated(text, names, methods=()):
@@ -60,8 +67,10 @@ def _check(node, names, methods):
         case ast.Dict():
             parts = [*node.keys, *node.values]
         case _:
-            raise ValueError(f"{ast.unparse(node) if node else '**'!r} is not allowed here: only numbers, "
-                             f"+ - * / // >> and calls of {', '.join(sorted(names))}")
+            raise ValueError(
+                f"{ast.unparse(node) if node else '**'!r} is not allowed here: only numbers, "
+                f"+ - * / // >> and calls of {', '.join(sorted(names))}"
+            )
     if isinstance(node, ast.Call) and any(k.arg is None for k in node.keywords):
         raise ValueError(f"{ast.unparse(node)!r}: ** is not allowed here")
     for part in parts:

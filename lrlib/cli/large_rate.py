@@ -5,7 +5,7 @@ import argparse
 from . import output, source
 from .values import add_training, rates, training
 
-FIGURE = False          # the page has its own
+FIGURE = False  # the page has its own
 
 
 def add(command):
@@ -13,8 +13,12 @@ def add(command):
     add_training(command, seeds=5, record=False)
     add = command.add_argument
     add("--steps", type=int, help="updates before fine-tuning (default: the task's)")
-    add("--rates", type=rates, metavar="A,B,…", help="rates to train, as multiples of the threshold "
-                                                     "(0.25,0.5,0.9,1.3,1.7,2.2,3,4)")
+    add(
+        "--rates",
+        type=rates,
+        metavar="A,B,…",
+        help="rates to train, as multiples of the threshold (0.25,0.5,0.9,1.3,1.7,2.2,3,4)",
+    )
     add("--finetune-steps", type=int, metavar="STEPS", help="updates of fine-tuning (default: half of --steps)")
     add("--finetune-rates", type=rates, metavar="A,B,…", help="small rates (0.1, 0.3 and 1 times the threshold)")
     add("--averages", type=_wholes, metavar="A,B,…", help="snapshots to average (2,5,10,20)")
@@ -36,11 +40,23 @@ def run(options):
     settings = training(options)
     with output.cluster(options.cluster):
         report = large_rate(
-            task, options.rule, seeds=options.seeds, steps=options.steps, finetune_steps=options.finetune_steps,
-            finetune_rates=options.finetune_rates, rates=options.rates, averages=options.averages,
-            converged=options.converged, start=options.start, by=options.by, lowest=options.lowest,
-            jobs=settings.pop("jobs", 1), folder=options.folder,
-            progress=lambda text: progress(f"{task.name}: {text}", always=True), **settings)  # fmt: skip
+            task,
+            options.rule,
+            seeds=options.seeds,
+            steps=options.steps,
+            finetune_steps=options.finetune_steps,
+            finetune_rates=options.finetune_rates,
+            rates=options.rates,
+            averages=options.averages,
+            converged=options.converged,
+            start=options.start,
+            by=options.by,
+            lowest=options.lowest,
+            jobs=settings.pop("jobs", 1),
+            folder=options.folder,
+            progress=lambda text: progress(f"{task.name}: {text}", always=True),
+            **settings,
+        )
     progress.end()
     if options.html:
         report.to_html(options.html, language=options.language)

@@ -12,7 +12,7 @@ from ..layout import plain, table  # noqa: F401  table: the commands take it fro
 from ..record import write_atomically
 
 FIGURES = (".png", ".svg", ".pdf")
-EVERY = 0.2             # seconds between two lines of progress
+EVERY = 0.2  # seconds between two lines of progress
 
 
 def number(value):

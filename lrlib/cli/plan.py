@@ -33,10 +33,20 @@ def run(options):
         output.save_figure(options.figure, figure)
     rows = [(str(t), output.number(v)) for t, v in zip(step.tolist(), value.tolist())]
     text = f"{plan!r}\n{plan.explain()}\n\n{output.table([('step', _unit(options, 'rate')), *rows])}"
-    output.say(options, text, {
-        "plan": repr(plan), "length": None if plan.length == math.inf else plan.length, "base": base,
-        "phases": plan.explain().splitlines(), "step": step, "value": value,
-        "area": None if end is None else base * shown.area(), "figure": options.figure})
+    output.say(
+        options,
+        text,
+        {
+            "plan": repr(plan),
+            "length": None if plan.length == math.inf else plan.length,
+            "base": base,
+            "phases": plan.explain().splitlines(),
+            "step": step,
+            "value": value,
+            "area": None if end is None else base * shown.area(),
+            "figure": options.figure,
+        },
+    )
     return 0
 
 

@@ -10,8 +10,18 @@ from pathlib import Path
 from ..sweep.jobs import send_along
 from .expression import evaluated
 
-READY = ("breast_cancer", "character_transformer", "convex_logistic", "digits", "double_well", "mnist1d",
-         "mnist1d_sphere", "quadratic", "sparse_logistic", "ticks")
+READY = (
+    "breast_cancer",
+    "character_transformer",
+    "convex_logistic",
+    "digits",
+    "double_well",
+    "mnist1d",
+    "mnist1d_sphere",
+    "quadratic",
+    "sparse_logistic",
+    "ticks",
+)
 
 
 def task(text):
@@ -27,8 +37,10 @@ def task(text):
 
     place, colon, name = text.rpartition(":")
     if not colon and "(" not in text and text not in READY:
-        raise ValueError(f"{text!r} is no ready-made task ({', '.join(READY)}); write one of your own as "
-                         "module:function or path/to/file.py:function")
+        raise ValueError(
+            f"{text!r} is no ready-made task ({', '.join(READY)}); write one of your own as "
+            "module:function or path/to/file.py:function"
+        )
     if not colon or "(" in place:
         call = text if "(" in text else f"{text}()"
         return evaluated(call, {ready: getattr(tasks, ready) for ready in READY})
@@ -54,13 +66,13 @@ def _module(place):
     path = Path(place).resolve()
     if not path.is_file():
         raise ValueError(f"{place!r}: there is no such file")
-    _look_in(str(path.parent))                     # where the file's own imports are, as when it is run
+    _look_in(str(path.parent))  # where the file's own imports are, as when it is run
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_file"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     _guarded(lambda: spec.loader.exec_module(module), place)
-    send_along(module)                             # no worker of a cluster has this file
+    send_along(module)  # no worker of a cluster has this file
     return module
 
 

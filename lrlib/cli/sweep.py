@@ -15,8 +15,12 @@ def add(command):
     add("--steps", type=int, help="updates of a run (default: the task's)")
     add("--evaluate", type=int, metavar="N", help="evaluate every N updates (default: at the end)")
     add("--folder", help="keep each rate's runs there as they finish; the same call goes on from them")
-    add("--by", metavar="NAME", help="what the best rate is judged by (default valid_loss, or train_loss); a loss is "
-                                     "best low, a metric high unless --lowest")
+    add(
+        "--by",
+        metavar="NAME",
+        help="what the best rate is judged by (default valid_loss, or train_loss); a loss is "
+        "best low, a metric high unless --lowest",
+    )
     add("--lowest", action="store_true", help="the metric of --by is best low")
 
 
@@ -29,9 +33,17 @@ def run(options):
     settings = training(options) | ({"folder": options.folder} if options.folder else {})
     by = _by(options, task)
     with output.cluster(options.cluster):
-        record = sweep(task, options.rule, options.lr, options.seeds, plan=options.plan, steps=options.steps,
-                       evaluate=options.evaluate, on_event=_watch(progress, settings, options.steps or task.steps),
-                       **settings)
+        record = sweep(
+            task,
+            options.rule,
+            options.lr,
+            options.seeds,
+            plan=options.plan,
+            steps=options.steps,
+            evaluate=options.evaluate,
+            on_event=_watch(progress, settings, options.steps or task.steps),
+            **settings,
+        )
     progress.end()
     if options.record:
         record.save(options.record)
@@ -63,8 +75,9 @@ def _watch(progress, settings, steps):
     if "jobs" in settings or "folder" in settings:
         progress("runs are under way", always=True)
         return lambda event: progress(f"{event.done} of {event.of} runs", always=True)
-    return lambda event: progress(f"step {event.step + 1} of {steps}, {int(event.diverged.sum())} of "
-                                  f"{len(event.diverged)} runs diverged")
+    return lambda event: progress(
+        f"step {event.step + 1} of {steps}, {int(event.diverged.sum())} of {len(event.diverged)} runs diverged"
+    )
 
 
 def chosen(record, by, lowest):
@@ -125,11 +138,29 @@ def _verdict(record, by, best):
 
 
 def _data(options, record, names, by, best):
-    sums = {name: record.summary(name) for name in [*names, *(n for n in ("test_loss", "test_metric")
-                                                             if n in record.evaluations and n not in names)]}
-    per_rate = [{"lr": lr, "diverged": int(sums[by]["diverged"][i]),
-                 **{name: {key: s[key][i] for key in ("mean", "low", "high", "n")} for name, s in sums.items()}}
-                for i, lr in enumerate(record.rates.tolist())]
-    return {"task": record.task, "rule": record.optimizer, "plan": record.plan, "seeds": record.seeds, "by": by,
-            "rates": per_rate, "best": best, "path": record.path, "path_reason": record.path_reason,
-            "seconds": record.seconds, "record": options.record, "figure": options.figure}
+    sums = {
+        name: record.summary(name)
+        for name in [*names, *(n for n in ("test_loss", "test_metric") if n in record.evaluations and n not in names)]
+    }
+    per_rate = [
+        {
+            "lr": lr,
+            "diverged": int(sums[by]["diverged"][i]),
+            **{name: {key: s[key][i] for key in ("mean", "low", "high", "n")} for name, s in sums.items()},
+        }
+        for i, lr in enumerate(record.rates.tolist())
+    ]
+    return {
+        "task": record.task,
+        "rule": record.optimizer,
+        "plan": record.plan,
+        "seeds": record.seeds,
+        "by": by,
+        "rates": per_rate,
+        "best": best,
+        "path": record.path,
+        "path_reason": record.path_reason,
+        "seconds": record.seconds,
+        "record": options.record,
+        "figure": options.figure,
+    }

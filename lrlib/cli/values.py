@@ -16,8 +16,14 @@ def add_training(command, seeds, record=True):
     add = command.add_argument
     add("task", metavar="TASK", help="digits, mnist1d, breast_cancer, …; module:function; or path/to/file.py:function")
     add("--rule", default="sgd", help="update rule (default sgd)")
-    add("--set", metavar="OPTION=VALUE", action="append", default=[], type=setting,
-        help="option of the rule, as momentum=0.95, or its plan; may be repeated")
+    add(
+        "--set",
+        metavar="OPTION=VALUE",
+        action="append",
+        default=[],
+        type=setting,
+        help="option of the rule, as momentum=0.95, or its plan; may be repeated",
+    )
     add("--seeds", type=seeds_of, default=seeds, metavar="N|A,B,…", help=f"number of seeds, or the seeds ({seeds})")
     add("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default cpu)")
     add("--dtype", choices=DTYPES, default="float32")
@@ -62,8 +68,10 @@ def rates(text):
             raise ValueError
         return found
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: write low:high:count with 0 < low < high and count of at least "
-                                         "2, or rates with commas, as 1e-3:10:32 or 0.1,0.3") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write low:high:count with 0 < low < high and count of at least "
+            "2, or rates with commas, as 1e-3:10:32 or 0.1,0.3"
+        ) from None
 
 
 def seeds_of(text):
@@ -103,8 +111,9 @@ def setting(text):
     """
     name, _, value = text.partition("=")
     if not name.isidentifier() or not value:
-        raise argparse.ArgumentTypeError(f"{text!r}: write option=number, as momentum=0.95; numbers with commas, "
-                                         "one a rate; or option=plan")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write option=number, as momentum=0.95; numbers with commas, one a rate; or option=plan"
+        )
     try:
         numbers = [float(word) for word in value.split(",")]
     except ValueError:

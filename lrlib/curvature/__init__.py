@@ -11,5 +11,13 @@ from .preconditioner import preconditioner
 from .sharpness import TopEigenvalue, sharpness
 from .trace import Trace, trace
 
-__all__ = ["LaneEigenvalues", "TopEigenvalue", "Trace", "largest_stable_rate", "preconditioner", "sharpness",
-           "sharpness_lanes", "trace"]  # fmt: skip
+__all__ = [
+    "LaneEigenvalues",
+    "TopEigenvalue",
+    "Trace",
+    "largest_stable_rate",
+    "preconditioner",
+    "sharpness",
+    "sharpness_lanes",
+    "trace",
+]

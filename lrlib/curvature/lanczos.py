@@ -76,8 +76,14 @@ def _nothing(start):
     lanes = len(start)
     numbers = [torch.full((lanes,), torch.nan, dtype=torch.float64) for _ in range(3)]
     vectors = [torch.full_like(start, torch.nan) for _ in range(2)]
-    return Search(numbers[0], *vectors, numbers[1], numbers[2],
-                  torch.zeros(lanes, dtype=torch.long), torch.zeros(lanes, dtype=torch.bool))  # fmt: skip
+    return Search(
+        numbers[0],
+        *vectors,
+        numbers[1],
+        numbers[2],
+        torch.zeros(lanes, dtype=torch.long),
+        torch.zeros(lanes, dtype=torch.bool),
+    )
 
 
 class _Basis:

@@ -33,8 +33,25 @@ class LaneEigenvalues:
     converged: np.ndarray
 
 
-def sharpness_lanes(model, loss, parameters, x, y=None, *, buffers=None, own_data=False, products=100, tol=1e-6,
-                    accuracy=None, start=None, subset=None, chunk=None, basis=None, seed=0, dtype=None):  # fmt: skip
+def sharpness_lanes(
+    model,
+    loss,
+    parameters,
+    x,
+    y=None,
+    *,
+    buffers=None,
+    own_data=False,
+    products=100,
+    tol=1e-6,
+    accuracy=None,
+    start=None,
+    subset=None,
+    chunk=None,
+    basis=None,
+    seed=0,
+    dtype=None,
+):
     r"""Largest Hessian eigenvalue of each of L models that differ in their parameters alone, all in one program.
 
     .. math:: \lambda^{(l)}_{\max} = \max_{\|v\|=1} v^\top \nabla^2 L(w^{(l)})\, v, \qquad l = 1 \dots L
@@ -98,8 +115,9 @@ def stacked(what, given, expected, lanes=None):
         raise ValueError(f"{what}: must hold at least one lane")
     for name, tensor in result.items():
         if tensor.shape != (lanes, *expected[name].shape):
-            raise ValueError(f"{what}: {name!r} must have shape {(lanes, *expected[name].shape)}; got "
-                             f"{tuple(tensor.shape)}")  # fmt: skip
+            raise ValueError(
+                f"{what}: {name!r} must have shape {(lanes, *expected[name].shape)}; got {tuple(tensor.shape)}"
+            )
     return result
 
 

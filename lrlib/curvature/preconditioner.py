@@ -51,13 +51,16 @@ def preconditioner(model, optimizer):
 
 def inverse_root(given, model):
     """P^(-1/2) of an optimizer or of a dict P, by name."""
-    diagonal = ({n: torch.as_tensor(t) for n, t in given.items()} if isinstance(given, dict)
-                else preconditioner(model, given))
+    diagonal = (
+        {n: torch.as_tensor(t) for n, t in given.items()} if isinstance(given, dict) else preconditioner(model, given)
+    )
     for name, p in model.named_parameters():
         entries = diagonal.get(name) if p.requires_grad else p
         if entries is None or entries.shape != p.shape:
-            raise ValueError(f"preconditioner: {name!r} must be a tensor of shape {tuple(p.shape)}; got "
-                             f"{None if entries is None else tuple(entries.shape)}")  # fmt: skip
+            raise ValueError(
+                f"preconditioner: {name!r} must be a tensor of shape {tuple(p.shape)}; got "
+                f"{None if entries is None else tuple(entries.shape)}"
+            )
         if p.requires_grad and not bool((torch.isfinite(entries) & (entries > 0)).all()):
             raise ValueError(f"preconditioner: {name!r} must be positive and finite everywhere")
     return {name: entries.double().rsqrt() for name, entries in diagonal.items()}
@@ -66,8 +69,10 @@ def inverse_root(given, model):
 def _check_kind(optimizer):
     rule = getattr(getattr(optimizer, "rule", None), "name", None)
     if rule not in RULES and not isinstance(optimizer, CLASSES):
-        raise TypeError(f"optimizer: {type(optimizer).__name__} keeps no average of squared gradients that alone it "
-                        "divides by; Adam, AdamW, AMSGrad, AdaBelief, RMSProp and AdaGrad do")  # fmt: skip
+        raise TypeError(
+            f"optimizer: {type(optimizer).__name__} keeps no average of squared gradients that alone it "
+            "divides by; Adam, AdamW, AMSGrad, AdaBelief, RMSProp and AdaGrad do"
+        )
 
 
 @torch.no_grad()

@@ -52,8 +52,9 @@ class Products:
 
     def named(self, rows):
         """Flat [L, n] as {name: tensor of the leaf's shape}."""
-        return {n: row.reshape(leaf.shape)
-                for (n, leaf), row in zip(self.leaves.items(), rows.split(self.sizes, dim=1))}  # fmt: skip
+        return {
+            n: row.reshape(leaf.shape) for (n, leaf), row in zip(self.leaves.items(), rows.split(self.sizes, dim=1))
+        }
 
     def flat(self, tensors):
         """The inverse: {name: tensor} as [L, n]."""

@@ -36,8 +36,24 @@ class TopEigenvalue:
     converged: bool
 
 
-def sharpness(model, loss, x, y=None, *, products=100, tol=1e-6, accuracy=None, start=None, subset=None,
-              preconditioner=None, chunk=None, basis=None, seed=0, dtype=None, details=False):  # fmt: skip
+def sharpness(
+    model,
+    loss,
+    x,
+    y=None,
+    *,
+    products=100,
+    tol=1e-6,
+    accuracy=None,
+    start=None,
+    subset=None,
+    preconditioner=None,
+    chunk=None,
+    basis=None,
+    seed=0,
+    dtype=None,
+    details=False,
+):
     r"""Largest algebraic eigenvalue of the Hessian of the loss in the trainable parameters.
 
     .. math:: \lambda_{\max} = \max_{\|v\|=1} v^\top \nabla^2 L(w)\, v
@@ -105,8 +121,12 @@ def sharpness(model, loss, x, y=None, *, products=100, tol=1e-6, accuracy=None, 
     value, residual, spent = (float(found.value), float(found.residual), int(found.products))
     converged = bool(found.converged)
     if not converged and residual == residual:
-        warnings.warn(f"sharpness: after {spent} products the residual is {residual:.2g} of a value {value:.6g}; "
-                      "raise products or tol", RuntimeWarning, stacklevel=2)  # fmt: skip
+        warnings.warn(
+            f"sharpness: after {spent} products the residual is {residual:.2g} of a value {value:.6g}; "
+            "raise products or tol",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     if not details:
         return value
     return TopEigenvalue(value, hessian.named(found.vector), residual, spent, hessian.named(found.start), converged)

@@ -161,12 +161,22 @@ SUGGESTION_RULES = {
         _fastai("valley", valley),
         _fastai("steepest", steepest),
         _fastai("minimum/10", minimum_tenth),
-        SuggestionRule("linear-slope", linear_slope, "EMA 0.98, debiased", "first 10, last 1",
-                       "PyTorch Lightning, tuner/lr_finder.py"),
-        SuggestionRule("index-slope", index_slope, "EMA 0.95 from the first loss", "first 10, last 5",
-                       "torch-lr-finder, lr_finder.py"),
+        SuggestionRule(
+            "linear-slope",
+            linear_slope,
+            "EMA 0.98, debiased",
+            "first 10, last 1",
+            "PyTorch Lightning, tuner/lr_finder.py",
+        ),
+        SuggestionRule(
+            "index-slope",
+            index_slope,
+            "EMA 0.95 from the first loss",
+            "first 10, last 5",
+            "torch-lr-finder, lr_finder.py",
+        ),
     )
-}  # fmt: skip
+}
 
 
 def get(rule):

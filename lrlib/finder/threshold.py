@@ -111,8 +111,9 @@ class ThresholdCurve:
         return sum(threshold.trainings for threshold in self.thresholds)
 
 
-def convergence_threshold(task, optimizer="sgd", criterion=None, *, start, seeds=5, factor=2.0, precision=0.05,
-                          limit=1e4, **settings):  # fmt: skip
+def convergence_threshold(
+    task, optimizer="sgd", criterion=None, *, start, seeds=5, factor=2.0, precision=0.05, limit=1e4, **settings
+):
     r"""Bracket upwards from a rate that converges, then bisect on the log axis.
 
     A rate *converges* when more than half of the seeds meet the criterion within the budget. From `start` the rate
@@ -151,8 +152,9 @@ def convergence_threshold(task, optimizer="sgd", criterion=None, *, start, seeds
     return search_threshold(trials, trials.budgets[0], start, factor, precision, limit)
 
 
-def threshold_curve(task, optimizer="sgd", criterion=None, *, budgets, start, seeds=5, factor=2.0, precision=0.05,
-                    limit=1e4, **settings):  # fmt: skip
+def threshold_curve(
+    task, optimizer="sgd", criterion=None, *, budgets, start, seeds=5, factor=2.0, precision=0.05, limit=1e4, **settings
+):
     """The convergence threshold as a function of the budget, CT(budget), with trainings shared between budgets.
 
     A run of b steps is the beginning of a longer one, so each rate is trained once, for the longest budget, and judged
@@ -219,7 +221,7 @@ class Trials:
             from ..sweep import sweep
 
             record = sweep(self.task, self.optimizer, lr=np.array([rate]), seeds=self.seeds, **self.settings)
-            several = len(self.budgets) > 1                # then the final parameters are those of no other budget
+            several = len(self.budgets) > 1  # then the final parameters are those of no other budget
             self.records[rate] = dataclasses.replace(record, parameters={}, buffers={}) if several else record
         record = self.records[rate]
         if len(self.budgets) > 1:
@@ -230,11 +232,18 @@ class Trials:
 def _until(record, budget, evaluated):
     """The record as a run of ``budget`` steps would have left it."""
     steps, seen = record.step < budget, np.isin(record.evaluations["step"], evaluated)
-    lost = np.isnan(record.lr[:, steps]).any(axis=1)                   # a step without an update: it has diverged
+    lost = np.isnan(record.lr[:, steps]).any(axis=1)  # a step without an update: it has diverged
     evaluations = {name: v[seen] if name == "step" else v[:, seen] for name, v in record.evaluations.items()}
     options = {name: v[:, steps] for name, v in record.options.items()}
-    return dataclasses.replace(record, step=record.step[steps], loss=record.loss[:, steps], lr=record.lr[:, steps],
-                               status=np.where(lost, "diverged", "finished"), evaluations=evaluations, options=options)
+    return dataclasses.replace(
+        record,
+        step=record.step[steps],
+        loss=record.loss[:, steps],
+        lr=record.lr[:, steps],
+        status=np.where(lost, "diverged", "finished"),
+        evaluations=evaluations,
+        options=options,
+    )
 
 
 def search_threshold(trials, budget, start, factor, precision, limit):
@@ -260,8 +269,10 @@ def search_threshold(trials, budget, start, factor, precision, limit):
         return tried[-1][1] > 0.5
 
     if not converges(start):
-        raise ValueError(f"start={start!r}: only {tried[0][1]:.0%} of {len(trials.seeds)} seeds converged there in "
-                         f"{budget} steps; start from a rate that works")  # fmt: skip
+        raise ValueError(
+            f"start={start!r}: only {tried[0][1]:.0%} of {len(trials.seeds)} seeds converged there in "
+            f"{budget} steps; start from a rate that works"
+        )
     low, high = _bracket(converges, start, factor, limit)
     while math.isfinite(high) and math.log10(high / low) > precision:
         middle = math.sqrt(low * high)

@@ -227,6 +227,7 @@ def _cycle(batches, steps):
 
 def _pair(batch):
     if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-        raise TypeError(f"batches: each must be a pair (x, y), not {type(batch).__name__}; wrap the loader in one "
-                        "that yields pairs")  # fmt: skip
+        raise TypeError(
+            f"batches: each must be a pair (x, y), not {type(batch).__name__}; wrap the loader in one that yields pairs"
+        )
     return batch

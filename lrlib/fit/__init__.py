@@ -9,8 +9,24 @@ from .run import Event, Run
 __all__ = ["Event", "fit", "steps"]
 
 
-def steps(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu", dtype=torch.float32,
-          evaluate=None, diverged_at=1e3, plans=None, plateau=None, stop=None, start=None, snapshots=None, **hyper):
+def steps(
+    task,
+    optimizer="sgd",
+    lr=None,
+    plan=None,
+    seed=0,
+    steps=None,
+    device="cpu",
+    dtype=torch.float32,
+    evaluate=None,
+    diverged_at=1e3,
+    plans=None,
+    plateau=None,
+    stop=None,
+    start=None,
+    snapshots=None,
+    **hyper,
+):
     """Train step by step: a generator of `Event`; ``close()`` stops between two steps.
 
     The arguments are those of `fit`. ``generator.send({"lr": 0.01})`` changes the base rate (or an option of the
@@ -24,8 +40,24 @@ def steps(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device=
     >>> run.send({"lr": 0.1}).lr
     [0.1]
     """
-    run = Run(task, optimizer, lr, plan, seed, steps, device, dtype, evaluate, diverged_at, hyper, plans, plateau, stop,
-              start, snapshots)
+    run = Run(
+        task,
+        optimizer,
+        lr,
+        plan,
+        seed,
+        steps,
+        device,
+        dtype,
+        evaluate,
+        diverged_at,
+        hyper,
+        plans,
+        plateau,
+        stop,
+        start,
+        snapshots,
+    )
     return _finish(run)
 
 
@@ -34,9 +66,27 @@ def _finish(run):
     return run.record()
 
 
-def fit(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu", dtype=torch.float32,
-        evaluate=None, on_event=None, checkpoint=None, checkpoint_every=100, diverged_at=1e3, plans=None, plateau=None,
-        stop=None, start=None, snapshots=None, **hyper):
+def fit(
+    task,
+    optimizer="sgd",
+    lr=None,
+    plan=None,
+    seed=0,
+    steps=None,
+    device="cpu",
+    dtype=torch.float32,
+    evaluate=None,
+    on_event=None,
+    checkpoint=None,
+    checkpoint_every=100,
+    diverged_at=1e3,
+    plans=None,
+    plateau=None,
+    stop=None,
+    start=None,
+    snapshots=None,
+    **hyper,
+):
     r"""Train once and return the `lrlib.record.Record`, with one lane.
 
     Step t uses the rate :math:`\eta\cdot\text{plan}(t)`, through `lrlib.attach.attach`. The seed alone fixes initial
@@ -80,8 +130,24 @@ def fit(task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="c
     """
     check_task(task, on_event)
     checkpoint_every = whole("checkpoint_every", checkpoint_every)
-    run = Run(task, optimizer, lr, plan, seed, steps, device, dtype, evaluate, diverged_at, hyper, plans, plateau, stop,
-              start, snapshots)
+    run = Run(
+        task,
+        optimizer,
+        lr,
+        plan,
+        seed,
+        steps,
+        device,
+        dtype,
+        evaluate,
+        diverged_at,
+        hyper,
+        plans,
+        plateau,
+        stop,
+        start,
+        snapshots,
+    )
     signature = None if checkpoint is None else run.signature()
     stored = None if checkpoint is None else checkpoints.load(checkpoint, signature)
     if stored is not None:

@@ -19,7 +19,7 @@ from ..start import begin, converted, given, project_, snapshot_steps, weights_o
 from ..streams import Noise, Order, generator, initial_model, random_state, seeded
 from .setup import check_plans, check_watched, described, fresh, maker, named, needs_closure, watched, ways
 
-AHEAD = 128         # steps whose batch rows are looked up together
+AHEAD = 128  # steps whose batch rows are looked up together
 
 
 @dataclass
@@ -50,9 +50,25 @@ class _Diverged(Exception):
 class Run:
     """The state of one run, advanced by `step`; `steps` and `fit` are the functions to call."""
 
-    def __init__(self, task, optimizer="sgd", lr=None, plan=None, seed=0, steps=None, device="cpu", dtype=torch.float32,
-                 evaluate=None, diverged_at=1e3, hyper=(), plans=None, plateau=None, stop=None, start=None,
-                 snapshots=None):
+    def __init__(
+        self,
+        task,
+        optimizer="sgd",
+        lr=None,
+        plan=None,
+        seed=0,
+        steps=None,
+        device="cpu",
+        dtype=torch.float32,
+        evaluate=None,
+        diverged_at=1e3,
+        hyper=(),
+        plans=None,
+        plateau=None,
+        stop=None,
+        start=None,
+        snapshots=None,
+    ):
         check_task(task)
         check_diverged_at(diverged_at)
         self.task, self.plan, self.seed = task, plan, seed_list([seed])[0]
@@ -83,7 +99,8 @@ class Run:
         if callable(task.noise) or task.noise > 0:
             self.noise = Noise(self.seed, sum(p.numel() for p in self.parameters))
         self.sets = {"train": (self.x, self.y)} | {
-            part: self._move(getattr(task, part)) for part in ("valid", "test") if getattr(task, part) is not None}
+            part: self._move(getattr(task, part)) for part in ("valid", "test") if getattr(task, part) is not None
+        }
         self.random = self._draws()
 
     def _follow(self, optimizer):
@@ -215,7 +232,7 @@ class Run:
 
     def evaluation(self):
         """Evaluate on the full sets now; keep and return the values."""
-        with self._stream("evaluation"):                           # always: a metric may draw as well
+        with self._stream("evaluation"):  # always: a metric may draw as well
             values = evaluate_model(self.task, self.model, self.sets)
         if self.status == "diverged":
             values = dict.fromkeys(values, float("nan"))
@@ -268,14 +285,27 @@ class Run:
         status = self.status if self.status != "running" else "stopped"
         kind = str(self.dtype).removeprefix("torch.")
         return records.Record(
-            lr0=np.array([self.lr0]), seed=np.array([self.seed]), status=np.array([status]), step=shown,
-            loss=np.array([self.losses], dtype=kind)[:, shown], lr=applied["lr"][:, shown],
+            lr0=np.array([self.lr0]),
+            seed=np.array([self.seed]),
+            status=np.array([status]),
+            step=shown,
+            loss=np.array([self.losses], dtype=kind)[:, shown],
+            lr=applied["lr"][:, shown],
             options={name: applied[name][:, shown] for name in self.plans},
             evaluations=records.gathered(self.evaluations, self.evaluation_names(), 1),
-            **weights_of([self.model]), snapshots=self._all_snapshots(), path="eager", path_reason="a single run",
-            versions=records.versions(), seconds=self.seconds, device=str(self.device), task=self.task.name,
-            optimizer=self.name, plan="" if self.plan is None else repr(self.plan), dtype=kind,
-            metric_name=self.task.metric_name)
+            **weights_of([self.model]),
+            snapshots=self._all_snapshots(),
+            path="eager",
+            path_reason="a single run",
+            versions=records.versions(),
+            seconds=self.seconds,
+            device=str(self.device),
+            task=self.task.name,
+            optimizer=self.name,
+            plan="" if self.plan is None else repr(self.plan),
+            dtype=kind,
+            metric_name=self.task.metric_name,
+        )
 
     def _all_snapshots(self):
         """Those taken, and after divergence the frozen weights for the later ones, as a lane of a sweep has them."""
@@ -287,29 +317,51 @@ class Run:
         new = self.attachment.applied_of(name)
         records.check_applied(new[None], self.attachment.planned(name)[None], self.rate_dtype, name)
         rows = np.concatenate([self.earlier[name], new])
-        missing = np.full((len(self.losses) - len(rows), rows.shape[1]), np.nan)       # the step that diverged
+        missing = np.full((len(self.losses) - len(rows), rows.shape[1]), np.nan)  # the step that diverged
         rows = np.concatenate([rows, missing])[None]
         return rows[:, :, 0] if rows.shape[2] == 1 else rows
 
     def signature(self):
         """What must be the same for a checkpoint to be continued; asked for before the first step."""
-        return {**ways(self.task, self.snapshot_steps, self.given), "task": self.task.name, "optimizer": self.name,
-                "options": self.options, "plan": self.plan_name, "plans": self.plan_names,
-                "plateau": described(self.plateau), "stop": described(self.stop), "seed": self.seed,
-                "steps": self.steps,
-                "evaluate": repr(sorted(self.when)), "dtype": str(self.dtype), "batch": repr(self.task.batch),
-                "examples": len(self.x), "penalty": repr((self.task.l1, self.task.l2, self.task.penalise)),
-                "parameters": repr([tuple(p.shape) for p in self.parameters]), "diverged_at": self.diverged_at,
-                "data and first weights": checkpoints.digest([self.x, self.y, *self.parameters])}
+        return {
+            **ways(self.task, self.snapshot_steps, self.given),
+            "task": self.task.name,
+            "optimizer": self.name,
+            "options": self.options,
+            "plan": self.plan_name,
+            "plans": self.plan_names,
+            "plateau": described(self.plateau),
+            "stop": described(self.stop),
+            "seed": self.seed,
+            "steps": self.steps,
+            "evaluate": repr(sorted(self.when)),
+            "dtype": str(self.dtype),
+            "batch": repr(self.task.batch),
+            "examples": len(self.x),
+            "penalty": repr((self.task.l1, self.task.l2, self.task.penalise)),
+            "parameters": repr([tuple(p.shape) for p in self.parameters]),
+            "diverged_at": self.diverged_at,
+            "data and first weights": checkpoints.digest([self.x, self.y, *self.parameters]),
+        }
 
     def state(self):
         """Everything that `restore` needs, as plain values and tensors."""
-        applied = {name: torch.from_numpy(np.concatenate([rows, self.attachment.applied_of(name)]))
-                   for name, rows in self.earlier.items()}
-        return {"t": self.t, "status": self.status, "losses": list(self.losses), "evaluations": self.evaluations,
-                "seconds": self.seconds, "model": dict(self.model.named_parameters()),
-                "buffers": dict(self.model.named_buffers()), "optimizer": self.optimizer.state_dict(),
-                "applied": applied, "snapshots": converted(self.snapshots, torch.from_numpy)}
+        applied = {
+            name: torch.from_numpy(np.concatenate([rows, self.attachment.applied_of(name)]))
+            for name, rows in self.earlier.items()
+        }
+        return {
+            "t": self.t,
+            "status": self.status,
+            "losses": list(self.losses),
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
+            "model": dict(self.model.named_parameters()),
+            "buffers": dict(self.model.named_buffers()),
+            "optimizer": self.optimizer.state_dict(),
+            "applied": applied,
+            "snapshots": converted(self.snapshots, torch.from_numpy),
+        }
 
     @torch.no_grad()
     def restore(self, state):

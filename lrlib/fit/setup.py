@@ -18,8 +18,10 @@ def maker(optimizer, lr, hyper, seed):
     """
     if callable(optimizer) and not isinstance(optimizer, rules.Rule):
         if lr is not None or hyper:
-            raise ValueError(f"lr and {', '.join(hyper) or 'options'} come from the optimizer that you make; "
-                             f"got lr={lr!r}, {hyper!r}")
+            raise ValueError(
+                f"lr and {', '.join(hyper) or 'options'} come from the optimizer that you make; "
+                f"got lr={lr!r}, {hyper!r}"
+            )
         return optimizer
     rule = rules.get(optimizer)
     lr = rule.defaults["lr"] if lr is None else lr

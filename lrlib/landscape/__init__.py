@@ -11,5 +11,15 @@ from .distances import UpdateRatios, angles, update_ratios
 from .reparametrise import rescaled
 from .slices import Slice, loss_line, loss_plane
 
-__all__ = ["Barrier", "Slice", "UpdateRatios", "angles", "barrier", "filter_normalised", "loss_line", "loss_plane",
-           "rescaled", "update_ratios"]  # fmt: skip
+__all__ = [
+    "Barrier",
+    "Slice",
+    "UpdateRatios",
+    "angles",
+    "barrier",
+    "filter_normalised",
+    "loss_line",
+    "loss_plane",
+    "rescaled",
+    "update_ratios",
+]

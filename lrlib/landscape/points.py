@@ -73,8 +73,9 @@ def _values(model, functions, points, x, y):
 
     total = 0.0
     for piece in _pieces(model, x):
-        a, b, share = (x, y, 1.0) if piece is None else (
-            x[piece], None if y is None else y[piece], len(x[piece]) / len(x))
+        a, b, share = (
+            (x, y, 1.0) if piece is None else (x[piece], None if y is None else y[piece], len(x[piece]) / len(x))
+        )
         total = total + share * batched(lambda point: one(point, a, b), points).cpu().double()
     return total
 

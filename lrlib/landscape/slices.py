@@ -62,8 +62,7 @@ def loss_line(model, loss, x, y=None, *, direction=None, at=None, metric=None, s
     return _slice(model, loss, x, y, [matched(model, direction, "direction")], at, metric, statistics, [(0.0,)])
 
 
-def loss_plane(model, loss, x, y=None, *, directions=None, through=None, at=None, metric=None, statistics=None,
-               seed=0):  # fmt: skip
+def loss_plane(model, loss, x, y=None, *, directions=None, through=None, at=None, metric=None, statistics=None, seed=0):
     r"""The loss over a plane through the model, :math:`(a, b) \mapsto L(w + a\,d_1 + b\,d_2)`, in one batched call.
 
     Args:

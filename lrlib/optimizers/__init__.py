@@ -10,9 +10,24 @@ from lrlib import rules
 from .driver import RuleOptimizer
 
 __all__ = [
-    "AMSGrad", "AdaBelief", "AdaGrad", "Adam", "AdamW", "AnnealedSGD", "HypergradientAdam", "HypergradientSGD", "LARS",
-    "Momentum", "Nesterov", "RAdam", "RMSProp", "RuleOptimizer", "SGD", "for_rule", "make",
-]  # fmt: skip
+    "AMSGrad",
+    "AdaBelief",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "AnnealedSGD",
+    "HypergradientAdam",
+    "HypergradientSGD",
+    "LARS",
+    "Momentum",
+    "Nesterov",
+    "RAdam",
+    "RMSProp",
+    "RuleOptimizer",
+    "SGD",
+    "for_rule",
+    "make",
+]
 
 
 class SGD(RuleOptimizer):
@@ -255,9 +270,25 @@ class AnnealedSGD(RuleOptimizer):
     rule = rules.annealed_sgd
 
 
-CLASSES = {cls.rule.name: cls for cls in (
-    SGD, Momentum, Nesterov, AdaGrad, RMSProp, Adam, AMSGrad, AdamW, AdaBelief, RAdam, LARS, HypergradientSGD,
-    HypergradientAdam, AnnealedSGD)}
+CLASSES = {
+    cls.rule.name: cls
+    for cls in (
+        SGD,
+        Momentum,
+        Nesterov,
+        AdaGrad,
+        RMSProp,
+        Adam,
+        AMSGrad,
+        AdamW,
+        AdaBelief,
+        RAdam,
+        LARS,
+        HypergradientSGD,
+        HypergradientAdam,
+        AnnealedSGD,
+    )
+}
 
 
 def for_rule(rule):
@@ -280,8 +311,12 @@ def for_rule(rule):
         return cls
     name = "".join(part[:1].upper() + part[1:] for part in rule.name.split("_"))
     defaults = ", ".join(f"{option}={value!r}" for option, value in rule.defaults.items())
-    body = {"rule": rule, "__doc__": f"`{rule.name}` as an optimizer. Options and defaults: {defaults}.",
-            "__module__": __name__, "__reduce__": _reduce}
+    body = {
+        "rule": rule,
+        "__doc__": f"`{rule.name}` as an optimizer. Options and defaults: {defaults}.",
+        "__module__": __name__,
+        "__reduce__": _reduce,
+    }
     CLASSES[rule.name] = type(name, (RuleOptimizer,), body)
     return CLASSES[rule.name]
 

@@ -41,7 +41,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     rule = None
     path, path_reason = "eager", None
-    _flat = None                            # the element-wise steps: None not begun, False impossible
+    _flat = None  # the element-wise steps: None not begun, False impossible
 
     def __init__(self, params, lr=None, *, maximize=False, path="eager", **options):
         if path not in PATHS:
@@ -165,19 +165,29 @@ class RuleOptimizer(torch.optim.Optimizer):
     def _step_closure(self, active, loss, closure, rewind):
         groups = self.param_groups
         for group in groups[1:]:
-            differing = [n for n in (*self.rule.defaults, "maximize") if group[n] is not groups[0][n]
-                         and group[n] != groups[0][n]]
+            differing = [
+                n
+                for n in (*self.rule.defaults, "maximize")
+                if group[n] is not groups[0][n] and group[n] != groups[0][n]
+            ]
             if differing:
-                raise ValueError(f"{type(self).__name__} decides for all groups together: they must share "
-                                 f"{', '.join(differing)}")
+                raise ValueError(
+                    f"{type(self).__name__} decides for all groups together: they must share {', '.join(differing)}"
+                )
         tensors = [p for _, part, _ in active for p in part]
         gradients = [g for *_, part in active for g in part]
         if not tensors:
             return
         sign = -1 if groups[0]["maximize"] else 1
         loss = _loss_of(loss) * sign
-        self._update_together(tensors, gradients, groups[0], groups[0]["params"][0], loss=loss,
-                              loss_at=lambda values: sign * _loss_at(closure, tensors, values, rewind))
+        self._update_together(
+            tensors,
+            gradients,
+            groups[0],
+            groups[0]["params"][0],
+            loss=loss,
+            loss_at=lambda values: sign * _loss_at(closure, tensors, values, rewind),
+        )
 
     def state_of(self, x):
         """The state of a parameter, a dict with ``step``, begun if there is none."""
@@ -234,7 +244,7 @@ def _loss_of(loss):
 def _put_back(tensors):
     before = [(p.clone(), p.grad) for p in tensors]
     for p in tensors:
-        p.grad = None                      # so that the closure's own zero_grad cannot wipe the gradient in use
+        p.grad = None  # so that the closure's own zero_grad cannot wipe the gradient in use
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import torch
 from . import program, tape
 
 
-SMALL = 2048                                     # up to this many entries, calling costs more than copying
+SMALL = 2048  # up to this many entries, calling costs more than copying
 
 
 class Flat:
@@ -107,15 +107,28 @@ class Flat:
 class Slot:
     """A parameter and its state as vectors; ``kind`` is (dtype, device), or None where they are none of equal order."""
 
-    __slots__ = ("blocks", "contiguous", "kept", "kind", "lines", "p", "pointer", "scratch", "state", "store", "values",
-                 "x")
+    __slots__ = (
+        "blocks",
+        "contiguous",
+        "kept",
+        "kind",
+        "lines",
+        "p",
+        "pointer",
+        "scratch",
+        "state",
+        "store",
+        "values",
+        "x",
+    )
 
     def __init__(self, p, store, state, names, backend):
         self.p, self.store, self.state, self.pointer = p, store, state, p.data_ptr()
         self.kept, self.scratch, self.contiguous = [(name, state[name]) for name in names], (), p.is_contiguous()
         values = [p.detach(), *(value for _, value in self.kept)]
-        alike = all((v.shape, v.dtype, v.device, v.stride()) == (p.shape, p.dtype, p.device, p.stride())
-                    for v in values)
+        alike = all(
+            (v.shape, v.dtype, v.device, v.stride()) == (p.shape, p.dtype, p.device, p.stride()) for v in values
+        )
         possible = alike and _dense(p) and (backend or p.device.type == "cpu")
         self.kind = (p.dtype, p.device) if possible else None
         self.blocks = backend is None and p.numel() > tape.BLOCK
@@ -123,7 +136,7 @@ class Slot:
             values = [_flat(v) for v in values]
         self.x, *self.values = values
         small = possible and not backend and self.contiguous and p.numel() <= min(SMALL, tape.BLOCK)
-        self.lines = [_flat(v) for v in values] if small else None      # for tensors that are played together
+        self.lines = [_flat(v) for v in values] if small else None  # for tensors that are played together
 
     def in_order(self, g):
         """The gradient ``g`` with its entries in memory in the order of the parameter's."""
@@ -142,7 +155,7 @@ def _play_together(pairs, made, numbers, registers):
     columns = list(zip(*(slot.lines for slot, _ in pairs)))
     x, *values = [torch.cat(column) for column in columns]
     g = torch.cat([g if g.dim() == 1 else g.view(-1) for _, g in pairs])
-    scratch = [torch.empty_like(x[:tape.BLOCK]) for _ in range(registers)]
+    scratch = [torch.empty_like(x[: tape.BLOCK]) for _ in range(registers)]
     made.run([x, g, *values, *numbers, *scratch])
     sizes = [slot.p.numel() for slot, _ in pairs]
     for column, joined in zip(columns, (x, *values)):

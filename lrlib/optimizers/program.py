@@ -43,9 +43,15 @@ class Program:
 
     def _step(self, x, g, *rest):
         names = self.rule.state_names
-        numbers = rest[len(names):]
-        new, kept = self.rule(x, -g if self.maximize else g, dict(zip(names, rest)), numbers[0],
-                              **dict(zip(self.varying, numbers[1:], strict=True)), **self.fixed)
+        numbers = rest[len(names) :]
+        new, kept = self.rule(
+            x,
+            -g if self.maximize else g,
+            dict(zip(names, rest)),
+            numbers[0],
+            **dict(zip(self.varying, numbers[1:], strict=True)),
+            **self.fixed,
+        )
         return new, *(kept[name] for name in names)
 
     def _traced(self, dtype, device):
@@ -56,8 +62,7 @@ class Program:
         fake = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
         x = torch.empty(1 << 16, dtype=dtype, device=device)
         long = StatelessSymbolicContext(dynamic_sizes=[DimDynamic.DYNAMIC])
-        vectors = [fake.from_tensor(v, symbolic_context=long)
-                   for v in (x, x.clone(), *self.rule.init(x).values())]
+        vectors = [fake.from_tensor(v, symbolic_context=long) for v in (x, x.clone(), *self.rule.init(x).values())]
         numbers = [fake.from_tensor(_tensor(1.0), static_shapes=True) for _ in range(1 + len(self.varying))]
         traced = make_fx(self._step, _allow_non_fake_inputs=True)(*vectors, *numbers)
         _without_divisions(traced.graph)
@@ -136,7 +141,7 @@ def program(rule, dtype, device, options, maximize, backend="inductor"):
                 raise Unfusable(f"there is no compiler for device {device.type!r}")
             with torch.no_grad():
                 PROGRAMS[key] = Program(rule, dtype, device, options, maximize, backend)
-        except Exception as error:                                           # noqa: BLE001  whatever it was: eager serves
+        except Exception as error:  # noqa: BLE001  whatever it was: eager serves
             PROGRAMS[key] = Unfusable(str(error) if isinstance(error, Unfusable) else first_line(error))
     if isinstance(PROGRAMS[key], Unfusable):
         raise PROGRAMS[key]
@@ -182,9 +187,14 @@ def _numbers_only(nodes, tensors):
     for node in nodes:
         value = node.meta.get("val")
         flat = all(not isinstance(a, (list, tuple, dict)) for a in node.args)
-        if (node.op == "call_function" and flat and isinstance(value, torch.Tensor) and value.dim() == 0
-                and all(n in inside for n in node.all_input_nodes)
-                and not any(isinstance(v, fx.Node) for v in node.kwargs.values())):
+        if (
+            node.op == "call_function"
+            and flat
+            and isinstance(value, torch.Tensor)
+            and value.dim() == 0
+            and all(n in inside for n in node.all_input_nodes)
+            and not any(isinstance(v, fx.Node) for v in node.kwargs.values())
+        ):
             inside[node] = None
     return inside
 
@@ -217,10 +227,10 @@ def _inductor(body):
         try:
             compiled = compile_fx_inner(body, examples, is_inference=True)
         except Exception:
-            cpu_vec_isa.valid_vec_isa_list.cache_clear()                      # others shall have the trial
+            cpu_vec_isa.valid_vec_isa_list.cache_clear()  # others shall have the trial
             raise
     if examples[0].device.type == "cpu":
-        return compiled.current_callable   # takes g in any shape; what is around it takes longer than a small tensor
+        return compiled.current_callable  # takes g in any shape; what is around it takes longer than a small tensor
     return _flattening(compiled)
 
 

@@ -18,13 +18,19 @@ BLOCK = 1 << 18
 TAPES = {}
 COMMUTING = (operator.mul, operator.add)
 # How an operation is written: {0}, {1} … are its operands, in the order of the node's arguments.
-WRITTEN = {operator.mul: "torch.mul({0}, {1}, out={out})", operator.add: "torch.add({0}, {1}, out={out})",
-           operator.sub: "torch.sub({0}, {1}, out={out})", operator.truediv: "torch.div({0}, {1}, out={out})",
-           operator.pow: "torch.pow({0}, {1}, out={out})", operator.neg: "torch.neg({0}, out={out})",
-           torch.maximum: "torch.maximum({0}, {1}, out={out})", "sqrt": "torch.sqrt({0}, out={out})",
-           "reciprocal": "torch.reciprocal({0}, out={out})",
-           "plus": "torch.addcmul({0}, {1}, one, value={2}, out={out})",
-           "minus": "torch.addcmul({0}, {1}, one, value=-{2}, out={out})"}
+WRITTEN = {
+    operator.mul: "torch.mul({0}, {1}, out={out})",
+    operator.add: "torch.add({0}, {1}, out={out})",
+    operator.sub: "torch.sub({0}, {1}, out={out})",
+    operator.truediv: "torch.div({0}, {1}, out={out})",
+    operator.pow: "torch.pow({0}, {1}, out={out})",
+    operator.neg: "torch.neg({0}, out={out})",
+    torch.maximum: "torch.maximum({0}, {1}, out={out})",
+    "sqrt": "torch.sqrt({0}, out={out})",
+    "reciprocal": "torch.reciprocal({0}, out={out})",
+    "plus": "torch.addcmul({0}, {1}, one, value={2}, out={out})",
+    "minus": "torch.addcmul({0}, {1}, one, value=-{2}, out={out})",
+}
 SIGNS = {"plus": 1, "minus": -1}
 ONES = {}
 
@@ -69,8 +75,9 @@ class Tape:
         x, g, *state = recorder.proxies(["x", "g", *rule.state_names])
         numbers = recorder.proxies(["t", *(f"option_{name}" for name in options)])
         recorder.numbers = dict(zip([p.node for p in numbers], [t, *options.values()], strict=True))
-        new, kept = rule.update(x, -g if maximize else g, dict(zip(rule.state_names, state)), numbers[0],
-                                **dict(zip(options, numbers[1:])))
+        new, kept = rule.update(
+            x, -g if maximize else g, dict(zip(rule.state_names, state)), numbers[0], **dict(zip(options, numbers[1:]))
+        )
         results = [new.node, *(kept[name].node for name in rule.state_names)]
         targets = [x.node, *(p.node for p in state)]
         self.inputs, self.guards = [p.node for p in numbers], recorder.guards
@@ -83,8 +90,9 @@ class Tape:
         self.sums = [n for n in nodes if n not in vectors and n.op != "placeholder"]
         self.needed = [n for n in nodes if n not in vectors and any(user in vectors for user in n.users)]
         self.wide = 2 + len(rule.state_names)
-        self.plan = Plan([x.node, g.node, *targets[1:], *self.needed], vectors,
-                         dict(zip(results, targets, strict=True)))
+        self.plan = Plan(
+            [x.node, g.node, *targets[1:], *self.needed], vectors, dict(zip(results, targets, strict=True))
+        )
         steps = [n for n in nodes if n in vectors and n.op != "placeholder"]
         self._plan(steps, nodes, (x.node, g.node))
 
@@ -113,8 +121,8 @@ class Tape:
         if x.numel() <= BLOCK or len(self.plan.lines) == 1:
             return self.play(one, *given)
         middle = self.wide + len(self.needed)
-        numbers, scratch = given[self.wide:middle], given[middle:]
-        for blocks in zip(*(v.split(BLOCK) for v in given[:self.wide])):
+        numbers, scratch = given[self.wide : middle], given[middle:]
+        for blocks in zip(*(v.split(BLOCK) for v in given[: self.wide])):
             m = len(blocks[0])
             self.play(one, *blocks, *numbers, *(scratch if m == BLOCK else [s[:m] for s in scratch]))
         return None
@@ -135,7 +143,7 @@ class Plan:
 
     def add(self, node, nodes):
         """Append one operation."""
-        left = nodes[nodes.index(node) + 1:]
+        left = nodes[nodes.index(node) + 1 :]
         written, operands = self._operation(node)
         for operand in set(node.all_input_nodes):
             if self.place[operand] >= self.first and operand.users.keys().isdisjoint(left):
@@ -193,7 +201,7 @@ def tape(rule, maximize, options, t):
         if not rule.update.__module__.startswith("lrlib.rules."):
             raise Untraceable("a rule of the user's own")
         tapes.append(Tape(rule, maximize, options, t))
-    except Exception as error:                                               # noqa: BLE001  the rule itself serves
+    except Exception as error:  # noqa: BLE001  the rule itself serves
         tapes.append(None)
         raise Untraceable(str(error)) from error
     return tapes[-1], tapes[-1].head(t, options)

@@ -41,8 +41,16 @@ def loss_line(slices, ax=None, *, name="loss", log=False, xlabel="distance along
     return finish(ax, xlabel, name if ylabel is None else ylabel, legend=None not in labelled)
 
 
-def loss_plane(slice, ax=None, *, name="loss", levels=None, labels=("1", "2", "3"), xlabel="first direction",
-               ylabel="second direction"):  # fmt: skip
+def loss_plane(
+    slice,
+    ax=None,
+    *,
+    name="loss",
+    levels=None,
+    labels=("1", "2", "3"),
+    xlabel="first direction",
+    ylabel="second direction",
+):
     """The loss over a plane as contour lines with their values written on them, and the solutions as labelled dots.
 
     The way from the first solution to the second, whose highest point makes the barrier, is dashed.
@@ -81,8 +89,16 @@ def loss_plane(slice, ax=None, *, name="loss", levels=None, labels=("1", "2", "3
     return finish(ax, xlabel, ylabel, legend=False)
 
 
-def barrier(barrier, ax=None, *, name="loss", color=None, label="{:.3g}",
-            xlabel="from the first solution to the second", ylabel=None):  # fmt: skip
+def barrier(
+    barrier,
+    ax=None,
+    *,
+    name="loss",
+    color=None,
+    label="{:.3g}",
+    xlabel="from the first solution to the second",
+    ylabel=None,
+):
     """Loss or error on the way between two solutions, with the barrier as an arrow above the mean of the ends.
 
     Args:

@@ -8,8 +8,20 @@ from .axes import axes, finish
 DOTS = 160  # most applied rates that are drawn along a plan, besides all that leave it
 
 
-def plan(plan, steps=None, ax=None, *, base=1.0, momentum=None, phases=False, label=None, xlabel="step",
-         ylabel="factor of the base rate", momentum_label="factor of the base momentum", **line):  # fmt: skip
+def plan(
+    plan,
+    steps=None,
+    ax=None,
+    *,
+    base=1.0,
+    momentum=None,
+    phases=False,
+    label=None,
+    xlabel="step",
+    ylabel="factor of the base rate",
+    momentum_label="factor of the base momentum",
+    **line,
+):
     """A plan as a line over the steps 0 … `steps` - 1.
 
     Args:
@@ -61,8 +73,18 @@ def _mark_joints(ax, plan, steps):
         ax.vlines(joints, 0, 1, transform=ax.get_xaxis_transform(), colors="0.5", linestyles=":", linewidth=0.7)
 
 
-def applied(source, plan=None, ax=None, *, group=0, lane=0, color=None, labels=("planned", "applied"),
-            xlabel="step", ylabel="learning rate"):  # fmt: skip
+def applied(
+    source,
+    plan=None,
+    ax=None,
+    *,
+    group=0,
+    lane=0,
+    color=None,
+    labels=("planned", "applied"),
+    xlabel="step",
+    ylabel="learning rate",
+):
     """The planned rate as a thin line and the rate that the optimizer really used as dots on it.
 
     At most about 160 dots are drawn, and besides them every step whose applied rate leaves the plan by more than

@@ -8,8 +8,19 @@ from .axes import LINES, axes, finish
 _DASHES = {"train": "-", "valid": "--", "test": ":"}
 
 
-def losses(record, ax=None, *, names=("loss",), smooth=0.0, level=0.95, colors=None, label="{lr:.3g}",
-           xlabel="step", ylabel="loss", log=True):  # fmt: skip
+def losses(
+    record,
+    ax=None,
+    *,
+    names=("loss",),
+    smooth=0.0,
+    level=0.95,
+    colors=None,
+    label="{lr:.3g}",
+    xlabel="step",
+    ylabel="loss",
+    log=True,
+):
     """Loss (or a metric) against the step: one line a rate, the mean over its seeds inside its t-interval.
 
     A run that diverged is left out of the mean and drawn by itself, thin, up to a cross where it ended.
@@ -77,8 +88,19 @@ def _ended(ax, x, rows, color):
             ax.plot(x[there], row[there], color=color, lw=0.6, marker="x", markevery=[-1], ms=5)
 
 
-def rate_curve(record, name="test_metric", ax=None, *, level=0.95, color=None, label=None, diverged="diverged",
-               xlabel="learning rate", ylabel=None, log=None):  # fmt: skip
+def rate_curve(
+    record,
+    name="test_metric",
+    ax=None,
+    *,
+    level=0.95,
+    color=None,
+    label=None,
+    diverged="diverged",
+    xlabel="learning rate",
+    ylabel=None,
+    log=None,
+):
     """Where each rate ended: mean over the seeds with its t-interval, against the rate on a log axis.
 
     A rate at which some run diverged carries a cross at the top edge, as large as the share of its runs that did;
@@ -119,8 +141,16 @@ def rate_curve(record, name="test_metric", ax=None, *, level=0.95, color=None, l
     share = np.array([failed[place == i].mean() for i in range(len(rates))])
     if share.any():
         lost = share > 0
-        ax.scatter(rates[lost], np.full(lost.sum(), 0.96), s=10 + 30 * share[lost], marker="x", clip_on=False,
-                   color=line.get_color(), transform=ax.get_xaxis_transform(), label=diverged)  # fmt: skip
+        ax.scatter(
+            rates[lost],
+            np.full(lost.sum(), 0.96),
+            s=10 + 30 * share[lost],
+            marker="x",
+            clip_on=False,
+            color=line.get_color(),
+            transform=ax.get_xaxis_transform(),
+            label=diverged,
+        )
     ax.set_xscale("log")
     left, right = ax.get_xlim()
     ax.set_xlim(min(left, rates[0] / 1.2), max(right, rates[-1] * 1.2))  # crosses alone do not widen the axis
@@ -129,8 +159,18 @@ def rate_curve(record, name="test_metric", ax=None, *, level=0.95, color=None, l
     return finish(ax, xlabel, name if ylabel is None else ylabel, legend=label is not None or share.any())
 
 
-def range_test(finding, ax=None, *, rules=None, labels=None, level=0.95, color=None, xlabel="learning rate",
-               ylabel="loss", top=None):  # fmt: skip
+def range_test(
+    finding,
+    ax=None,
+    *,
+    rules=None,
+    labels=None,
+    level=0.95,
+    color=None,
+    xlabel="learning rate",
+    ylabel="loss",
+    top=None,
+):
     """Loss against the rate of a range test, with what each suggestion rule reads off it.
 
     The raw losses are faint dots, the smoothed ones lines (one a seed). A suggestion is a vertical line; over

@@ -15,9 +15,27 @@ from .verdict import Candidate, Difference, judged
 __all__ = ["Candidate", "Difference", "Report", "large_rate"]
 
 
-def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, finetune_rates=None, averages=None,
-               rates=None, converged=1e-2, start=None, precision=0.05, by="metric", lowest=None, jobs=1, folder=None,
-               device=None, progress=None, **settings):  # fmt: skip
+def large_rate(
+    task,
+    rule="sgd",
+    *,
+    seeds=5,
+    steps=None,
+    finetune_steps=None,
+    finetune_rates=None,
+    averages=None,
+    rates=None,
+    converged=1e-2,
+    start=None,
+    precision=0.05,
+    by="metric",
+    lowest=None,
+    jobs=1,
+    folder=None,
+    device=None,
+    progress=None,
+    **settings,
+):
     r"""Search the convergence threshold, train rates around it, fine-tune and average, and compare at equal compute.
 
     All runs that are compared take T = ``steps`` + ``finetune_steps`` updates:
@@ -75,8 +93,25 @@ def large_rate(task, rule="sgd", *, seeds=5, steps=None, finetune_steps=None, fi
     """
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be a function of a text, or None; got {progress!r}")
-    asked = Asked(task, rule, seeds, steps, finetune_steps, finetune_rates, averages, rates, converged, start,
-                  precision, by, lowest, jobs, folder, device, settings)  # fmt: skip
+    asked = Asked(
+        task,
+        rule,
+        seeds,
+        steps,
+        finetune_steps,
+        finetune_rates,
+        averages,
+        rates,
+        converged,
+        start,
+        precision,
+        by,
+        lowest,
+        jobs,
+        folder,
+        device,
+        settings,
+    )
     report = judged(asked, Stages(asked, progress or (lambda text: None)))
     if folder is not None:
         report.save_weights(asked.folder / "weights.npz")

@@ -18,8 +18,26 @@ KEPT = ("plan", "plans", "evaluate", "on_event", "snapshots", "seed", "lr")
 class Asked:
     """What one call of `large_rate` asks for."""
 
-    def __init__(self, task, rule, seeds, steps, finetune_steps, finetune_rates, averages, rates, converged, start,
-                 precision, by, lowest, jobs, folder, device, settings):
+    def __init__(
+        self,
+        task,
+        rule,
+        seeds,
+        steps,
+        finetune_steps,
+        finetune_rates,
+        averages,
+        rates,
+        converged,
+        start,
+        precision,
+        by,
+        lowest,
+        jobs,
+        folder,
+        device,
+        settings,
+    ):
         check_task(task)
         for part, use in (("valid", "settings are chosen on it"), ("test", "the chosen ones are compared on it")):
             if getattr(task, part) is None:
@@ -47,15 +65,18 @@ class Asked:
             return [k for k in AVERAGES if k <= self.total] or [2]
         found = sorted({whole("averages", k, 2) for k in np.atleast_1d(averages).tolist()})
         if not found or found[-1] > self.total:
-            raise ValueError(f"averages must name numbers of snapshots from 2 to {self.total}, the steps of a run; "
-                             f"got {averages!r}")
+            raise ValueError(
+                f"averages must name numbers of snapshots from 2 to {self.total}, the steps of a run; got {averages!r}"
+            )
         return found
 
     def _check_rates(self):
         low, high = min(self.rates), max(self.rates)
         if not low < 1 < high:
-            raise ValueError("rates must be multiples of the threshold, some below 1 and some above; "
-                             f"got {', '.join(f'{r:g}' for r in self.rates)}")
+            raise ValueError(
+                "rates must be multiples of the threshold, some below 1 and some above; "
+                f"got {', '.join(f'{r:g}' for r in self.rates)}"
+            )
 
     def _settings(self, jobs, folder, device, settings):
         """What every sweep is called with."""

@@ -8,8 +8,13 @@ import numpy as np
 from . import words
 
 ARMS = ("early", "constant", "decay", "finetune", "average")
-MARKS = {"early": "M-3-3L3 3M-3 3L3-3", "constant": "M-3.5-3.5H3.5V3.5H-3.5Z", "decay": "M0-4.5L4.5 0L0 4.5L-4.5 0Z",
-         "finetune": "M0-4.5L4.2 3.5H-4.2Z", "average": "M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z"}  # fmt: skip
+MARKS = {
+    "early": "M-3-3L3 3M-3 3L3-3",
+    "constant": "M-3.5-3.5H3.5V3.5H-3.5Z",
+    "decay": "M0-4.5L4.5 0L0 4.5L-4.5 0Z",
+    "finetune": "M0-4.5L4.2 3.5H-4.2Z",
+    "average": "M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z",
+}
 SIZES = {"wide": (720, 330), "narrow": (350, 300)}
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 42
 
@@ -20,7 +25,7 @@ def by_rate(report, language, size):
     curves = {arm: points for arm in ARMS if (points := _curve(report, arm))}
     x0, x1 = (math.log10(rate) for rate in (report.regimes.lr[0], report.regimes.lr[-1]))
     low, high, ticks = _scale([point[1:] for points in curves.values() for point in points], report.asked.lowest)
-    if words.scale(report)[0] == 100:                      # no accuracy lies beyond these, as an interval may
+    if words.scale(report)[0] == 100:  # no accuracy lies beyond these, as an interval may
         low, high, ticks = max(low, 0.0), min(high, 1.0), [tick for tick in ticks if -1e-9 <= tick <= 1 + 1e-9]
 
     def x(rate):
@@ -30,8 +35,10 @@ def by_rate(report, language, size):
         return TOP + (high - min(max(value, low), high)) / (high - low) * (height - TOP - BOTTOM)
 
     found = report.threshold
-    parts = [f'<rect class="strip" x="{x(found.low):.1f}" y="{TOP}" width="{max(2, x(found.high) - x(found.low)):.1f}" '
-             f'height="{height - TOP - BOTTOM}"/>']  # fmt: skip
+    parts = [
+        f'<rect class="strip" x="{x(found.low):.1f}" y="{TOP}" width="{max(2, x(found.high) - x(found.low)):.1f}" '
+        f'height="{height - TOP - BOTTOM}"/>'
+    ]
     parts += [_across(y(tick), width, _number(report, tick)) for tick in ticks]
     parts += [_down(x(rate), height, f"{rate:.3g}") for rate in _rate_ticks(x0, x1, 6 if size == "wide" else 4)]
     for arm, points in curves.items():
@@ -67,8 +74,9 @@ def legend(report, language):
     for arm in ARMS:
         if _curve(report, arm):
             mark = f'<path class="line {arm}" d="M-13 0H13"/><path class="mark {arm}" d="{MARKS[arm]}"/>'
-            rows.append(f'<li><svg class="key" viewBox="-14 -7 28 14" aria-hidden="true">{mark}</svg>'
-                        f'{escape(named[arm])}</li>')
+            rows.append(
+                f'<li><svg class="key" viewBox="-14 -7 28 14" aria-hidden="true">{mark}</svg>{escape(named[arm])}</li>'
+            )
     return f'<ul class="legend">{"".join(rows)}</ul>'
 
 
@@ -123,15 +131,18 @@ def _line(arm, points, x, y):
     places = [(a, *map(y, values)) for a, values in rows]
     bars = "".join(f"M{a:.1f} {top:.1f}V{bottom:.1f}" for a, _, top, bottom in places)
     path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b, *_ in places)
-    marks = "".join(f'<path class="mark {arm}" transform="translate({a:.1f} {b:.1f})" d="{MARKS[arm]}"/>'
-                    for a, b, *_ in places)  # fmt: skip
+    marks = "".join(
+        f'<path class="mark {arm}" transform="translate({a:.1f} {b:.1f})" d="{MARKS[arm]}"/>' for a, b, *_ in places
+    )
     return f'<path class="bar {arm}" d="{bars}"/><path class="line {arm}" d="{path}"/>{marks}'
 
 
 def _row(found, y, x):
     """A reference's dots, interval and mean."""
-    dots = [f'<circle class="dot" cx="{x(v):.1f}" cy="{y - 7 + 3.5 * (k % 3):.1f}" r="3"/>'
-            for k, v in enumerate(found.per_seed)]  # fmt: skip
+    dots = [
+        f'<circle class="dot" cx="{x(v):.1f}" cy="{y - 7 + 3.5 * (k % 3):.1f}" r="3"/>'
+        for k, v in enumerate(found.per_seed)
+    ]
     mean = f'<path class="mean" d="M{x(found.mean):.1f} {y + 1}V{y + 15}"/>'
     return [*dots, f'<path class="span" d="M{x(found.low):.1f} {y + 8}H{x(found.high):.1f}"/>', mean]
 
@@ -155,5 +166,7 @@ def _text(x, y, text, anchor, kind="text"):
 
 def _svg(size, parts, label, height=None):
     width = SIZES[size][0]
-    return (f'<svg class="figure {size}" viewBox="0 0 {width} {height or SIZES[size][1]}" role="img" '
-            f'aria-label="{escape(label)}">{"".join(parts)}</svg>')  # fmt: skip
+    return (
+        f'<svg class="figure {size}" viewBox="0 0 {width} {height or SIZES[size][1]}" role="img" '
+        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    )

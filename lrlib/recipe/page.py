@@ -53,37 +53,64 @@ def page(report, language="en"):
     kind = {"gain": "gain", "gain_over_constant": "gain", "worse": "worse"}.get(report.outcome, "plain")
     body = [f"<h1>{escape(title)}</h1>", f'<p class="outcome {kind}">{escape(report.headline(language))}</p>']
     body += _compared(report, language) if report.candidates else []
-    body += [f"<h2>{escape(say['heading_cost'])}</h2>", _para(words.threshold(report, language)),
-             _table(say["ledger"], [words.paid(row, language) for row in report.ledger]),
-             f"<h2>{escape(say['heading_repeat'])}</h2>", _para(_repeat(asked, say), "note")]  # fmt: skip
-    return (f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
-            f"<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n")  # fmt: skip
+    body += [
+        f"<h2>{escape(say['heading_cost'])}</h2>",
+        _para(words.threshold(report, language)),
+        _table(say["ledger"], [words.paid(row, language) for row in report.ledger]),
+        f"<h2>{escape(say['heading_repeat'])}</h2>",
+        _para(_repeat(asked, say), "note"),
+    ]
+    return (
+        f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
+    )
 
 
 def _compared(report, language):
     """Figures and tables of a comparison."""
     say, asked = words.of(language), report.asked
-    lead = say["lead"].format(seeds=len(asked.seeds), total=asked.total, steps=asked.steps, more=asked.finetune_steps,
-                              score=words.score(report, language))
+    lead = say["lead"].format(
+        seeds=len(asked.seeds),
+        total=asked.total,
+        steps=asked.steps,
+        more=asked.finetune_steps,
+        score=words.score(report, language),
+    )
     chosen = [found is report.recommended for found in report.arms.values()]
     note = say["regime_note"].format(total=asked.total)
     parts = [_para(lead), _figure(report, language, figures.by_rate, "figure_rate", figures.legend(report, language))]
     if report.differences:
         rows = [words.difference(report, found, language) for found in report.differences]
-        parts += [f"<h2>{escape(say['heading_differences'])}</h2>", _table(say["differences"], rows, "words"),
-                  _figure(report, language, figures.differences, "figure_difference")]
-    rows = [(say[arm], *words.choice(report, found, language), say["recommended"].strip("<- ") if mark else "")
-            for (arm, found), mark in zip(report.arms.items(), chosen)]  # fmt: skip
-    return [*parts, f"<h2>{escape(say['heading_choices'])}</h2>", _table(say["choices"], rows, "words", chosen),
-            f"<h2>{escape(say['heading_rates'])}</h2>", _table(say["by_rate"], words.by_rate(report)),
-            _para(note, "note")]  # fmt: skip
+        parts += [
+            f"<h2>{escape(say['heading_differences'])}</h2>",
+            _table(say["differences"], rows, "words"),
+            _figure(report, language, figures.differences, "figure_difference"),
+        ]
+    rows = [
+        (say[arm], *words.choice(report, found, language), say["recommended"].strip("<- ") if mark else "")
+        for (arm, found), mark in zip(report.arms.items(), chosen)
+    ]
+    return [
+        *parts,
+        f"<h2>{escape(say['heading_choices'])}</h2>",
+        _table(say["choices"], rows, "words", chosen),
+        f"<h2>{escape(say['heading_rates'])}</h2>",
+        _table(say["by_rate"], words.by_rate(report)),
+        _para(note, "note"),
+    ]
 
 
 def _repeat(asked, say):
-    return say["repeat"].format(rule=asked.rule.name, seeds=", ".join(map(str, asked.seeds)), steps=asked.steps,
-                                more=asked.finetune_steps, every=asked.every, python=platform.python_version(),
-                                torch=torch.__version__)
+    return say["repeat"].format(
+        rule=asked.rule.name,
+        seeds=", ".join(map(str, asked.seeds)),
+        steps=asked.steps,
+        more=asked.finetune_steps,
+        every=asked.every,
+        python=platform.python_version(),
+        torch=torch.__version__,
+    )
 
 
 def _figure(report, language, draw, caption, above=""):
@@ -102,7 +129,7 @@ def _table(head, rows, kind="", marked=()):
     for i, row in enumerate(rows):
         mark = ' class="chosen"' if i < len(marked) and marked[i] else ""
         lines.append(f"<tr{mark}>{''.join(f'<td>{_kept(escape(text))}</td>' for text in row)}</tr>")
-    body = f'<thead><tr>{cells}</tr></thead><tbody>{"".join(lines)}</tbody>'
+    body = f"<thead><tr>{cells}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return f'<div class="scroll {kind}"><table>{body}</table></div>'
 
 

@@ -12,8 +12,15 @@ from ..layout import plain, table
 from ..record import interval, versions, write_atomically
 from . import words
 
-OUTCOMES = ("gain", "gain_over_constant", "no_gain", "worse", "nothing_converges", "everything_diverges",
-            "everything_converges")  # fmt: skip
+OUTCOMES = (
+    "gain",
+    "gain_over_constant",
+    "no_gain",
+    "worse",
+    "nothing_converges",
+    "everything_diverges",
+    "everything_converges",
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -98,17 +105,32 @@ class Report:
         asked = self.asked
         place = {id(found): k for k, found in enumerate(self.candidates)}
         ledger = [row if seconds else {k: v for k, v in row.items() if k != "seconds"} for row in self.ledger]
-        return plain({
-            "task": asked.task.name, "rule": asked.rule.name, "seeds": asked.seeds, "steps": asked.steps,
-            "finetune_steps": asked.finetune_steps, "total_steps": asked.total, "snapshots_every": asked.every,
-            "converged": asked.converged, "score": self.score, "lowest_is_best": asked.lowest, "outcome": self.outcome,
-            "headline": self.headline(), "threshold": _threshold(self.threshold), "losses": self.losses,
-            "candidates": [_candidate(c) for c in self.candidates],
-            "chosen": {arm: place.get(id(found)) for arm, found in self.arms.items()},
-            "large": place.get(id(self.large)), "recommended": place.get(id(self.recommended)),
-            "differences": [{**vars(d), "wins": d.wins, "verdict": d.verdict} for d in self.differences],
-            "regimes": None if self.regimes is None else _regimes(self.regimes), "ledger": ledger,
-            "versions": versions()})  # fmt: skip
+        return plain(
+            {
+                "task": asked.task.name,
+                "rule": asked.rule.name,
+                "seeds": asked.seeds,
+                "steps": asked.steps,
+                "finetune_steps": asked.finetune_steps,
+                "total_steps": asked.total,
+                "snapshots_every": asked.every,
+                "converged": asked.converged,
+                "score": self.score,
+                "lowest_is_best": asked.lowest,
+                "outcome": self.outcome,
+                "headline": self.headline(),
+                "threshold": _threshold(self.threshold),
+                "losses": self.losses,
+                "candidates": [_candidate(c) for c in self.candidates],
+                "chosen": {arm: place.get(id(found)) for arm, found in self.arms.items()},
+                "large": place.get(id(self.large)),
+                "recommended": place.get(id(self.recommended)),
+                "differences": [{**vars(d), "wins": d.wins, "verdict": d.verdict} for d in self.differences],
+                "regimes": None if self.regimes is None else _regimes(self.regimes),
+                "ledger": ledger,
+                "versions": versions(),
+            }
+        )
 
     def to_json(self, path):
         """Write `to_dict` to a file, in one piece; returns the path."""
@@ -164,8 +186,13 @@ def _set_aside(path, content):
 def _threshold(found):
     if found is None:
         return None
-    return {"low": found.low, "high": found.high, "rate": found.rate, "tried": found.tried,
-            "grid_trainings": found.grid_trainings}
+    return {
+        "low": found.low,
+        "high": found.high,
+        "rate": found.rate,
+        "tried": found.tried,
+        "grid_trainings": found.grid_trainings,
+    }
 
 
 def _candidate(found):

@@ -17,7 +17,7 @@ from ..start import project_, weights_of
 from ..sweep import sweep
 from .asked import FINETUNE
 
-GUESSES = (1, 3, 1 / 3, 10, 1 / 10, 30, 1 / 30, 1 / 100)   # rates around the range test's, until one converges
+GUESSES = (1, 3, 1 / 3, 10, 1 / 10, 30, 1 / 30, 1 / 100)  # rates around the range test's, until one converges
 LIMIT = 1e4
 EVALUATIONS = 10
 
@@ -29,8 +29,14 @@ class Stages:
         self.asked, self.progress, self.ledger = asked, progress, []
 
     def _paid(self, stage, trainings, steps, began):
-        self.ledger.append({"stage": stage, "trainings": int(trainings), "steps": int(trainings * steps),
-                            "seconds": time.perf_counter() - began})
+        self.ledger.append(
+            {
+                "stage": stage,
+                "trainings": int(trainings),
+                "steps": int(trainings * steps),
+                "seconds": time.perf_counter() - began,
+            }
+        )
 
     def _sweep(self, stage, lr, steps, **more):
         asked, began = self.asked, time.perf_counter()
@@ -46,11 +52,19 @@ class Stages:
         asked = self.asked
         base, began = self._guess(), time.perf_counter()
         every = max(1, asked.steps // EVALUATIONS)
-        trials = _Watched(self.progress, asked.task, asked.rule, reached(asked.converged, "train_loss"), [asked.steps],
-                          asked.seeds, {**asked.settings, "evaluate": every})  # fmt: skip
+        trials = _Watched(
+            self.progress,
+            asked.task,
+            asked.rule,
+            reached(asked.converged, "train_loss"),
+            [asked.steps],
+            asked.seeds,
+            {**asked.settings, "evaluate": every},
+        )
         first = next((base * g for g in GUESSES if trials.share(base * g, asked.steps) > 0.5), None)
-        found = None if first is None else search_threshold(
-            trials, asked.steps, first, 2.0, asked.precision, first * LIMIT)
+        found = (
+            None if first is None else search_threshold(trials, asked.steps, first, 2.0, asked.precision, first * LIMIT)
+        )
         self._paid("threshold", len(trials.records) * len(asked.seeds), asked.steps, began)
         return found, trials.records
 
@@ -141,8 +155,15 @@ class _Watched(Trials):
 def _taken(record, lanes):
     """Some lanes of a record of weights."""
     groups = {group: {n: v[lanes] for n, v in getattr(record, group).items()} for group in ("parameters", "buffers")}
-    return dataclasses.replace(record, lr0=record.lr0[lanes], seed=record.seed[lanes], status=record.status[lanes],
-                               loss=record.loss[lanes], lr=record.lr[lanes], **groups)  # fmt: skip
+    return dataclasses.replace(
+        record,
+        lr0=record.lr0[lanes],
+        seed=record.seed[lanes],
+        status=record.status[lanes],
+        loss=record.loss[lanes],
+        lr=record.lr[lanes],
+        **groups,
+    )
 
 
 def _moved(pair, dtype, device):
@@ -151,4 +172,4 @@ def _moved(pair, dtype, device):
 
 def _batches(task, seed, dtype, device):
     x, _ = _moved(task.train_for(seed), dtype, device)
-    return x.chunk(-(-len(x) // 256))              # of about equal size, since every batch counts alike
+    return x.chunk(-(-len(x) // 256))  # of about equal size, since every batch counts alike

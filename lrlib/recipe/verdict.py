@@ -77,7 +77,7 @@ class Difference:
 
     @property
     def verdict(self):
-        """"better" or "worse" where the interval leaves out zero, otherwise "none"."""
+        """ "better" or "worse" where the interval leaves out zero, otherwise "none"."""
         return "better" if self.low > 0 else "worse" if self.high < 0 else "none"
 
 
@@ -110,8 +110,9 @@ def _compared(asked, stages, threshold, lowest_losses, candidates, regimes):
     outcome = outcome_of(found)
     pool = {"gain": LARGE, "gain_over_constant": ("decay",)}.get(outcome, REFERENCES)
     recommended = best(candidates, pool, asked.lowest) or best(candidates, (*REFERENCES, *LARGE), asked.lowest)
-    return Report(asked, outcome, threshold, lowest_losses, candidates, arms, large, recommended, found, regimes,
-                  stages.ledger)
+    return Report(
+        asked, outcome, threshold, lowest_losses, candidates, arms, large, recommended, found, regimes, stages.ledger
+    )
 
 
 def best(candidates, arms, lowest):
@@ -151,8 +152,8 @@ def _candidates(asked, stages, threshold, record, lr):
     rows = np.flatnonzero(np.isfinite(end["valid"]).all(axis=1))
     for k, weights, values in stages.averaged(record, rows):
         found += _rows("average", lr[rows], k, values, large[rows], weights)
-    untrained = record.evaluations["train_loss"][:shape[1], 0]
-    points = asked.by == "metric" and asked.task.metric_name == "accuracy"      # in which the margin of 2A is meant
+    untrained = record.evaluations["train_loss"][: shape[1], 0]
+    points = asked.by == "metric" and asked.task.metric_name == "accuracy"  # in which the margin of 2A is meant
     split = scores if points and scores.shape[1] > 1 else None
     return found, borders(lr, lowest, untrained, tail_loss=tail, finetuned=split, converged=asked.converged)
 
@@ -178,8 +179,17 @@ def _rows(arm, lr, setting, scores, allowed, record, places=None):
         place = i if places is None else places[i]
         fine = bool(allowed[i]) and bool(np.isfinite([scores["valid"][i], scores["test"][i]]).all())
         lanes = slice(place * seeds, (place + 1) * seeds)
-        found.append(Candidate(arm, float(rate), None if setting is None else float(setting), fine, scores["valid"][i],
-                               scores["test"][i], (record, lanes)))  # fmt: skip
+        found.append(
+            Candidate(
+                arm,
+                float(rate),
+                None if setting is None else float(setting),
+                fine,
+                scores["valid"][i],
+                scores["test"][i],
+                (record, lanes),
+            )
+        )
     return found
 
 

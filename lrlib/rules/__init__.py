@@ -30,6 +30,25 @@ from .layers import lars
 from .moments import adabelief, adam, adamw, amsgrad, radam
 from .scaling import adagrad, rmsprop
 
-__all__ = ["KINDS", "RULES", "Rule", "get", "rule", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam",
-           "amsgrad", "adamw", "adabelief", "radam", "lars", "hypergradient_sgd", "hypergradient_adam", "annealed_sgd"]
-RULES.update((name, RULES.pop(name)) for name in __all__[5:])          # listed from the simplest to the oddest
+__all__ = [
+    "KINDS",
+    "RULES",
+    "Rule",
+    "get",
+    "rule",
+    "sgd",
+    "momentum",
+    "nesterov",
+    "adagrad",
+    "rmsprop",
+    "adam",
+    "amsgrad",
+    "adamw",
+    "adabelief",
+    "radam",
+    "lars",
+    "hypergradient_sgd",
+    "hypergradient_adam",
+    "annealed_sgd",
+]
+RULES.update((name, RULES.pop(name)) for name in __all__[5:])  # listed from the simplest to the oddest

@@ -7,8 +7,21 @@ from .base import penalised, rule
 
 
 @rule("annealed_sgd", "closure", source="Fischetti & Stringher 2019", single=("rate", "accepted"))
-def annealed_sgd(x, g, state, t, *, loss, loss_at, lr=1.0, rates=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5), temperature=1.0,
-                 cooling=0.99, weight_decay=0.0, seed=0):
+def annealed_sgd(
+    x,
+    g,
+    state,
+    t,
+    *,
+    loss,
+    loss_at,
+    lr=1.0,
+    rates=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    temperature=1.0,
+    cooling=0.99,
+    weight_decay=0.0,
+    seed=0,
+):
     """SGD with random rates and Metropolis acceptance: y = x − η g, x ← y with probability min(1, exp(−Δ / T)).
 
     η is ``lr`` times one of ``rates``, drawn with equal chances; Δ is the batch loss at y (``loss_at``) minus that at x
@@ -37,4 +50,4 @@ def annealed_sgd(x, g, state, t, *, loss, loss_at, lr=1.0, rates=(0.01, 0.02, 0.
 
 
 def _energy(loss, x, weight_decay):
-    return loss + 0.5 * weight_decay * sum((p ** 2).sum() for p in x)
+    return loss + 0.5 * weight_decay * sum((p**2).sum() for p in x)

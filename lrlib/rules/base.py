@@ -51,8 +51,12 @@ class Rule:
         if self.kind in ("element", "tensor"):
             return {name: torch.zeros_like(x) for name in self.state_names}
         kind = torch.float32 if x[0].dtype in HALF else x[0].dtype
-        return {name: torch.zeros((), dtype=kind, device=x[0].device) if name in self.single
-                else [torch.zeros_like(tensor) for tensor in x] for name in self.state_names}
+        return {
+            name: torch.zeros((), dtype=kind, device=x[0].device)
+            if name in self.single
+            else [torch.zeros_like(tensor) for tensor in x]
+            for name in self.state_names
+        }
 
     def __call__(self, x, g, state, t, **options):
         """Return ``(x_new, state_new)``; options that are not given take their defaults."""

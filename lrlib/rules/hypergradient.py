@@ -26,13 +26,14 @@ def hypergradient_sgd(x, g, state, t, *, lr=1e-3, hyper_lr=1e-6, weight_decay=0.
     """
     g = [penalised(one, p, weight_decay) for one, p in zip(g, x)]
     rate, c = _learned(g, state, lr, hyper_lr, multiplicative)
-    d = [one.clone() for one in g]                                                  # a gradient's memory is reused
+    d = [one.clone() for one in g]  # a gradient's memory is reused
     return [p - rate * one for p, one in zip(x, d)], {"d": d, "c": c, "rate": rate}
 
 
 @rule("hypergradient_adam", "global", ("d", "m", "v"), source="Baydin 2018", single=("c", "rate"))
-def hypergradient_adam(x, g, state, t, *, lr=1e-3, hyper_lr=1e-8, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0,
-                       multiplicative=False):
+def hypergradient_adam(
+    x, g, state, t, *, lr=1e-3, hyper_lr=1e-8, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, multiplicative=False
+):
     """Adam that learns its rate: as `hypergradient_sgd`, with Adam's step d = m̂ / (√v̂ + ε) in place of g.
 
     >>> import torch
@@ -44,8 +45,9 @@ def hypergradient_adam(x, g, state, t, *, lr=1e-3, hyper_lr=1e-8, beta1=0.9, bet
     """
     g = [penalised(one, p, weight_decay) for one, p in zip(g, x)]
     rate, c = _learned(g, state, lr, hyper_lr, multiplicative)
-    steps = [adam_direction(one, {"m": m, "v": v}, t, beta1, beta2, eps)
-             for one, m, v in zip(g, state["m"], state["v"])]
+    steps = [
+        adam_direction(one, {"m": m, "v": v}, t, beta1, beta2, eps) for one, m, v in zip(g, state["m"], state["v"])
+    ]
     d = [step for step, _ in steps]
     kept = {name: [moments[name] for _, moments in steps] for name in ("m", "v")}
     return [p - rate * one for p, one in zip(x, d)], {"d": d, **kept, "c": c, "rate": rate}

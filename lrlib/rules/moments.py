@@ -128,7 +128,7 @@ def _rectified(v, t, beta2, eps, threshold):
     """RAdam's factor of m̂: r / √v̂ where ρ is above the threshold, 1 elsewhere."""
     wide = _wide(v)
     beta2 = beta2.to(wide) if isinstance(beta2, torch.Tensor) else beta2
-    corrected = one_minus_power(beta2, t, wide)                                     # numbers stay numbers up to here
+    corrected = one_minus_power(beta2, t, wide)  # numbers stay numbers up to here
     longest = 2 / (1 - beta2) - 1
     rho = longest - 2 * t * (1 - corrected) / corrected
     enough = rho > threshold

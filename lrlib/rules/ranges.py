@@ -1,10 +1,9 @@
 """What the options of the rules may be: one table of ranges, one of options."""
 
-
 import numpy as np
 import torch
 
-RANGES = {                                        # name → (words, test of a float64 tensor, entry by entry)
+RANGES = {  # name → (words, test of a float64 tensor, entry by entry)
     "at least 0": ("finite and at least 0", lambda v: v.isfinite() & (v >= 0)),
     "below 1": ("in [0, 1)", lambda v: (v >= 0) & (v < 1)),
     "above 0": ("finite and above 0", lambda v: v.isfinite() & (v > 0)),
@@ -14,9 +13,17 @@ RANGES = {                                        # name → (words, test of a f
     "whole": ("a whole number of at least 0", lambda v: v.isfinite() & (v >= 0) & (v == v.floor())),
     "switch": ("True or False, 1 or 0", lambda v: (v == 0) | (v == 1)),
 }
-OPTIONS = {                                       # options that are not simply "at least 0"
-    "alpha": "below 1", "beta1": "below 1", "beta2": "below 1", "threshold": "at least 4", "cooling": "up to 1",
-    "temperature": "temperature", "rates": "above 0", "seed": "whole", "accumulate": "switch", "adapt": "switch",
+OPTIONS = {  # options that are not simply "at least 0"
+    "alpha": "below 1",
+    "beta1": "below 1",
+    "beta2": "below 1",
+    "threshold": "at least 4",
+    "cooling": "up to 1",
+    "temperature": "temperature",
+    "rates": "above 0",
+    "seed": "whole",
+    "accumulate": "switch",
+    "adapt": "switch",
     "multiplicative": "switch",
 }
 

@@ -42,4 +42,3 @@ def cosine_restarts(n, times=None, stretch=1, decay=1, final=0):
     if final == 0:
         return falls
     return falls + final * ramp(n, 0, 1, shape="cosine").repeat(times, stretch)
-

@@ -67,8 +67,11 @@ def _cycle(n, rise, levels, shape, three_phase, inclusive):
     if peak < 1:
         raise ValueError(f"rise must leave at least one step to rise in; got {rise!r} of {n} steps")
     up, down = ramp(peak, low, high, shape), n - last - peak
-    fall = ramp(peak, high, low, shape) >> ramp(down - peak, low, final, shape) if three_phase else \
-        ramp(down, high, final, shape)  # fmt: skip
+    fall = (
+        ramp(peak, high, low, shape) >> ramp(down - peak, low, final, shape)
+        if three_phase
+        else ramp(down, high, final, shape)
+    )
     return up >> fall >> hold(last, final)
 
 

@@ -60,8 +60,9 @@ def multi_step(milestones, factor=0.1):
         raise TypeError(f"milestones must be a list of steps; got {milestones!r}")
     if not milestones:
         raise ValueError("milestones must be one or more steps; got none")
-    return _stairs("milestones", [0, *milestones],
-                   [checks.power("factor", factor, k) for k in range(len(milestones) + 1)])
+    return _stairs(
+        "milestones", [0, *milestones], [checks.power("factor", factor, k) for k in range(len(milestones) + 1)]
+    )
 
 
 def _table_with_n(arguments, n):

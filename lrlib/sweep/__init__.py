@@ -16,9 +16,27 @@ from .setup import Setup
 __all__ = ["SweepEvent", "sweep", "sweep_steps"]
 
 
-def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
-          evaluate=None, path="auto", on_event=None, diverged_at=1e3, plans=None, jobs=None, folder=None,
-          start=None, snapshots=None, lanes=None, **hyper):
+def sweep(
+    task,
+    rule="sgd",
+    lr=None,
+    seeds=1,
+    plan=None,
+    steps=None,
+    device="cpu",
+    dtype=torch.float32,
+    evaluate=None,
+    path="auto",
+    on_event=None,
+    diverged_at=1e3,
+    plans=None,
+    jobs=None,
+    folder=None,
+    start=None,
+    snapshots=None,
+    lanes=None,
+    **hyper,
+):
     r"""Train every base rate with every seed and return one `lrlib.record.Record`.
 
     Lane (i, s) applies the rate :math:`\eta_i \cdot \text{plan}(t)` at step t and is the run that
@@ -77,11 +95,29 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
 
         jobs = 1 if jobs is None else jobs
         more = {n: v for n, v in (("start", start), ("snapshots", snapshots)) if v is not None}
-        return parts.run(jobs, task, rule, lr, seeds, on_event, folder, lanes, plan=plan, steps=steps, device=device,
-                         dtype=dtype, evaluate=evaluate, path=path, diverged_at=diverged_at, plans=plans, **more,
-                         **hyper)
-    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
-               snapshots)
+        return parts.run(
+            jobs,
+            task,
+            rule,
+            lr,
+            seeds,
+            on_event,
+            folder,
+            lanes,
+            plan=plan,
+            steps=steps,
+            device=device,
+            dtype=dtype,
+            evaluate=evaluate,
+            path=path,
+            diverged_at=diverged_at,
+            plans=plans,
+            **more,
+            **hyper,
+        )
+    run = _run(
+        task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
+    )
     if on_event is None:
         run.drain()
     else:
@@ -91,8 +127,23 @@ def sweep(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu
     return run.record()
 
 
-def sweep_steps(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, device="cpu", dtype=torch.float32,
-                evaluate=None, path="auto", diverged_at=1e3, plans=None, start=None, snapshots=None, **hyper):
+def sweep_steps(
+    task,
+    rule="sgd",
+    lr=None,
+    seeds=1,
+    plan=None,
+    steps=None,
+    device="cpu",
+    dtype=torch.float32,
+    evaluate=None,
+    path="auto",
+    diverged_at=1e3,
+    plans=None,
+    start=None,
+    snapshots=None,
+    **hyper,
+):
     """Generator behind `sweep`: yields a `SweepEvent` after each step, returns the Record; ``close()`` stops it.
 
     >>> from lrlib.tasks import quadratic
@@ -101,8 +152,9 @@ def sweep_steps(task, rule="sgd", lr=None, seeds=1, plan=None, steps=None, devic
     0 [2. 2.] [0.25 0.5 ]
     1 [0. 2.] [0.25 0.5 ]
     """
-    run = _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
-               snapshots)
+    run = _run(
+        task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
+    )
     return _events(run)
 
 
@@ -111,10 +163,12 @@ def _events(run):
     return run.record()
 
 
-def _run(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
-         snapshots):
-    setup = Setup(task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start,
-                  snapshots)
+def _run(
+    task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
+):
+    setup = Setup(
+        task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
+    )
     if path == "loop":
         return LoopRun(setup, "asked for")
     reason = obstacle(task, setup.rule, setup.seeds[0], setup.device, dtype)

@@ -10,16 +10,21 @@ from torch.utils import _pytree as pytree
 class Carry:
     """What one step hands to the next: parameters, rule state, buffers, who is alive, the first loss."""
 
-    parameters: dict            # name → [L, …], or "all" → [L, parameters]
-    state: dict                 # the rule's state, tensors [L, …] in dicts and lists
-    buffers: dict               # name → [L, …]
-    alive: torch.Tensor         # [L] bool
-    first: torch.Tensor         # [L], nan before the first step
+    parameters: dict  # name → [L, …], or "all" → [L, parameters]
+    state: dict  # the rule's state, tensors [L, …] in dicts and lists
+    buffers: dict  # name → [L, …]
+    alive: torch.Tensor  # [L] bool
+    first: torch.Tensor  # [L], nan before the first step
 
     def flat(self):
         """As one list of tensors, in a fixed order."""
-        return [*self.parameters.values(), *pytree.tree_leaves(self.state), *self.buffers.values(), self.alive,
-                self.first]
+        return [
+            *self.parameters.values(),
+            *pytree.tree_leaves(self.state),
+            *self.buffers.values(),
+            self.alive,
+            self.first,
+        ]
 
     def like(self, tensors):
         """The inverse of `flat`."""

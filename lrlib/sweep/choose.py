@@ -15,10 +15,10 @@ from .lanes import called
 from .paths import Eager
 
 PATHS = ("auto", "eager", "compiled", "loop")
-COMPILE_SECONDS = 15.0          # what a compilation takes on a slow machine
-DOUBT = 4.0                     # how far off the rough costs may be
-WORTH = 2.0                     # compile when the eager steps would take that many compilations
-OPERATION, FLOPS = 8e-6, 2e9    # rough costs of an eager step: seconds an operation, arithmetic a second
+COMPILE_SECONDS = 15.0  # what a compilation takes on a slow machine
+DOUBT = 4.0  # how far off the rough costs may be
+WORTH = 2.0  # compile when the eager steps would take that many compilations
+OPERATION, FLOPS = 8e-6, 2e9  # rough costs of an eager step: seconds an operation, arithmetic a second
 
 
 def obstacle(task, rule, seed, device, dtype):
@@ -51,10 +51,12 @@ def obstacle(task, rule, seed, device, dtype):
     def run(*arguments):
         return grad_and_value(loss, has_aux=True)(*arguments)[1]
 
-    return (_trial(run, [*start, masks], expected)
-            or _trial(run, [*start, masks, *_own(task, x, y)], ())       # rounds otherwise, so nothing is compared
-            or _evaluation_trial(task, model, start, x, y)
-            or _trial(lambda p: projected(task, p), start[:1], projected(task, start[0]), "projection"))
+    return (
+        _trial(run, [*start, masks], expected)
+        or _trial(run, [*start, masks, *_own(task, x, y)], ())  # rounds otherwise, so nothing is compared
+        or _evaluation_trial(task, model, start, x, y)
+        or _trial(lambda p: projected(task, p), start[:1], projected(task, start[0]), "projection")
+    )
 
 
 def _own(task, x, y):
@@ -68,7 +70,7 @@ def _trial(function, arguments, expected, what="loss or other buffers"):
     stacked = tree_map(lambda v: torch.stack([v] * 2), arguments)
     try:
         found = vmap(function)(*stacked)
-    except Exception as error:                     # whatever a user's module raises here is the reason to report
+    except Exception as error:  # whatever a user's module raises here is the reason to report
         return f"vmap cannot run this model: {first_line(error)}"
     for one, two in zip(tree_leaves(expected), tree_leaves(found)):
         if not torch.allclose(two, one.expand_as(two), rtol=1e-3, atol=1e-6, equal_nan=True):
@@ -81,7 +83,7 @@ def _evaluation_trial(task, model, start, x, y):
     with evaluating(model), seeded(0, x.device):
         try:
             expected = measure(task, model, *start, x, y)
-        except Exception as error:                 # a metric may need more than two examples
+        except Exception as error:  # a metric may need more than two examples
             return f"no evaluation of two examples: {first_line(error)}"
         return _trial(lambda p, b: measure(task, model, p, b, x, y), start, expected, "evaluation")
 
@@ -113,7 +115,7 @@ def decide(path, lanes, steps):
         return path, "asked for"
     examples, parameters = lanes.n if lanes.task.batch is None else lanes.task.batch, list(lanes.model.parameters())
     seconds, limit = eager_seconds(lanes.task, len(lanes.lr0), parameters, examples, steps), WORTH * COMPILE_SECONDS
-    rough = all(p.dim() <= 2 for p in parameters)              # a convolution uses its weights many times over
+    rough = all(p.dim() <= 2 for p in parameters)  # a convolution uses its weights many times over
     if not (rough and (seconds < limit / DOUBT or seconds > limit * DOUBT)):
         seconds = steps * measured_seconds(lanes)
     if seconds > limit:

@@ -86,8 +86,9 @@ class Dropouts:
             return ()
         with seeded(0, self.device):
             drawn = [[self._step(s, t) for s in self.seeds] for t in range(start, stop)]
-        return tuple(torch.stack([torch.stack([one[k] for one in step]) for step in drawn])
-                     for k in range(len(self.calls)))
+        return tuple(
+            torch.stack([torch.stack([one[k] for one in step]) for step in drawn]) for k in range(len(self.calls))
+        )
 
     def _step(self, seed, t):
         own = generator(seed, "forward", t).initial_seed()

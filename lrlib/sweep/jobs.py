@@ -21,7 +21,7 @@ from ..rules import RULES, Rule
 from .keep import Shelf
 from .setup import Setup
 
-_ALONE = threading.Lock()       # a run sets PyTorch's global generator for its weights: one part a process at a time
+_ALONE = threading.Lock()  # a run sets PyTorch's global generator for its weights: one part a process at a time
 
 
 @dataclasses.dataclass
@@ -66,15 +66,17 @@ def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, la
     joblib = _joblib()
     lanes = None if lanes is None else whole("lanes", lanes)
     setup = _checked(jobs, task, rule, {"lr": lr, "seeds": seeds, **settings})
-    rates, seeds = setup.lr0[::len(setup.seeds)], np.array(setup.seeds)
+    rates, seeds = setup.lr0[:: len(setup.seeds)], np.array(setup.seeds)
     parts = split(len(rates), len(seeds), _count(joblib, jobs, folder, lanes, len(rates)), lanes)
     usual = setup.rule.defaults
     lane_wise = {n: _array(v) for n, v in settings.items() if n in usual and np.ndim(v) > np.ndim(usual[n])}
     common = {n: v for n, v in settings.items() if n not in lane_wise}
     common.pop("start", None)
     load = packed(task=task, rule=_portable(setup.rule), **common)
-    pieces = [(rates[p.rates], seeds[p.seeds].tolist(),
-               {n: v[p.rates] for n, v in lane_wise.items()} | _start(setup, p)) for p in parts]
+    pieces = [
+        (rates[p.rates], seeds[p.seeds].tolist(), {n: v[p.rates] for n, v in lane_wise.items()} | _start(setup, p))
+        for p in parts
+    ]
     calls = [(k, load, *piece, _title(*piece, parts[k])) for k, piece in enumerate(pieces)]
     shelf = None if folder is None else Shelf(folder, setup, common)
     records = _Arrivals(parts, pieces, shelf, on_event)
@@ -155,10 +157,12 @@ def packed(**things):
     """
     try:
         return _pickler().dumps(things)
-    except Exception as error:                     # pickling runs the objects' own code, which may raise anything
+    except Exception as error:  # pickling runs the objects' own code, which may raise anything
         name, reason = _culprit(things, error)
-        raise TypeError(f"{name} cannot be sent to another process: {reason}. Open it inside the function that uses "
-                        "it, or leave jobs out") from error
+        raise TypeError(
+            f"{name} cannot be sent to another process: {reason}. Open it inside the function that uses "
+            "it, or leave jobs out"
+        ) from error
 
 
 def _culprit(things, error):
@@ -191,7 +195,7 @@ def _joined(name, each, order):
     first = each[0]
     if isinstance(first, dict):
         return {key: _joined(key, [group[key] for group in each], order) for key in first}
-    if isinstance(first, np.ndarray) and name != "step":       # the steps are those of every lane
+    if isinstance(first, np.ndarray) and name != "step":  # the steps are those of every lane
         return np.concatenate(each)[order]
     if name == "path_reason" or isinstance(first, np.ndarray) or all(value == first for value in each):
         return first
@@ -222,7 +226,7 @@ def _part(k, load, lr, seeds, lane_wise, title):
             settings = _unpacked(load)
             with _known(settings["rule"]):
                 return k, sweep(lr=lr, seeds=seeds, **lane_wise, **settings)
-    except Exception as error:                     # a user's task may raise anything, and it may not travel back
+    except Exception as error:  # a user's task may raise anything, and it may not travel back
         raise RuntimeError(f"{title}: {type(error).__name__}: {error}") from error
 
 
@@ -230,9 +234,11 @@ def _unpacked(load):
     try:
         settings = pickle.loads(load)
     except (ImportError, AttributeError) as error:
-        raise type(error)(f"{error}. What a task is made of must be importable on every worker: install it there, put "
-                          "its folder on PYTHONPATH, or send it along with cloudpickle.register_pickle_by_value("
-                          "module)") from error
+        raise type(error)(
+            f"{error}. What a task is made of must be importable on every worker: install it there, put "
+            "its folder on PYTHONPATH, or send it along with cloudpickle.register_pickle_by_value("
+            "module)"
+        ) from error
     return {**settings, "rule": _restored(settings["rule"])}
 
 
@@ -275,8 +281,10 @@ def _checked(jobs, task, rule, settings):
 
 
 def _title(lr, seeds, _, part):
-    return (f"lanes {part.lanes[0]} to {part.lanes[-1]} (rates {lr[0]:.4g} to {lr[-1]:.4g}, "
-            f"seeds {seeds[0]} to {seeds[-1]})")
+    return (
+        f"lanes {part.lanes[0]} to {part.lanes[-1]} (rates {lr[0]:.4g} to {lr[-1]:.4g}, "
+        f"seeds {seeds[0]} to {seeds[-1]})"
+    )
 
 
 def _array(value):

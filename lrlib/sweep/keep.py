@@ -72,8 +72,9 @@ def _feed(put, thing, seen):
     if isinstance(thing, (torch.Tensor, np.ndarray)):
         array = thing.detach().cpu().numpy() if isinstance(thing, torch.Tensor) else thing
         put(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    elif isinstance(thing, (type(None), bool, int, float, complex, str, bytes, np.generic, range, torch.dtype,
-                            torch.device, type)):
+    elif isinstance(
+        thing, (type(None), bool, int, float, complex, str, bytes, np.generic, range, torch.dtype, torch.device, type)
+    ):
         put(repr(thing).encode())
     elif id(thing) not in seen:
         for part in _parts(thing):
@@ -105,8 +106,10 @@ def _parts(thing):
     if not hasattr(thing, "__dict__") and not any("__slots__" in vars(kind) for kind in type(thing).__mro__):
         return _pickled(thing)
     slots = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()) if name != "__dict__"]
-    return [*((name, getattr(thing, name, None)) for name in slots if name != "__weakref__"),
-            *sorted(getattr(thing, "__dict__", {}).items())]
+    return [
+        *((name, getattr(thing, name, None)) for name in slots if name != "__weakref__"),
+        *sorted(getattr(thing, "__dict__", {}).items()),
+    ]
 
 
 def _pickled(thing):

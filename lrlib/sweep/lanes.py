@@ -17,8 +17,8 @@ from ..streams import Noise, Order, initial_model
 from .carry import Carry, Inputs
 from .dropout import Dropouts, recorded, replayed
 
-AHEAD = 128         # steps whose inputs are prepared together, if they fit into
-ROOM = 2**25        # bytes
+AHEAD = 128  # steps whose inputs are prepared together, if they fit into
+ROOM = 2**25  # bytes
 
 
 class Lanes:
@@ -29,12 +29,11 @@ class Lanes:
     None for the weights of the seeds, or {name: array [L, …]}.
     """
 
-    def __init__(self, task, rule, lr0, seed, planned, options, hyper, device, dtype, diverged_at,
-                 start=None):
+    def __init__(self, task, rule, lr0, seed, planned, options, hyper, device, dtype, diverged_at, start=None):
         self.task, self.rule, self.lr0, self.seed, self.planned, self.options = task, rule, lr0, seed, planned, options
         self.device, self.dtype, self.diverged_at = device, dtype, float(diverged_at)
         self.seeds = list(dict.fromkeys(seed.tolist()))
-        self.which = torch.tensor([self.seeds.index(s) for s in seed.tolist()])       # [L] place of the lane's seed
+        self.which = torch.tensor([self.seeds.index(s) for s in seed.tolist()])  # [L] place of the lane's seed
         self.hyper = {k: self._tensor(v) if isinstance(v, np.ndarray) else v for k, v in hyper.items()}
         self.packed = rule.kind == "element"
         self._load()
@@ -52,8 +51,9 @@ class Lanes:
         """Starting weights and buffers of all lanes: those of the seeds' models, or the given ones."""
         where = self.which.to(self.device)
         start = {n: torch.stack([dict(m.named_parameters())[n].detach() for m in models])[where] for n in self.shapes}
-        self.buffers = {n: torch.stack([dict(m.named_buffers())[n] for m in models])[where]
-                        for n, _ in self.model.named_buffers()}
+        self.buffers = {
+            n: torch.stack([dict(m.named_buffers())[n] for m in models])[where] for n, _ in self.model.named_buffers()
+        }
         for name, value in (given or {}).items():
             tensors = start if name in start else self.buffers
             tensors[name] = torch.as_tensor(value).to(tensors[name])
@@ -65,7 +65,7 @@ class Lanes:
 
     def _probe(self):
         """What a forward pass calls dropout on, and whether it changes the buffers."""
-        x, y = (part[:self.task.batch] for part in self.own[0])
+        x, y = (part[: self.task.batch] for part in self.own[0])
         after = {n: b.clone() for n, b in self.model.named_buffers()}
         with torch.no_grad(), recorded(self.device) as calls:
             self.task.objective(functional_call(self.model, after, (x,)), y, dict(self.model.named_parameters()))
@@ -129,8 +129,11 @@ class Lanes:
         where, task = self.which.to(self.device), self.task
         everyone = torch.arange(len(where), device=self.device)
         groups = [(everyone[where == i] if len(self.own) > 1 else everyone, *pair) for i, pair in enumerate(self.own)]
-        others = {part: [(everyone, *self._move(getattr(task, part)))] for part in ("valid", "test")
-                  if getattr(task, part) is not None}
+        others = {
+            part: [(everyone, *self._move(getattr(task, part)))]
+            for part in ("valid", "test")
+            if getattr(task, part) is not None
+        }
         return {"train": groups, **others}
 
     def begin(self):
@@ -140,33 +143,41 @@ class Lanes:
             state = vmap(self.rule.init)([*start.values()])
         else:
             state = {n: self.rule.init(p) for n, p in start.items()}
-        return Carry(dict(start), tree_map(torch.clone, state), dict(self.buffers),
-                     torch.ones(count, dtype=torch.bool, device=self.device),
-                     torch.full((count,), torch.nan, dtype=self.dtype, device=self.device))
+        return Carry(
+            dict(start),
+            tree_map(torch.clone, state),
+            dict(self.buffers),
+            torch.ones(count, dtype=torch.bool, device=self.device),
+            torch.full((count,), torch.nan, dtype=self.dtype, device=self.device),
+        )
 
     def ahead(self, size):
         """For how many steps inputs are prepared together: a multiple of ``size`` that needs little memory."""
         numbers = 0 if self.noises is None else self.noises[0].size
         numbers += self.dropouts.numel() + (
-            0 if self.task.augment is None else self.own[0][0][:self.task.batch].numel())
+            0 if self.task.augment is None else self.own[0][0][: self.task.batch].numel()
+        )
         bytes_of_a_step = numbers * len(self.seeds) * torch.finfo(self.dtype).bits // 8
         return max(1, min(AHEAD, ROOM // max(bytes_of_a_step, 1)) // size) * size
 
     def inputs(self, start, stop):
         """Inputs of steps start … stop − 1."""
         kind = torch.float32 if self.device.type == "mps" else torch.float64
-        inputs = Inputs(self._tensor(self.planned[start:stop]),
-                        torch.arange(start + 1, stop + 1, dtype=kind, device=self.device),
-                        torch.ones(stop - start, dtype=torch.bool, device=self.device))
+        inputs = Inputs(
+            self._tensor(self.planned[start:stop]),
+            torch.arange(start + 1, stop + 1, dtype=kind, device=self.device),
+            torch.ones(stop - start, dtype=torch.bool, device=self.device),
+        )
         rows = None
         if self.orders is not None:
-            rows = torch.stack([order.rows(start, stop) for order in self.orders], 1)       # [K, seeds, b]
+            rows = torch.stack([order.rows(start, stop) for order in self.orders], 1)  # [K, seeds, b]
             inputs.rows = (rows[:, self.which] + self.offset).to(self.device)
         if self.noises is not None:
             inputs.noise = torch.stack([z.rows(start, stop) for z in self.noises], 1).to(self.device, self.dtype)
         if self.task.augment is not None:
-            inputs.x = torch.stack([self._augmented(t, None if rows is None else rows[t - start])
-                                    for t in range(start, stop)])
+            inputs.x = torch.stack(
+                [self._augmented(t, None if rows is None else rows[t - start]) for t in range(start, stop)]
+            )
         inputs.masks = self.dropouts.rows(start, stop)
         return inputs
 
@@ -188,8 +199,9 @@ class Lanes:
 
     def step(self, carry, data, inputs):
         """One step of all lanes: → (carry, loss [L], applied rate and options [1 + P, L])."""
-        x, y = data if inputs.rows is None else (
-            data[0][inputs.rows] if inputs.x is None else None, data[1][inputs.rows])
+        x, y = (
+            data if inputs.rows is None else (data[0][inputs.rows] if inputs.x is None else None, data[1][inputs.rows])
+        )
         x = x if inputs.x is None else self._spread(inputs.x)
         masks = tuple(self._spread(mask) for mask in inputs.masks)
         gradients, (loss, buffers) = self.gradient(self.parameters(carry), carry.buffers, x, y, masks)
@@ -241,7 +253,7 @@ def called(model, parameters, buffers, x, changing=True):
     if not changing:
         return functional_call(model, (parameters, buffers), (x,)), buffers
     tensors = {**parameters, **{n: b.clone() for n, b in buffers.items()}}
-    output = functional_call(model, tensors, (x,))         # leaves in `tensors` what the model has put in their place
+    output = functional_call(model, tensors, (x,))  # leaves in `tensors` what the model has put in their place
     return output, {n: tensors[n] for n in buffers}
 
 

@@ -15,10 +15,24 @@ class LoopRun:
         self.setup, self.path, self.reason = setup, "loop", reason
         self.log = Log(setup, setup.dtype)
         self.when = evaluation_steps(setup.evaluate, setup.steps)
-        self.runs = [Run(setup.task, setup.rule, float(lr), setup.plan, int(seed), setup.steps, setup.device,
-                         setup.dtype, setup.evaluate, setup.diverged_at, setup.hyper_of(lane), setup.plans,
-                         start=setup.start_of(lane))
-                     for lane, (lr, seed) in enumerate(zip(setup.lr0, setup.seed))]
+        self.runs = [
+            Run(
+                setup.task,
+                setup.rule,
+                float(lr),
+                setup.plan,
+                int(seed),
+                setup.steps,
+                setup.device,
+                setup.dtype,
+                setup.evaluate,
+                setup.diverged_at,
+                setup.hyper_of(lane),
+                setup.plans,
+                start=setup.start_of(lane),
+            )
+            for lane, (lr, seed) in enumerate(zip(setup.lr0, setup.seed))
+        ]
 
     @property
     def diverged(self):
@@ -68,5 +82,6 @@ class LoopRun:
 
     def record(self):
         """The Record of the run up to now."""
-        return self.log.record(self.diverged, **self._weights(), path=self.path, reason=self.reason,
-                               parts=self.runs[0].sets)
+        return self.log.record(
+            self.diverged, **self._weights(), path=self.path, reason=self.reason, parts=self.runs[0].sets
+        )

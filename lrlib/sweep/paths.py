@@ -41,7 +41,7 @@ class Compiled:
         carry, inputs = lanes.begin(), lanes.inputs(0, min(len(lanes.planned), STEPS)).slice(0, 1, STEPS)
         with torch.no_grad():
             self.program = self._program(carry, inputs)
-            self.program(*self._flat(carry, inputs))          # compiles now, so that a failure shows here
+            self.program(*self._flat(carry, inputs))  # compiles now, so that a failure shows here
 
     def _flat(self, carry, inputs):
         return [*carry.flat(), *self.lanes.data, *inputs.flat()]
@@ -50,8 +50,9 @@ class Compiled:
         lanes, many = self.lanes, len(carry.flat())
 
         def step(*tensors):
-            after, loss, applied = lanes.step(carry.like(tensors[:many]), tensors[many:many + 2],
-                                              inputs.like(tensors[many + 2:]))
+            after, loss, applied = lanes.step(
+                carry.like(tensors[:many]), tensors[many : many + 2], inputs.like(tensors[many + 2 :])
+            )
             return (*after.flat(), loss, applied)
 
         one = [*carry.flat(), *lanes.data, *inputs.at(0)]
@@ -75,8 +76,10 @@ def _unrolled(traced, carried, fixed):
     inputs = [graph.placeholder(f"input_{i}") for i in range(len(holders))]
     values, rows = inputs[:carried], []
     for j in range(STEPS):
-        varying = [graph.call_function(operator.getitem, (v, j)) for v in inputs[carried + fixed:]]
-        out = graph.graph_copy(traced.graph, dict(zip(holders, [*values, *inputs[carried:carried + fixed], *varying])))
+        varying = [graph.call_function(operator.getitem, (v, j)) for v in inputs[carried + fixed :]]
+        out = graph.graph_copy(
+            traced.graph, dict(zip(holders, [*values, *inputs[carried : carried + fixed], *varying]))
+        )
         values = list(out[:carried])
         rows.append(out[carried:])
     stacked = [graph.call_function(torch.stack, (list(column),)) for column in zip(*rows)]

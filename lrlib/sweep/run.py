@@ -34,7 +34,7 @@ class Log:
         lanes, steps = len(setup.lr0), setup.steps
         self.setup, self.dtype, self.done = setup, dtype, 0
         self.loss = np.full((lanes, steps), np.nan, dtype=np.dtype(str(dtype).removeprefix("torch.")))
-        self.applied = np.full((1 + len(setup.plans), lanes, steps), np.nan)        # the rate, and options with plans
+        self.applied = np.full((1 + len(setup.plans), lanes, steps), np.nan)  # the rate, and options with plans
         self.evaluations, self.snapshots = [], {}
         self.began = time.perf_counter()
 
@@ -49,18 +49,31 @@ class Log:
         setup, shown = self.setup, records.kept(self.done)
         finished = "finished" if self.done == setup.steps else "stopped"
         for i, name in enumerate(["lr", *setup.plans]):
-            planned = setup.planned[:self.done, i].T
-            records.check_applied(self.applied[i, :, :self.done], planned, self.dtype, name)
+            planned = setup.planned[: self.done, i].T
+            records.check_applied(self.applied[i, :, : self.done], planned, self.dtype, name)
         return records.Record(
-            lr0=setup.lr0, seed=setup.seed, status=np.where(diverged, "diverged", finished), step=shown,
-            loss=self.loss[:, shown], lr=self.applied[0][:, shown],
+            lr0=setup.lr0,
+            seed=setup.seed,
+            status=np.where(diverged, "diverged", finished),
+            step=shown,
+            loss=self.loss[:, shown],
+            lr=self.applied[0][:, shown],
             options={name: self.applied[i + 1][:, shown] for i, name in enumerate(setup.plans)},
             evaluations=records.gathered(self.evaluations, names(parts), len(diverged)),
-            parameters=parameters, buffers=buffers, snapshots=dict(self.snapshots), path=path, path_reason=reason,
+            parameters=parameters,
+            buffers=buffers,
+            snapshots=dict(self.snapshots),
+            path=path,
+            path_reason=reason,
             versions=records.versions(),
-            seconds=time.perf_counter() - self.began, device=str(setup.device), task=setup.task.name,
-            optimizer=setup.rule.name, plan="" if setup.plan is None else repr(setup.plan),
-            dtype=str(self.dtype).removeprefix("torch."), metric_name=setup.task.metric_name)
+            seconds=time.perf_counter() - self.began,
+            device=str(setup.device),
+            task=setup.task.name,
+            optimizer=setup.rule.name,
+            plan="" if setup.plan is None else repr(setup.plan),
+            dtype=str(self.dtype).removeprefix("torch."),
+            metric_name=setup.task.metric_name,
+        )
 
 
 class BatchedRun:
@@ -80,7 +93,7 @@ class BatchedRun:
             self.lanes.pack(False)
             try:
                 return Compiled(self.lanes)
-            except Exception as error:             # no compiler, or one that fails: the eager path gives the same
+            except Exception as error:  # no compiler, or one that fails: the eager path gives the same
                 self.path = "eager"
                 self.reason = f"compiling failed: {first_line(error)}"
                 self.lanes.pack(True)
@@ -129,9 +142,9 @@ class BatchedRun:
         for a in range(0, stop - start, size):
             b = min(a + size, stop - start)
             self.carry, loss, applied = self.engine(self.carry, inputs.slice(a, b, size))
-            applied = applied[:b - a].cpu().numpy().astype(float)
-            yield self._logged(loss[:b - a].cpu().numpy(), applied, end)
-            if np.isnan(applied[-1]).all():                        # all have diverged: `_skipped` fills in the rest
+            applied = applied[: b - a].cpu().numpy().astype(float)
+            yield self._logged(loss[: b - a].cpu().numpy(), applied, end)
+            if np.isnan(applied[-1]).all():  # all have diverged: `_skipped` fills in the rest
                 return
 
     def _skipped(self, stop, end):

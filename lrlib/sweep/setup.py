@@ -15,8 +15,24 @@ from .lanes import Lanes
 class Setup:
     """Checked arguments of one sweep; lanes are ordered rate first, ``lane = rate · seeds + seed``."""
 
-    def __init__(self, task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper,
-                 plans=None, start=None, snapshots=None):
+    def __init__(
+        self,
+        task,
+        rule,
+        lr,
+        seeds,
+        plan,
+        steps,
+        device,
+        dtype,
+        evaluate,
+        path,
+        diverged_at,
+        hyper,
+        plans=None,
+        start=None,
+        snapshots=None,
+    ):
         self.task, self.rule, self.plan = task, rules.get(rule), plan
         if path not in PATHS:
             raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
@@ -60,14 +76,26 @@ class Setup:
         if np.ndim(value) == 0:
             return float(value)
         if np.shape(value) != (rates,):
-            raise ValueError(f"{name} must be a number or have one value for each of the {rates} rates; "
-                             f"got shape {np.shape(value)}")
+            raise ValueError(
+                f"{name} must be a number or have one value for each of the {rates} rates; got shape {np.shape(value)}"
+            )
         return np.repeat(np.asarray(value, dtype=float), len(self.seeds))
 
     def lanes(self):
         """The stacked runs."""
-        return Lanes(self.task, self.rule, self.lr0, self.seed, self.planned, list(self.plans), self.hyper, self.device,
-                     self.dtype, self.diverged_at, self.start)
+        return Lanes(
+            self.task,
+            self.rule,
+            self.lr0,
+            self.seed,
+            self.planned,
+            list(self.plans),
+            self.hyper,
+            self.device,
+            self.dtype,
+            self.diverged_at,
+            self.start,
+        )
 
     def start_of(self, lane):
         """The weights that one lane starts from, or None for those of its seed."""

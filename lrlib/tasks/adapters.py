@@ -106,7 +106,7 @@ def low_rank(task, rank, alpha=None, weights=None, layers="", rate_ratio=1.0, ad
     frozen = given(weights, task, 0, argument="weights")
     model = _Adapted(task.model, rank, alpha, frozen, layers, ratio if adaptive else ratio**0.5)
     made = dataclasses.replace(task, name=f"{task.name}_low_rank", model=model)
-    initial_model(made, 0)                             # so that what cannot be adapted shows now
+    initial_model(made, 0)  # so that what cannot be adapted shows now
     return made
 
 
@@ -131,7 +131,7 @@ class _Adapted:
         chosen = [name for name in linear if re.search(self.layers, name)]
         if not chosen:
             raise ValueError(f"layers: {self.layers!r} fits none of the linear layers {', '.join(linear) or '(none)'}")
-        wrapped = nn.ModuleDict({"model": model})          # so that a bare linear layer has a parent too
+        wrapped = nn.ModuleDict({"model": model})  # so that a bare linear layer has a parent too
         for name in chosen:
             parent, _, last = f"model.{name}".rstrip(".").rpartition(".")
             layer = LowRankLinear(model.get_submodule(name), self.rank, self.alpha, self.scale)
@@ -193,8 +193,9 @@ def adapter_start(task, weights, seeds=None, repeat=1):
     """
     plain, repeat = _plain(task), whole("repeat", repeat)
     if not is_record(weights) and not (isinstance(weights, dict) and weights and all(map(np.ndim, weights.values()))):
-        raise TypeError("weights must be a Record or a dict of arrays [lanes, …] by name; "
-                        f"got {type(weights).__name__}")
+        raise TypeError(
+            f"weights must be a Record or a dict of arrays [lanes, …] by name; got {type(weights).__name__}"
+        )
     lanes = len(next(iter((weights.parameters if is_record(weights) else weights).values())))
     seeds = np.asarray(getattr(weights, "seed", np.arange(lanes)) if seeds is None else seeds)
     if seeds.shape != (lanes,):
@@ -235,8 +236,9 @@ def merge_adapters(task, weights):
     _plain(task)
     arrays = {**weights.buffers, **weights.parameters} if is_record(weights) else weights
     if not isinstance(arrays, dict):
-        raise TypeError("weights must be a Record or a dict of arrays [lanes, …] by name; "
-                        f"got {type(weights).__name__}")
+        raise TypeError(
+            f"weights must be a Record or a dict of arrays [lanes, …] by name; got {type(weights).__name__}"
+        )
     model = initial_model(task, 0)
     wanted = [n for n, _ in (*model.named_parameters(), *model.named_buffers())]
     missing = [name for name in wanted if name not in arrays]

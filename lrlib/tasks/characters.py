@@ -12,11 +12,26 @@ from .task import Task, accuracy
 from .transformer import CausalTransformer
 
 ALPHABET = string.ascii_lowercase
-SHARES = {"train": (0.0, 0.8), "valid": (0.8, 0.9), "test": (0.9, 1.0)}         # of a text of one's own
+SHARES = {"train": (0.0, 0.8), "valid": (0.8, 0.9), "test": (0.9, 1.0)}  # of a text of one's own
 
 
-def character_transformer(train=2000, valid=500, test=1000, context=16, batch=16, steps=1000, *, text=None, symbols=16,
-                          contrast=2.0, source=0, width=32, blocks=1, heads=2, fresh=True):  # fmt: skip
+def character_transformer(
+    train=2000,
+    valid=500,
+    test=1000,
+    context=16,
+    batch=16,
+    steps=1000,
+    *,
+    text=None,
+    symbols=16,
+    contrast=2.0,
+    source=0,
+    width=32,
+    blocks=1,
+    heads=2,
+    fresh=True,
+):
     r"""The next symbol at every place of a piece of text, with a small `CausalTransformer`.
 
     x [n, context] and y [n, context] hold integers, y the symbols that follow those of x; the loss is the mean cross-
@@ -63,17 +78,28 @@ def character_transformer(train=2000, valid=500, test=1000, context=16, batch=16
     counts = {name: whole(name, value) for name, value in {"train": train, "valid": valid, "test": test}.items()}
     context = whole("context", context)
     if text is None:
-        draw, details = _source(whole("symbols", symbols, 2), number("contrast", contrast), whole("source", source, 0),
-                                context)
+        draw, details = _source(
+            whole("symbols", symbols, 2), number("contrast", contrast), whole("source", source, 0), context
+        )
     else:
         draw, details = _text(text, context)
     model = functools.partial(CausalTransformer, len(details["alphabet"]), context, width, blocks, heads)
     with torch.device("meta"):
-        model()                                     # a wrong size shows now
+        model()  # a wrong size shows now
     drawn = _Drawn(draw, counts["train"])
-    return Task("character_transformer", model, drawn if fresh else drawn(0), draw(counts["valid"], "valid", 0),
-                draw(counts["test"], "test", 0), symbol_loss, accuracy, batch, steps,
-                optimum=_optimum(details, context), details=details)
+    return Task(
+        "character_transformer",
+        model,
+        drawn if fresh else drawn(0),
+        draw(counts["valid"], "valid", 0),
+        draw(counts["test"], "test", 0),
+        symbol_loss,
+        accuracy,
+        batch,
+        steps,
+        optimum=_optimum(details, context),
+        details=details,
+    )
 
 
 def symbol_loss(output, y):
@@ -109,7 +135,7 @@ def _source(symbols, contrast, source, context):
 def _stationary(probabilities):
     """Stationary probability of each pair (a, b) of symbols in a row, [k, k], of P(c | a, b) [k, k, k]."""
     k = len(probabilities)
-    moves = torch.zeros(k, k, k, k, dtype=torch.float64)                        # (a, b) → (b, c)
+    moves = torch.zeros(k, k, k, k, dtype=torch.float64)  # (a, b) → (b, c)
     b = torch.arange(k)
     moves[:, b, b] = probabilities
     moves = moves.reshape(k * k, k * k)
@@ -126,8 +152,11 @@ def _entropies(probabilities, pairs):
     def given(weights, rows):
         return -torch.xlogy(weights, rows).sum().item()
 
-    return {"entropy": given(joint, probabilities), "entropy_one": given(one, one / one.sum(-1, keepdim=True)),
-            "entropy_none": given(none, none)}
+    return {
+        "entropy": given(joint, probabilities),
+        "entropy_one": given(one, one / one.sum(-1, keepdim=True)),
+        "entropy_none": given(none, none),
+    }
 
 
 def _draw_source(probabilities, pairs, context, n, part, seed):
@@ -149,8 +178,10 @@ def _text(text, context):
     alphabet = "".join(sorted(set(text)))
     least = min(round(len(text) * high) - round(len(text) * low) for low, high in SHARES.values())
     if least < context + 1 or len(alphabet) < 2:
-        raise ValueError(f"text must have two characters or more, and {context + 1} in each of its three parts (the "
-                         f"last tenth is the test part); got {len(alphabet)}, and {least} in the shortest part")
+        raise ValueError(
+            f"text must have two characters or more, and {context + 1} in each of its three parts (the "
+            f"last tenth is the test part); got {len(alphabet)}, and {least} in the shortest part"
+        )
     place = {c: i for i, c in enumerate(alphabet)}
     return functools.partial(_draw_text, torch.tensor([place[c] for c in text]), context), {"alphabet": alphabet}
 

@@ -15,12 +15,26 @@ from .cache import cached
 from .networks import conv_net, mlp
 from .task import Task, accuracy, binary_accuracy, binary_loss
 
-VALID_SEED, TEST_SEED = 2**31 + 1, 2**31 + 2        # beyond every training seed
-NETWORKS = {"mlp": {1: (64, 2), 2: (64, 2)}, "conv": {1: (16, 3), 2: (8, 2)}}       # axes → usual width and depth
+VALID_SEED, TEST_SEED = 2**31 + 1, 2**31 + 2  # beyond every training seed
+NETWORKS = {"mlp": {1: (64, 2), 2: (64, 2)}, "conv": {1: (16, 3), 2: (8, 2)}}  # axes → usual width and depth
 
 
-def digits(width=None, depth=2, batch=64, steps=1000, valid=300, test=300, *, network="mlp", dropout=0.0,
-           batch_norm=None, augment=None, l1=0.0, l2=0.0, penalise="weights"):  # fmt: skip
+def digits(
+    width=None,
+    depth=2,
+    batch=64,
+    steps=1000,
+    valid=300,
+    test=300,
+    *,
+    network="mlp",
+    dropout=0.0,
+    batch_norm=None,
+    augment=None,
+    l1=0.0,
+    l2=0.0,
+    penalise="weights",
+):
     """Handwritten digits, 8×8 pixels, 10 classes, 1,797 images (scikit-learn), with an MLP 64-width-…-10.
 
     The split into 1,197 training, 300 validation and 300 test images is fixed; pixels are standardised by the mean
@@ -44,12 +58,37 @@ def digits(width=None, depth=2, batch=64, steps=1000, valid=300, test=300, *, ne
     mean, std = parts[0][0].mean(), parts[0][0].std()
     parts = [((a - mean) / std, b.long()) for a, b in parts]
     model = _network(network, (8, 8), width, depth, dropout, batch_norm)
-    return Task(_named("digits", network), model, *parts, nn.functional.cross_entropy, accuracy, batch, steps,
-                augment=_chosen(augment, Images((8, 8), degrees=10.0)), l1=l1, l2=l2, penalise=penalise)
+    return Task(
+        _named("digits", network),
+        model,
+        *parts,
+        nn.functional.cross_entropy,
+        accuracy,
+        batch,
+        steps,
+        augment=_chosen(augment, Images((8, 8), degrees=10.0)),
+        l1=l1,
+        l2=l2,
+        penalise=penalise,
+    )
 
 
-def breast_cancer(width=32, depth=2, batch=16, steps=1000, valid=100, test=100, standardise=True, *, dropout=0.0,
-                  batch_norm=False, augment=None, l1=0.0, l2=0.0, penalise="weights"):  # fmt: skip
+def breast_cancer(
+    width=32,
+    depth=2,
+    batch=16,
+    steps=1000,
+    valid=100,
+    test=100,
+    standardise=True,
+    *,
+    dropout=0.0,
+    batch_norm=False,
+    augment=None,
+    l1=0.0,
+    l2=0.0,
+    penalise="weights",
+):
     """Breast cancer Wisconsin: 30 measurements, malignant or not, 569 cases (scikit-learn), with an MLP 30-width-…-1.
 
     The split into 369, 100 and 100 cases is fixed; each measurement is standardised by its training mean and
@@ -66,13 +105,40 @@ def breast_cancer(width=32, depth=2, batch=16, steps=1000, valid=100, test=100, 
     mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if standardise else (0.0, 1.0)
     parts = [((a - mean) / std, b.float()) for a, b in parts]
     model = _tried(mlp, [30] + [whole("width", width)] * whole("depth", depth, least=0) + [1], dropout, batch_norm)
-    return Task("breast_cancer", model, *parts, binary_loss, binary_accuracy, batch, steps, augment=augment, l1=l1,
-                l2=l2, penalise=penalise)
+    return Task(
+        "breast_cancer",
+        model,
+        *parts,
+        binary_loss,
+        binary_accuracy,
+        batch,
+        steps,
+        augment=augment,
+        l1=l1,
+        l2=l2,
+        penalise=penalise,
+    )
 
 
-def mnist1d(train=4000, valid=10000, test=10000, width=None, depth=None, batch=100, steps=4000, fresh=True, *,
-            network="mlp", dropout=0.0, batch_norm=None, augment=None, l1=0.0, l2=0.0, penalise="weights",
-            **knobs):  # fmt: skip
+def mnist1d(
+    train=4000,
+    valid=10000,
+    test=10000,
+    width=None,
+    depth=None,
+    batch=100,
+    steps=4000,
+    fresh=True,
+    *,
+    network="mlp",
+    dropout=0.0,
+    batch_norm=None,
+    augment=None,
+    l1=0.0,
+    l2=0.0,
+    penalise="weights",
+    **knobs,
+):
     """MNIST-1D (Greydanus & Kobak 2024): 40 numbers, 10 classes, with an MLP 40-width-…-10.
 
     ``fresh=True``: each seed draws a training set of its own; ``False``: all seeds share that of seed 0. The
@@ -98,9 +164,21 @@ def mnist1d(train=4000, valid=10000, test=10000, width=None, depth=None, batch=1
             raise ValueError(f"mnist1d: {name} must be a positive multiple of 10; got {size}")
     model = _network(network, (knobs.get("final_seq_length", 40),), width, depth, dropout, batch_norm)
     draw = _Mnist1d(train, tuple(sorted(knobs.items())))
-    return Task(_named("mnist1d", network), model, draw if fresh else draw(0), _mnist1d(valid, VALID_SEED, draw.knobs),
-                _mnist1d(test, TEST_SEED, draw.knobs), nn.functional.cross_entropy, accuracy, batch, steps,
-                augment=_chosen(augment, Signals()), l1=l1, l2=l2, penalise=penalise)
+    return Task(
+        _named("mnist1d", network),
+        model,
+        draw if fresh else draw(0),
+        _mnist1d(valid, VALID_SEED, draw.knobs),
+        _mnist1d(test, TEST_SEED, draw.knobs),
+        nn.functional.cross_entropy,
+        accuracy,
+        batch,
+        steps,
+        augment=_chosen(augment, Signals()),
+        l1=l1,
+        l2=l2,
+        penalise=penalise,
+    )
 
 
 def _network(network, shape, width, depth, dropout, batch_norm):
@@ -182,8 +260,9 @@ def _sklearn(loader):
 def _split(x, y, valid, test):
     """Cut (x, y) into training, validation and test parts in one fixed random order."""
     if whole("valid", valid, least=0) < 1 or whole("test", test, least=0) < 1 or valid + test >= len(x):
-        raise ValueError(f"valid and test must be at least 1 and leave training examples out of {len(x)}; "
-                         f"got {valid} and {test}")
+        raise ValueError(
+            f"valid and test must be at least 1 and leave training examples out of {len(x)}; got {valid} and {test}"
+        )
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     sizes = [len(x) - valid - test, valid, test]
     return list(zip(x[order].split(sizes), y[order].split(sizes)))

@@ -28,9 +28,18 @@ def sparse_logistic(features=200, train=2000, valid=2000, test=10000, batch=20, 
     frequencies, weights = 1.0 / k, 1.0 - 2.0 * ((k - 1) % 2)
     draw = functools.partial(_draw_sparse, frequencies, weights)
     drawn = functools.partial(_seeded_draw, draw, train)
-    return Task("sparse_logistic", functools.partial(_zero_linear, features), drawn if fresh else drawn(0),
-                draw(valid, "valid", 0), draw(test, "test", 0), binary_loss, binary_accuracy, batch, steps,
-                details={"frequencies": frequencies, "weights": weights})
+    return Task(
+        "sparse_logistic",
+        functools.partial(_zero_linear, features),
+        drawn if fresh else drawn(0),
+        draw(valid, "valid", 0),
+        draw(test, "test", 0),
+        binary_loss,
+        binary_accuracy,
+        batch,
+        steps,
+        details={"frequencies": frequencies, "weights": weights},
+    )
 
 
 def _counts(**counts):
@@ -112,9 +121,20 @@ def convex_logistic(features=20, train=1000, test=10000, penalty=0.01, condition
     sets = [_draw_dense(scale, truth, n, part) for n, part in ((train, "train"), (test, "test"))]
     w, least, hessian = _newton(*(t.double() for t in sets[0]), penalty)
     eigenvalues = torch.linalg.eigvalsh(hessian)
-    return Task("convex_logistic", functools.partial(Penalised, features, penalty), sets[0], None, sets[1],
-                _penalised_loss, functools.partial(_gap, least), batch, steps, metric_name="loss gap", optimum=least,
-                details={"weights": w, "strong": eigenvalues[0].item(), "smooth": eigenvalues[-1].item()})
+    return Task(
+        "convex_logistic",
+        functools.partial(Penalised, features, penalty),
+        sets[0],
+        None,
+        sets[1],
+        _penalised_loss,
+        functools.partial(_gap, least),
+        batch,
+        steps,
+        metric_name="loss gap",
+        optimum=least,
+        details={"weights": w, "strong": eigenvalues[0].item(), "smooth": eigenvalues[-1].item()},
+    )
 
 
 def _draw_dense(scale, truth, n, part):

@@ -32,7 +32,7 @@ def mlp(sizes, dropout=0.0, batch_norm=False):
     for fan_in, fan_out in zip(sizes, sizes[1:]):
         layers += [_he(nn.Linear(fan_in, fan_out), fan_in)]
         layers += _after(nn.BatchNorm1d, fan_out, dropout, batch_norm)
-    return nn.Sequential(*layers[:len(layers) - len(_after(nn.BatchNorm1d, 1, dropout, batch_norm))])
+    return nn.Sequential(*layers[: len(layers) - len(_after(nn.BatchNorm1d, 1, dropout, batch_norm))])
 
 
 def conv_net(shape, classes=10, width=8, depth=3, dropout=0.0, batch_norm=True):

@@ -126,8 +126,21 @@ def unit_sphere(norm=1.0):
     return _Sphere(number("norm", norm, above=0))
 
 
-def mnist1d_sphere(train=4000, valid=10000, test=10000, width=128, depth=2, batch=100, steps=6000, fresh=True, *,
-                   readout=10.0, norm="layer", radius=1.0, **knobs):  # fmt: skip
+def mnist1d_sphere(
+    train=4000,
+    valid=10000,
+    test=10000,
+    width=128,
+    depth=2,
+    batch=100,
+    steps=6000,
+    fresh=True,
+    *,
+    readout=10.0,
+    norm="layer",
+    radius=1.0,
+    **knobs,
+):
     """MNIST-1D for a scale-invariant network 40-width-…-10 that is trained on the sphere of length ``radius``.
 
     The data are those of `mnist1d`, the network is `scale_invariant_mlp` (``readout``, ``norm``), and `unit_sphere`

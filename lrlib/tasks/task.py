@@ -13,6 +13,7 @@ from ..streams import generator, seeded
 
 PENALISED = ("weights", "all")
 
+
 @dataclass
 class Task:
     """What is to be learned: data, a network, its loss, its metric, the size of a batch and the length of a run.
@@ -83,7 +84,8 @@ class Task:
     def _check_functions(self):
         for name in ("model", "loss", "metric", "augment", "project"):
             if not callable(getattr(self, name)) and not (
-                    name in ("augment", "project") and getattr(self, name) is None):
+                name in ("augment", "project") and getattr(self, name) is None
+            ):
                 raise TypeError(f"task {self.name!r}: {name} must be callable; got {getattr(self, name)!r}")
 
     def _check_numbers(self):
@@ -96,7 +98,7 @@ class Task:
             number(f"task {self.name!r}: optimum", self.optimum, least=-math.inf)
         self.l1, self.l2 = (number(f"task {self.name!r}: {name}", getattr(self, name)) for name in ("l1", "l2"))
         if self.penalise not in PENALISED:
-            raise ValueError(f"task {self.name!r}: penalise must be \"weights\" or \"all\"; got {self.penalise!r}")
+            raise ValueError(f'task {self.name!r}: penalise must be "weights" or "all"; got {self.penalise!r}')
 
     @property
     def fresh(self):
@@ -126,7 +128,7 @@ class Task:
         if self.augment is None:
             return x
         own = generator(seed, "augment", t)
-        with seeded(own.initial_seed(), x.device):         # for a function that leaves the generator aside
+        with seeded(own.initial_seed(), x.device):  # for a function that leaves the generator aside
             new = self.augment(x, own)
         if not isinstance(new, torch.Tensor) or new.shape != x.shape or new.dtype != x.dtype:
             got = f"{tuple(new.shape)} {new.dtype}" if isinstance(new, torch.Tensor) else type(new).__name__
@@ -173,8 +175,10 @@ def _examples(loader):
     if isinstance(loader.sampler, SubsetRandomSampler):
         return Subset(loader.dataset, loader.sampler.indices)
     if not isinstance(loader.sampler, (RandomSampler, SequentialSampler)):
-        raise ValueError("a DataLoader must draw all of its dataset, or a subset of it, each example alike; got "
-                         f"sampler {type(loader.sampler).__name__}: pass the Dataset that a run should see")
+        raise ValueError(
+            "a DataLoader must draw all of its dataset, or a subset of it, each example alike; got "
+            f"sampler {type(loader.sampler).__name__}: pass the Dataset that a run should see"
+        )
     return loader.dataset
 
 
@@ -198,8 +202,9 @@ def _check_pair(task, name):
     if not (isinstance(data, tuple) and len(data) == 2 and all(isinstance(d, torch.Tensor) for d in data)):
         raise TypeError(f"task {task.name!r}: {name} must be a pair (x, y) of tensors; got {type(data).__name__}")
     if len(data[0]) != len(data[1]) or len(data[0]) == 0:
-        raise ValueError(f"task {task.name!r}: {name} must have as many x as y, at least one; "
-                         f"got {len(data[0])} and {len(data[1])}")
+        raise ValueError(
+            f"task {task.name!r}: {name} must have as many x as y, at least one; got {len(data[0])} and {len(data[1])}"
+        )
 
 
 def accuracy(output, y):

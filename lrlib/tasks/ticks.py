@@ -10,12 +10,25 @@ from ..streams import generator
 from .sphere import scale_invariant_mlp, unit_sphere
 from .task import Task, binary_accuracy, binary_loss
 
-REACH = 2.0                             # a feature is a point of the square [-2, 2]²
+REACH = 2.0  # a feature is a point of the square [-2, 2]²
 MARGIN = 0.1 * math.sqrt(2)
 
 
-def ticks(features=16, train=512, test=2000, batch=16, steps=40_000, *, valid=None, width=32, depth=2, readout=10.0,
-          margin=MARGIN, radius=1.0, fresh=True):  # fmt: skip
+def ticks(
+    features=16,
+    train=512,
+    test=2000,
+    batch=16,
+    steps=40_000,
+    *,
+    valid=None,
+    width=32,
+    depth=2,
+    readout=10.0,
+    margin=MARGIN,
+    radius=1.0,
+    fresh=True,
+):
     r"""Points whose every pair of coordinates tells the class: 2·features inputs, two classes.
 
     A pair (a, b) is uniform on the part of the square [-2, 2]² that belongs to the class:
@@ -54,9 +67,19 @@ def ticks(features=16, train=512, test=2000, batch=16, steps=40_000, *, valid=No
     held = {part: _drawn(features, sizes[part], margin, part, 0) for part in sizes if part != "train"}
     layers = [2 * features] + [whole("width", width)] * whole("depth", depth) + [1]
     model = functools.partial(scale_invariant_mlp, layers, number("readout", readout, above=0))
-    return Task("ticks", model, drawn if fresh else drawn(0), held.get("valid"), held["test"], binary_loss,
-                binary_accuracy, batch, steps, project=unit_sphere(number("radius", radius, above=0)),
-                details={"features": features, "margin": margin})
+    return Task(
+        "ticks",
+        model,
+        drawn if fresh else drawn(0),
+        held.get("valid"),
+        held["test"],
+        binary_loss,
+        binary_accuracy,
+        batch,
+        steps,
+        project=unit_sphere(number("radius", radius, above=0)),
+        details={"features": features, "margin": margin},
+    )
 
 
 def ticks_features(task, samples=1000, seed=0):
@@ -100,7 +123,7 @@ def _pairs(y, margin, g):
     points, missing = torch.empty(*y.shape, 2), torch.ones(y.shape, dtype=torch.bool)
     while missing.any():
         a, b = REACH * (2 * torch.rand(2, *y.shape, generator=g) - 1)
-        depth = (b - a.abs() + 1).abs() - 1            # below 0 inside the band
+        depth = (b - a.abs() + 1).abs() - 1  # below 0 inside the band
         fits = missing & (depth * (2 * y - 1) >= margin)
         points[fits] = torch.stack([a, b], dim=-1)[fits]
         missing &= ~fits

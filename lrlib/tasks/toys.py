@@ -55,8 +55,21 @@ def quadratic(curvatures=(4.0,), start=None, noise=0.0, steps=50):
         raise ValueError(f"quadratic: start must have {len(curvatures)} numbers, like curvatures; got {start!r}")
     train = (torch.zeros(1, 1), torch.tensor([curvatures]))
     least = 0.0 if min(curvatures) >= 0 else None
-    return Task("quadratic", functools.partial(Point, start), train, None, None, _quadratic_loss, _norm, None, steps,
-                noise, "distance", least, {"curvatures": curvatures})
+    return Task(
+        "quadratic",
+        functools.partial(Point, start),
+        train,
+        None,
+        None,
+        _quadratic_loss,
+        _norm,
+        None,
+        steps,
+        noise,
+        "distance",
+        least,
+        {"curvatures": curvatures},
+    )
 
 
 def _tilted(x):
@@ -160,6 +173,18 @@ def double_well(kind="tilted", start=None, noise=2.0, steps=2000):
     start = well.start if start is None else start
     point = getattr(well, start) if start in ("left", "right") else number("start", start, least=-np.inf)
     train = (torch.zeros(1, 1), torch.zeros(1, 1))
-    return Task(f"double_well_{kind}", functools.partial(Point, (point,)), train, None, None,
-                functools.partial(_well_loss, well), functools.partial(_in_lower, well), None, steps, noise,
-                "share in the deeper well", 0.0, {"f": well})
+    return Task(
+        f"double_well_{kind}",
+        functools.partial(Point, (point,)),
+        train,
+        None,
+        None,
+        functools.partial(_well_loss, well),
+        functools.partial(_in_lower, well),
+        None,
+        steps,
+        noise,
+        "share in the deeper well",
+        0.0,
+        {"f": well},
+    )

@@ -22,7 +22,7 @@ class Attention(nn.Module):
     def forward(self, x):
         n, length, width = x.shape
         split = self.incoming(x).view(n, length, 3, self.heads, width // self.heads)
-        q, k, v = split.permute(2, 0, 3, 1, 4)                                  # each [n, heads, T, d/heads]
+        q, k, v = split.permute(2, 0, 3, 1, 4)  # each [n, heads, T, d/heads]
         score = q @ k.transpose(-1, -2) / math.sqrt(width // self.heads)
         place = torch.arange(length, device=x.device)
         score = score.masked_fill(place > place[:, None], -math.inf)
@@ -89,14 +89,15 @@ class CausalTransformer(nn.Module):
         for name, layer in self.named_modules():
             if isinstance(layer, nn.Linear):
                 factor = added if name.endswith(("outgoing", "mlp.2")) else 1.0
-                nn.init.normal_(layer.weight, std=factor * layer.in_features ** -0.5)
+                nn.init.normal_(layer.weight, std=factor * layer.in_features**-0.5)
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x):
         """Scores of the next symbol: integers [n, T] → logits [n, T, classes]."""
         if x.dim() != 2 or x.is_floating_point() or not 1 <= x.shape[1] <= self.context:
-            raise ValueError(f"x must be integers [n, T] with T from 1 to {self.context}; "
-                             f"got {tuple(x.shape)} {x.dtype}")
+            raise ValueError(
+                f"x must be integers [n, T] with T from 1 to {self.context}; got {tuple(x.shape)} {x.dtype}"
+            )
         hot = (x[..., None] == torch.arange(self.classes, device=x.device)).to(self.symbols.dtype)
-        h = self.blocks(hot @ self.symbols + self.places[:x.shape[1]])
+        h = self.blocks(hot @ self.symbols + self.places[: x.shape[1]])
         return self.readout(self.norm(h))

@@ -1,4 +1,5 @@
 """The assignment "pedal": its checks know right from wrong, and the student's notebook gives nothing away."""
+
 import asyncio
 import random
 import re
@@ -112,6 +113,7 @@ def test_blank_missing_unknown_and_manual():
 def test_check_finds_the_function_where_it_is_called():
     def behaviour(lr, curvature):
         return ANSWERS.right_words(lr, curvature)
+
     assert behaviour(0.1, 1.0) and check("q2").earned == 3
 
 
@@ -131,6 +133,7 @@ def test_errors_of_every_kind_are_shown():
 def test_an_interrupt_of_the_student_goes_through():
     def interrupted(*_):
         raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
         judged("q1", interrupted)
 
@@ -144,6 +147,7 @@ def test_a_loop_that_swallows_errors_is_stopped_too(monkeypatch):
                 sum(range(1000))
             except Exception:
                 pass
+
     result = judged("q5", stubborn)
     assert result.hints == ("slow",) * 3
 
@@ -195,8 +199,20 @@ def test_tolerance_and_numbers():
     assert close(1e-7, 0.0, scale=1.0) and not close(1e-7, 0.0) and not close(float("nan"), float("nan"), scale=1e9)
     for value in (2, 2.0, np.float32(2), np.array(2), np.array([[2]]), torch.tensor(2), torch.tensor([2.0]).bfloat16()):
         assert number(value) == 2.0
-    for value in (True, np.bool_(True), torch.tensor(True), np.array([True]), "2", [2], np.zeros(2), 2j, None,
-                  float("nan"), np.float32("nan"), torch.tensor(float("nan"))):
+    for value in (
+        True,
+        np.bool_(True),
+        torch.tensor(True),
+        np.array([True]),
+        "2",
+        [2],
+        np.zeros(2),
+        2j,
+        None,
+        float("nan"),
+        np.float32("nan"),
+        torch.tensor(float("nan")),
+    ):
         with pytest.raises(Miss):
             number(value)
 
@@ -236,7 +252,7 @@ def test_nbgrader_metadata(released, lang):
         assert {key: type(value) for key, value in mark.items()} == SCHEMA and mark["schema_version"] == 3
         assert re.fullmatch(r"[a-zA-Z0-9_\-]+", mark["grade_id"])
         assert mark["locked"] == (not mark["solution"]) == (not cell.metadata.editable)
-        if cell.cell_type == "markdown":        # nbgrader: a marked text is both, or neither
+        if cell.cell_type == "markdown":  # nbgrader: a marked text is both, or neither
             assert mark["grade"] == mark["solution"]
     ids = [cell.metadata.nbgrader.grade_id for cell in notebook.cells]
     assert len(set(ids)) == len(ids)
@@ -258,8 +274,11 @@ QUIET = Config({name: {"transport_encryption": "auto"} for name in ("KernelManag
 
 
 def executed(notebook, tmp_path):
-    asyncio.run(NotebookClient(notebook, timeout=120, kernel_name="python3", config=QUIET,
-                               resources={"metadata": {"path": str(tmp_path)}}).async_execute())
+    asyncio.run(
+        NotebookClient(
+            notebook, timeout=120, kernel_name="python3", config=QUIET, resources={"metadata": {"path": str(tmp_path)}}
+        ).async_execute()
+    )
     return {cell["id"]: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 
 
@@ -321,10 +340,17 @@ def answer_elsewhere(cell):
         cell.metadata["tags"] = []
 
 
-@pytest.mark.parametrize("change, reason", [
-    (untag, "wanted: q1"), (break_answer, "answer to q4 gets 0 of 3"), (quote_answer, "a line of an answer"),
-    (second_thing_in_the_cell, "nothing else"), (answer_elsewhere, "answers and checks in the page")],
-    ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (untag, "wanted: q1"),
+        (break_answer, "answer to q4 gets 0 of 3"),
+        (quote_answer, "a line of an answer"),
+        (second_thing_in_the_cell, "nothing else"),
+        (answer_elsewhere, "answers and checks in the page"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
 def test_release_refuses(tmp_path, change, reason):
     book = changed(tmp_path / "book", change)
     with pytest.raises(ValueError, match=reason):

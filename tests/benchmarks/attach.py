@@ -80,12 +80,24 @@ def row(name, plan):
 def main():
     options = arguments(__doc__.splitlines()[0])
     torch.set_num_threads(1)
-    columns = ["plan", "no plan, µs", "LambdaLR, µs", "attach, µs", "attach − LambdaLR, µs", "the same, 8 groups, µs",
-               "a million steps, s"]
+    columns = [
+        "plan",
+        "no plan, µs",
+        "LambdaLR, µs",
+        "attach, µs",
+        "attach − LambdaLR, µs",
+        "the same, 8 groups, µs",
+        "a million steps, s",
+    ]
     rows = [row(name, plan) for name, plan in {"linear": linear(10_000), **PLANS}.items()]
-    report("attach", columns, rows, options.json,
-           "µs a step of SGD on a one-entry tensor, the median over blocks; seconds to evaluate a million steps as one "
-           "array")
+    report(
+        "attach",
+        columns,
+        rows,
+        options.json,
+        "µs a step of SGD on a one-entry tensor, the median over blocks; seconds to evaluate a million steps as one "
+        "array",
+    )
 
 
 if __name__ == "__main__":

@@ -14,12 +14,16 @@ from report import arguments, report
 from lrlib import optimizers, streams, tasks
 from lrlib.fit.run import Run
 
-OPTIMIZERS = {"torch.optim.SGD": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
-              "torch.optim.AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3),
-              "lrlib AdamW": lambda p: optimizers.AdamW(p, lr=1e-3)}
-ROWS = {"digits MLP, 64 wide, batch 64": (tasks.digits, ("torch.optim.SGD", "torch.optim.AdamW", "lrlib AdamW")),
-        "digits MLP, 512 wide, batch 64": (lambda: tasks.digits(width=512), ("torch.optim.SGD", "torch.optim.AdamW")),
-        "digits conv net with batch norm": (lambda: tasks.digits(network="conv"), ("torch.optim.SGD", "torch.optim.AdamW"))}
+OPTIMIZERS = {
+    "torch.optim.SGD": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
+    "torch.optim.AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3),
+    "lrlib AdamW": lambda p: optimizers.AdamW(p, lr=1e-3),
+}
+ROWS = {
+    "digits MLP, 64 wide, batch 64": (tasks.digits, ("torch.optim.SGD", "torch.optim.AdamW", "lrlib AdamW")),
+    "digits MLP, 512 wide, batch 64": (lambda: tasks.digits(width=512), ("torch.optim.SGD", "torch.optim.AdamW")),
+    "digits conv net with batch norm": (lambda: tasks.digits(network="conv"), ("torch.optim.SGD", "torch.optim.AdamW")),
+}
 
 
 class Bare:
@@ -37,7 +41,7 @@ class Bare:
         for _ in range(steps):
             if at + batch > len(order):
                 order, at = torch.randperm(len(self.x)), 0
-            rows, at = order[at:at + batch], at + batch
+            rows, at = order[at : at + batch], at + batch
             optimizer.zero_grad()
             loss = loss_of(model(self.x[rows]), self.y[rows])
             loss.backward()
@@ -64,7 +68,10 @@ class Ours:
 def row(name, task, kind, rounds, block=100):
     """Measure one row of the table."""
     ways = Bare(task, OPTIMIZERS[kind]), Ours(task, OPTIMIZERS[kind], (rounds + 2) * block)
-    times = [[way.seconds(block) for way in (ways if k % 2 else ways[::-1])][::1 if k % 2 else -1] for k in range(rounds + 1)]
+    times = [
+        [way.seconds(block) for way in (ways if k % 2 else ways[::-1])][:: 1 if k % 2 else -1]
+        for k in range(rounds + 1)
+    ]
     bare, ours = zip(*times[1:])
     ratio = statistics.median(b / a for a, b in zip(bare, ours, strict=True))
     micro = [statistics.median(values) / block * 1e6 for values in (bare, ours)]
@@ -76,8 +83,13 @@ def main():
     options = arguments(__doc__.splitlines()[0], threads=2, rounds=25)
     torch.set_num_threads(options.threads)
     rows = [row(name, task(), kind, options.rounds) for name, (task, kinds) in ROWS.items() for kind in kinds]
-    report("fit", ["work", "optimizer of both", "bare loop, µs a step", "fit, µs a step", "ratio", "goal"], rows, options.json,
-           f"float32, {options.threads} threads, medians of {options.rounds} interleaved rounds of 100 steps.")
+    report(
+        "fit",
+        ["work", "optimizer of both", "bare loop, µs a step", "fit, µs a step", "ratio", "goal"],
+        rows,
+        options.json,
+        f"float32, {options.threads} threads, medians of {options.rounds} interleaved rounds of 100 steps.",
+    )
 
 
 if __name__ == "__main__":

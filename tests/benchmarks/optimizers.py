@@ -20,14 +20,32 @@ from report import arguments, report
 from lrlib import optimizers, rules
 
 SIZES = {"2.6 M in 80": [(256, 253), (256,)] * 40, "16.8 M in 4": [(2048, 2048)] * 4}
-LOOPS = {"sgd": ("SGD", {}), "momentum": ("SGD", {"momentum": 0.9}),
-         "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}), "adagrad": ("Adagrad", {}),
-         "rmsprop": ("RMSprop", {}), "adam": ("Adam", {}), "amsgrad": ("Adam", {"amsgrad": True}),
-         "adamw": ("AdamW", {}), "radam": ("RAdam", {})}
-UNFUSED = ("RMSprop", "RAdam")                                 # torch has no fused form of these
-COLUMNS = ["optimizer", "parameters", "eager, ms", "torch loop, ms", "eager / loop", "fused, ms",
-           "torch fused by bytes, ms", "fused / torch", "fused / torch's own", "peers / fused", "of copy speed",
-           "first step, s"]
+LOOPS = {
+    "sgd": ("SGD", {}),
+    "momentum": ("SGD", {"momentum": 0.9}),
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
+    "adagrad": ("Adagrad", {}),
+    "rmsprop": ("RMSprop", {}),
+    "adam": ("Adam", {}),
+    "amsgrad": ("Adam", {"amsgrad": True}),
+    "adamw": ("AdamW", {}),
+    "radam": ("RAdam", {}),
+}
+UNFUSED = ("RMSprop", "RAdam")  # torch has no fused form of these
+COLUMNS = [
+    "optimizer",
+    "parameters",
+    "eager, ms",
+    "torch loop, ms",
+    "eager / loop",
+    "fused, ms",
+    "torch fused by bytes, ms",
+    "fused / torch",
+    "fused / torch's own",
+    "peers / fused",
+    "of copy speed",
+    "first step, s",
+]
 
 
 def loop(name, parameters):
@@ -55,9 +73,11 @@ def peers(parameters):
 
 def entrants(name, parameters):
     """The optimizers of a row, each with parameters of its own."""
-    found = {"eager": optimizers.make(name, parameters(), lr=1e-4),
-             "fused": optimizers.make(name, parameters(), lr=1e-4, path="fused"),
-             "bytes": torch.optim.AdamW(parameters(), lr=1e-4, fused=True)}
+    found = {
+        "eager": optimizers.make(name, parameters(), lr=1e-4),
+        "fused": optimizers.make(name, parameters(), lr=1e-4, path="fused"),
+        "bytes": torch.optim.AdamW(parameters(), lr=1e-4, fused=True),
+    }
     if name in LOOPS:
         found["loop"] = loop(name, parameters())
         found |= {} if LOOPS[name][0] in UNFUSED else {"own": own(name, parameters())}
@@ -97,6 +117,7 @@ def copy_speed(device):
 
 def row(name, size, rounds, device, speed):
     """Measure one row of the table."""
+
     def parameters():
         generator = torch.Generator().manual_seed(0)
         return [torch.nn.Parameter((0.1 * torch.randn(shape, generator=generator)).to(device)) for shape in SIZES[size]]
@@ -112,14 +133,25 @@ def row(name, size, rounds, device, speed):
         for key, optimizer in found.items():
             times[key].append(seconds(optimizer, device))
     times = {key: np.array(column) for key, column in times.items()}
-    moved = 3 + 2 * len(rules.get(name).state_names)          # reads x, g and the state; writes x and the state
+    moved = 3 + 2 * len(rules.get(name).state_names)  # reads x, g and the state; writes x and the state
     count = sum(p.numel() for p in parameters())
     times["bytes"] *= moved / 7
     others = [_ratio(times[key], times["fused"]) for key in found if "-" in key]
     share = f"{4 * moved * count / np.median(times['fused']) / speed:.0%}" if device == "cuda" else "–"
-    return [name, size, _ms(times["eager"]), _ms(times.get("loop")), _ratio(times["eager"], times.get("loop")),
-            _ms(times["fused"]), _ms(times["bytes"]), _ratio(times["fused"], times["bytes"]),
-            _ratio(times["fused"], times.get("own")), " ".join(others) or "–", share, f"{first:.1f}"]
+    return [
+        name,
+        size,
+        _ms(times["eager"]),
+        _ms(times.get("loop")),
+        _ratio(times["eager"], times.get("loop")),
+        _ms(times["fused"]),
+        _ms(times["bytes"]),
+        _ratio(times["fused"], times["bytes"]),
+        _ratio(times["fused"], times.get("own")),
+        " ".join(others) or "–",
+        share,
+        f"{first:.1f}",
+    ]
 
 
 def _ms(column):
@@ -143,9 +175,15 @@ def main():
         rows += part if device == "cpu" else [[f"{line[0]} (GPU)", *line[1:]] for line in part]
         where = torch.cuda.get_device_name() if device == "cuda" else f"{options.threads} threads"
         notes.append(f"{where}, where a copy moves {speed / 1e9:.0f} GB/s" if device == "cuda" else where)
-    report("optimizers", COLUMNS, rows, options.json, f"float32, medians of {options.rounds} interleaved rounds; "
-           f"{'; '.join(notes)}. The first row's first step imports the compiler too. Goals: fused / torch at most 1.1, "
-           "eager / loop at most 1.2, peers / fused at least 4, first step at most 5 s.")
+    report(
+        "optimizers",
+        COLUMNS,
+        rows,
+        options.json,
+        f"float32, medians of {options.rounds} interleaved rounds; "
+        f"{'; '.join(notes)}. The first row's first step imports the compiler too. Goals: fused / torch at most 1.1, "
+        "eager / loop at most 1.2, peers / fused at least 4, first step at most 5 s.",
+    )
 
 
 if __name__ == "__main__":

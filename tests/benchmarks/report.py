@@ -3,6 +3,7 @@
 A benchmark is a script beside this file that ends in `report(...)`; `--json PATH` saves its table, by
 custom as `tests/benchmarks/results/NAME.json`, from which `python3 run.py tables` fills the README.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -32,8 +33,17 @@ def report(name: str, columns: list[str], rows: list[list], path: Path | None = 
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
     print(f"{note}\n{machine()}" if note else machine())
     if path is not None:
-        save(path, {"name": name, "columns": columns, "rows": texts, "note": note, "machine": machine(),
-                    "measured": datetime.date.today().isoformat()})
+        save(
+            path,
+            {
+                "name": name,
+                "columns": columns,
+                "rows": texts,
+                "note": note,
+                "machine": machine(),
+                "measured": datetime.date.today().isoformat(),
+            },
+        )
 
 
 def save(path: Path, table: dict) -> None:
@@ -48,8 +58,10 @@ def machine() -> str:
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (f"{_processor()}, {cores} cores, {_system()}, Python {platform.python_version()}, "
-            f"torch {torch.__version__}, numpy {numpy.__version__}")
+    return (
+        f"{_processor()}, {cores} cores, {_system()}, Python {platform.python_version()}, "
+        f"torch {torch.__version__}, numpy {numpy.__version__}"
+    )
 
 
 def _processor() -> str:

@@ -114,8 +114,14 @@ def arpack(operator, start):
     timed = Timed(lambda v: operator(torch.from_numpy(np.ascontiguousarray(v.ravel()))[None].float())[0].numpy())
     n = start.shape[1]
     try:
-        (value,) = eigsh(LinearOperator((n, n), timed, dtype=np.float32), k=1, which="LA", v0=start[0].numpy(),
-                         tol=ACCURACY, return_eigenvectors=False)  # fmt: skip
+        (value,) = eigsh(
+            LinearOperator((n, n), timed, dtype=np.float32),
+            k=1,
+            which="LA",
+            v0=start[0].numpy(),
+            tol=ACCURACY,
+            return_eigenvectors=False,
+        )
     except ArpackNoConvergence:
         value = np.nan
     return [], (*timed.done(), float(value)), None
@@ -135,20 +141,33 @@ def peer_operator(model, loss, x, y):
     return lambda v: (linear @ v[0])[None].detach()
 
 
-METHODS = ("power iteration", "power iteration, warm", "Lanczos", "Lanczos, subset first", "Lanczos, warm",
-           "scipy eigsh", "curvlinops + eigsh")  # fmt: skip
+METHODS = (
+    "power iteration",
+    "power iteration, warm",
+    "Lanczos",
+    "Lanczos, subset first",
+    "Lanczos, warm",
+    "scipy eigsh",
+    "curvlinops + eigsh",
+)
 
 
 def searches(hessian, rough, peer, random, memory):
     """{method: (rows, stop, what a warm search starts from)} at one point."""
     fresh = FRESH * random / random.norm()
-    warm = {name: random if kept is None else kept + (fresh if name == "Lanczos, warm" else 0)
-            for name, kept in memory.items()}  # fmt: skip
-    return {"power iteration": power(hessian, random), "Lanczos": lanczos(hessian, random),
-            "power iteration, warm": power(hessian, warm["power iteration, warm"]),
-            "Lanczos, subset first": lanczos(hessian, random, rough),
-            "Lanczos, warm": lanczos(hessian, warm["Lanczos, warm"]),
-            "scipy eigsh": arpack(hessian, random), "curvlinops + eigsh": arpack(peer, random)}  # fmt: skip
+    warm = {
+        name: random if kept is None else kept + (fresh if name == "Lanczos, warm" else 0)
+        for name, kept in memory.items()
+    }
+    return {
+        "power iteration": power(hessian, random),
+        "Lanczos": lanczos(hessian, random),
+        "power iteration, warm": power(hessian, warm["power iteration, warm"]),
+        "Lanczos, subset first": lanczos(hessian, random, rough),
+        "Lanczos, warm": lanczos(hessian, warm["Lanczos, warm"]),
+        "scipy eigsh": arpack(hessian, random),
+        "curvlinops + eigsh": arpack(peer, random),
+    }
 
 
 def settled(rows, truth):
@@ -196,12 +215,23 @@ def main():
     options = arguments(__doc__.splitlines()[0], threads=2, points=6)
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
-    rows = [*lines("at the start", scenario(at_the_start(options.points)), warm=False),
-            *lines("along training", scenario(along_training(options.points)), warm=True)]  # fmt: skip
-    columns = ["where", "method", "products until within 1 %", "until residual 1 %", "until own stop",
-               "largest error there", "seconds until own stop"]  # fmt: skip
-    note = (f"102,250 parameters, float32, {options.threads} threads; sums over {options.points} points; in brackets how "
-            "many times fewer than power iteration from the same start.")  # fmt: skip
+    rows = [
+        *lines("at the start", scenario(at_the_start(options.points)), warm=False),
+        *lines("along training", scenario(along_training(options.points)), warm=True),
+    ]
+    columns = [
+        "where",
+        "method",
+        "products until within 1 %",
+        "until residual 1 %",
+        "until own stop",
+        "largest error there",
+        "seconds until own stop",
+    ]
+    note = (
+        f"102,250 parameters, float32, {options.threads} threads; sums over {options.points} points; in brackets how "
+        "many times fewer than power iteration from the same start."
+    )
     report("sharpness", columns, rows, options.json, note)
 
 

@@ -17,15 +17,28 @@ from lrlib import streams, tasks
 from lrlib.sweep.paths import Compiled, Eager
 from lrlib.sweep.setup import Setup
 
-GOALS = {"digits 64-64-64-10, 32 lanes": (3, 8), "32-32-32-1, 23 lanes": (4, 25), "32-32-32-1, 128 lanes": (None, 45),
-         "conv net with batch norm, 32 lanes": (None, 2)}
+GOALS = {
+    "digits 64-64-64-10, 32 lanes": (3, 8),
+    "32-32-32-1, 23 lanes": (4, 25),
+    "32-32-32-1, 128 lanes": (None, 45),
+    "conv net with batch norm, 32 lanes": (None, 2),
+}
 
 
 def binary():
     """Net 32-32-32-1, batch 16, on 2,000 random points."""
     x = torch.randn(2000, 32, generator=torch.Generator().manual_seed(0))
-    return tasks.Task("binary", lambda: tasks.mlp([32, 32, 32, 1]), (x, (x[:, 0] > 0).float()), None, None,
-                      tasks.binary_loss, tasks.binary_accuracy, 16, 1000)
+    return tasks.Task(
+        "binary",
+        lambda: tasks.mlp([32, 32, 32, 1]),
+        (x, (x[:, 0] > 0).float()),
+        None,
+        None,
+        tasks.binary_loss,
+        tasks.binary_accuracy,
+        16,
+        1000,
+    )
 
 
 def loop_seconds(task, lanes, steps):
@@ -80,30 +93,60 @@ def row(name, task, count, rounds, steps=400):
     began = time.perf_counter()
     compiled, eager = Compiled(lanes), Eager(lanes)
     compilation = time.perf_counter() - began
-    ways = (lambda: loop_seconds(task, count, max(3, 200 // count)), lambda: engine_seconds(eager, lanes, steps // 10),
-            lambda: engine_seconds(compiled, lanes, steps))
+    ways = (
+        lambda: loop_seconds(task, count, max(3, 200 // count)),
+        lambda: engine_seconds(eager, lanes, steps // 10),
+        lambda: engine_seconds(compiled, lanes, steps),
+    )
     for way in ways:
         way()
     times = np.array([[way() for way in ways] for _ in range(rounds)])
     ratios = [statistics.median(times[:, 0] / times[:, i]) for i in (1, 2)]
     loop, slow, fast = np.median(times, axis=0)
     goal = " / ".join("–" if g is None else f"{g}" for g in GOALS[name])
-    return [name, f"{loop * 1e3:.2f}", f"{slow * 1e3:.2f}", f"{fast * 1e3:.3f}", f"{ratios[0]:.1f}", f"{ratios[1]:.1f}",
-            goal, f"{count / fast:,.0f}", f"{lane_bytes(task, count) / 1e3:,.0f}", f"{compilation:.0f}"]
+    return [
+        name,
+        f"{loop * 1e3:.2f}",
+        f"{slow * 1e3:.2f}",
+        f"{fast * 1e3:.3f}",
+        f"{ratios[0]:.1f}",
+        f"{ratios[1]:.1f}",
+        goal,
+        f"{count / fast:,.0f}",
+        f"{lane_bytes(task, count) / 1e3:,.0f}",
+        f"{compilation:.0f}",
+    ]
 
 
 def main():
     """Print the table."""
     options = arguments(__doc__.splitlines()[0], threads=2, rounds=5)
     torch.set_num_threads(options.threads)
-    rows = [row("digits 64-64-64-10, 32 lanes", tasks.digits(), 32, options.rounds),
-            row("32-32-32-1, 23 lanes", binary(), 23, options.rounds),
-            row("32-32-32-1, 128 lanes", binary(), 128, options.rounds),
-            row("conv net with batch norm, 32 lanes", tasks.digits(network="conv"), 32, options.rounds, steps=80)]
-    columns = ["lanes", "loop, ms a step", "eager, ms", "compiled, ms", "eager ×", "compiled ×", "goal", "lane-steps/s",
-               "kB a lane", "compilation, s"]
-    report("sweep", columns, rows, options.json, f"SGD, float32, {options.threads} threads, medians of "
-           f"{options.rounds} interleaved rounds.")
+    rows = [
+        row("digits 64-64-64-10, 32 lanes", tasks.digits(), 32, options.rounds),
+        row("32-32-32-1, 23 lanes", binary(), 23, options.rounds),
+        row("32-32-32-1, 128 lanes", binary(), 128, options.rounds),
+        row("conv net with batch norm, 32 lanes", tasks.digits(network="conv"), 32, options.rounds, steps=80),
+    ]
+    columns = [
+        "lanes",
+        "loop, ms a step",
+        "eager, ms",
+        "compiled, ms",
+        "eager ×",
+        "compiled ×",
+        "goal",
+        "lane-steps/s",
+        "kB a lane",
+        "compilation, s",
+    ]
+    report(
+        "sweep",
+        columns,
+        rows,
+        options.json,
+        f"SGD, float32, {options.threads} threads, medians of {options.rounds} interleaved rounds.",
+    )
 
 
 if __name__ == "__main__":

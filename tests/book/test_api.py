@@ -1,4 +1,5 @@
 """The API reference: complete in both languages, from docstrings that say what they must."""
+
 import importlib
 import inspect
 import re
@@ -15,8 +16,20 @@ YEAR = re.compile(r"\b(1[89]|20)\d\d\b")
 ROOM = re.compile(r"^\.\. lr-api:: (\w+)$", re.M)
 LABEL = re.compile(r"^\(api-(\w+)\)=$", re.M)
 # Shapes that have no author: arithmetic that everyone uses.
-NOBODYS = {"ramp", "hold", "constant", "step", "multi_step", "exponential", "linear", "polynomial",
-           "inverse_time", "piecewise", "fade", "reheat"}
+NOBODYS = {
+    "ramp",
+    "hold",
+    "constant",
+    "step",
+    "multi_step",
+    "exponential",
+    "linear",
+    "polynomial",
+    "inverse_time",
+    "piecewise",
+    "fade",
+    "reheat",
+}
 short = dict(ids=lambda name: name.short)
 
 
@@ -76,7 +89,9 @@ def test_rule_names_its_source(name):
     assert YEAR.search(name.thing.source)
 
 
-@pytest.mark.parametrize("name", [name for name in TOP if name.module == "schedules" and name.kind == "function"], **short)
+@pytest.mark.parametrize(
+    "name", [name for name in TOP if name.module == "schedules" and name.kind == "function"], **short
+)
 def test_schedule_names_its_source(name):
     assert name.path in NOBODYS or YEAR.search(name.doc), "no source"
 
@@ -117,14 +132,18 @@ def test_a_lost_reference_is_seen():
     assert exists("lrlib.fit") and exists("lrlib.fit.fit") and not exists("lrlib.fit.fat") and not exists("lrlib.fat")
 
 
-@pytest.mark.parametrize("text, shown", [
-    ("a * b and |x| and y_", ["a \\* b and \\|x\\| and y\\_", ""]),
-    ("``a * b`` and `x|y` and a_b", ["``a * b`` and `x|y` and a_b", ""]),
-    ("name: a word\n    and more", ["* ``name``: a word and more", ""]),
-    ("* on data: x\n* toys: y", ["* on data: x", "* toys: y", ""]),
-    ("Text.\n>>> f(2 * 3)\n6", ["Text.", "", ">>> f(2 * 3)", "6", ""]),
-    ("Attributes:\n    a, b: all\n        of it\n    c: none", ["* ``a, b``: all of it", "* ``c``: none", ""]),
-    ("Args:\n    a, b: *all*", ["Args:", "    a, b: \\*all\\*", ""])])
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("a * b and |x| and y_", ["a \\* b and \\|x\\| and y\\_", ""]),
+        ("``a * b`` and `x|y` and a_b", ["``a * b`` and `x|y` and a_b", ""]),
+        ("name: a word\n    and more", ["* ``name``: a word and more", ""]),
+        ("* on data: x\n* toys: y", ["* on data: x", "* toys: y", ""]),
+        ("Text.\n>>> f(2 * 3)\n6", ["Text.", "", ">>> f(2 * 3)", "6", ""]),
+        ("Attributes:\n    a, b: all\n        of it\n    c: none", ["* ``a, b``: all of it", "* ``c``: none", ""]),
+        ("Args:\n    a, b: *all*", ["Args:", "    a, b: \\*all\\*", ""]),
+    ],
+)
 def test_docstrings_become_restructured_text(text, shown):
     assert api.restructured(text.split("\n")) == shown
 

@@ -1,4 +1,5 @@
 """The page on clusters is true: its command lines start a cluster, its Python runs there, its folder is read again."""
+
 import re
 import shlex
 import socket
@@ -38,8 +39,12 @@ def cluster(tmp_path_factory):
     port, folder = free_port(), tmp_path_factory.mktemp("cluster")
     lines = [shlex.split(here(line, port)) for line in blocks("sh") if line.startswith("dask ")]
     assert [words[1] for words in lines] == ["scheduler", "worker"]
-    started = [subprocess.Popen([sys.executable, "-m", *words], cwd=folder, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.DEVNULL) for words in lines]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for words in lines
+    ]
     try:
         with distributed.Client(f"tcp://127.0.0.1:{port}", timeout="60s") as client:
             client.wait_for_workers(2, timeout=60)
@@ -54,7 +59,7 @@ def test_the_page_runs_as_it_stands(cluster, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
     for code in blocks("python"):
-        if "ray" not in code:                      # the page says that these lines are untested
+        if "ray" not in code:  # the page says that these lines are untested
             exec(here(code, cluster), names)
     said = capsys.readouterr().out
     assert "2 parts by joblib (Loky)" in said and "4 parts by joblib (DaskDistributed)" in said
@@ -68,9 +73,11 @@ def test_the_page_runs_as_it_stands(cluster, monkeypatch, tmp_path, capsys):
 
 def test_a_task_in_a_file_travels_to_workers_that_do_not_have_it(cluster, tmp_path, capsys):
     task = tmp_path / "only_here.py"
-    task.write_text("from lrlib import tasks\n\ndef loss(x, y):\n    return x.square().sum()\n\n"
-                    "def make_task():\n    task = tasks.quadratic((4.0,))\n    task.loss = loss\n    return task\n",
-                    encoding="utf-8")
+    task.write_text(
+        "from lrlib import tasks\n\ndef loss(x, y):\n    return x.square().sum()\n\n"
+        "def make_task():\n    task = tasks.quadratic((4.0,))\n    task.loss = loss\n    return task\n",
+        encoding="utf-8",
+    )
     words = ["sweep", f"{task}:make_task", "--lr", "0.1,0.2", "--cluster", f"tcp://127.0.0.1:{cluster}"]
     assert main(words) == 0
     assert "best by train_loss: rate 0.2" in capsys.readouterr().out

@@ -1,11 +1,24 @@
 """The examples in the docstrings of the book machine."""
+
 import doctest
 import importlib
 
 import pytest
 
-MODULES = ("nbtext", "nbnormal", "notebooks", "edit", "parity", "prose", "lint", "translated", "search_ja",
-           "sphinx_facts", "api", "methods")
+MODULES = (
+    "nbtext",
+    "nbnormal",
+    "notebooks",
+    "edit",
+    "parity",
+    "prose",
+    "lint",
+    "translated",
+    "search_ja",
+    "sphinx_facts",
+    "api",
+    "methods",
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

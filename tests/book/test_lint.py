@@ -1,4 +1,5 @@
 """The house rules of prose and cells, on the book and on planted mistakes."""
+
 import re
 
 import nbformat
@@ -18,28 +19,60 @@ def test_page(lang, path):
         pytest.fail("\n".join(found), pytrace=False)
 
 
-@pytest.mark.parametrize("prose, found", [
-    ("It reached 0.97 of them.", 1), ("About 12 % fell.", 1), ("12%が下がりました。", 1), ("精度は0.97でした。", 1),
-    ("With $0.97$ and `0.5` it works.", 0), ("A source says 3.5 {cite}`smith2017cyclical`.", 0),
-    ("A source says 3 {cite}`smith2017cyclical`. We saw 3.5 here.", 1), ("Twelve of 40 seeds, chapter 3.", 0),
-    ("$$\n0.5\n$$ (eq-x)\ntext", 0), ("```python\nx = 0.5\n```\ntext", 0), ("```{note}\nIt was 0.5 here.\n```", 1),
-    ("````{exercise} Title\n:label: ex-a\n\nTry 0.5.\n\n```python\nlr = 0.25\n```\n````", 1),
-    ("See <https://example.org/2.5> and [this](a-1.5.html).", 0)])
+@pytest.mark.parametrize(
+    "prose, found",
+    [
+        ("It reached 0.97 of them.", 1),
+        ("About 12 % fell.", 1),
+        ("12%が下がりました。", 1),
+        ("精度は0.97でした。", 1),
+        ("With $0.97$ and `0.5` it works.", 0),
+        ("A source says 3.5 {cite}`smith2017cyclical`.", 0),
+        ("A source says 3 {cite}`smith2017cyclical`. We saw 3.5 here.", 1),
+        ("Twelve of 40 seeds, chapter 3.", 0),
+        ("$$\n0.5\n$$ (eq-x)\ntext", 0),
+        ("```python\nx = 0.5\n```\ntext", 0),
+        ("```{note}\nIt was 0.5 here.\n```", 1),
+        ("````{exercise} Title\n:label: ex-a\n\nTry 0.5.\n\n```python\nlr = 0.25\n```\n````", 1),
+        ("See <https://example.org/2.5> and [this](a-1.5.html).", 0),
+    ],
+)
 def test_numbers(prose, found):
     assert len(list(lint.numbers(prose))) == found
 
 
-@pytest.mark.parametrize("prose, found", [
-    ("一行目です。\n二行目です。", 1), ("一行目です。\n\n二行目です。", 0), ("- 一つ目\n- 二つ目", 0),
-    ("- 一つ目は長い\n  ので折った", 1), ("One line\nand another.", 0), ("| 表 | 値 |\n| --- | --- |\n| あ | い |", 0),
-    ("```{note}\n一行目です。\n二行目です。\n```", 1), ("$$\nx\n$$\n\n続きです。", 0)])
+@pytest.mark.parametrize(
+    "prose, found",
+    [
+        ("一行目です。\n二行目です。", 1),
+        ("一行目です。\n\n二行目です。", 0),
+        ("- 一つ目\n- 二つ目", 0),
+        ("- 一つ目は長い\n  ので折った", 1),
+        ("One line\nand another.", 0),
+        ("| 表 | 値 |\n| --- | --- |\n| あ | い |", 0),
+        ("```{note}\n一行目です。\n二行目です。\n```", 1),
+        ("$$\nx\n$$\n\n続きです。", 0),
+    ],
+)
 def test_line_breaks(prose, found):
     assert len(list(lint.line_breaks(prose))) == found
 
 
-@pytest.mark.parametrize("text, found", [
-    ("訓練データ", 1), ("学習データ", 0), ("クロスエントロピー", 0), ("ロスが下がる", 1), ("正規化する", 1), ("バッチ正規化する", 0),
-    ("種類が多い", 0), ("この種の誤り", 0), ("種を変える", 1), ("三角関数ではない\n% lint-allow: 三角関数", 0)])
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("訓練データ", 1),
+        ("学習データ", 0),
+        ("クロスエントロピー", 0),
+        ("ロスが下がる", 1),
+        ("正規化する", 1),
+        ("バッチ正規化する", 0),
+        ("種類が多い", 0),
+        ("この種の誤り", 0),
+        ("種を変える", 1),
+        ("三角関数ではない\n% lint-allow: 三角関数", 0),
+    ],
+)
 def test_renderings(text, found):
     assert len(list(lint.renderings(text))) == found
 
@@ -48,8 +81,6 @@ def test_literal_stars():
     assert list(lint.literal_stars("<p>これは**学習率(η)**です。</p>"))
     assert not list(lint.literal_stars("<p><strong>x</strong></p><pre>2**3</pre><code>a ** b</code>"))
     assert not list(lint.literal_stars('<dt class="sig sig-object py">f(<span>**</span>options)</dt>'))
-
-
 
 
 def notebook(*cells):
@@ -67,7 +98,12 @@ def test_long_cell_and_unrun_cell_and_stderr():
     book.cells[0].outputs = [nbformat.v4.new_output("stream", name="stderr", text="a warning")]
     book.cells[2].execution_count = None
     found = " ".join(lint.code_cells(book))
-    assert "16 lines" in found and "execution count None" in found and "stderr" in found and found.count("execution count") == 1
+    assert (
+        "16 lines" in found
+        and "execution count None" in found
+        and "stderr" in found
+        and found.count("execution count") == 1
+    )
 
 
 def test_ignored_cells_are_few_and_asserted():

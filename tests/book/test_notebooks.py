@@ -1,4 +1,5 @@
 """The tool that alone writes notebooks: merge, execute, normalise, twice the same bytes."""
+
 import nbformat
 import pytest
 
@@ -34,8 +35,12 @@ mystnb:
 sum(range(4))
 ```
 """
-JAPANESE = TEXT.replace("A toy", "試し").replace("One parabola, one rate.", "放物線と学習率。").replace(
-    "A second paragraph with $x$.", "二つ目の段落と $x$。").replace("value", "値")
+JAPANESE = (
+    TEXT.replace("A toy", "試し")
+    .replace("One parabola, one rate.", "放物線と学習率。")
+    .replace("A second paragraph with $x$.", "二つ目の段落と $x$。")
+    .replace("value", "値")
+)
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ def test_write_twice_is_byte_identical(book):
     paths = [nbtext.notebook_path(lang, "toy", book) for lang in ("en", "ja")]
     first = [path.read_bytes() for path in paths]
     for path in paths:
-        path.write_bytes(path.read_bytes() + b"\n")          # so that the second run has to write
+        path.write_bytes(path.read_bytes() + b"\n")  # so that the second run has to write
     assert notebooks.write_notebooks(["toy"], book=book)
     assert [path.read_bytes() for path in paths] == first
     english, japanese = map(nbtext.read_notebook, paths)
@@ -67,7 +72,10 @@ def test_write_twice_is_byte_identical(book):
     assert lab.outputs == [] and lab.execution_count is None and "nbval-skip" in lab.metadata["tags"]
     runs = [cell.execution_count for cell in english.cells if cell.cell_type == "code" and cell is not lab]
     assert runs == [1, 2]
-    assert "language_version" not in english.metadata["language_info"] and "version" not in english.metadata["language_info"]
+    assert (
+        "language_version" not in english.metadata["language_info"]
+        and "version" not in english.metadata["language_info"]
+    )
 
 
 def test_a_failing_cell_writes_nothing(book, capsys):
@@ -87,7 +95,9 @@ def test_merge_keeps_ids_and_hashes_of_cells_that_moved_or_changed():
     old = nbtext.merge(None, fresh(), "toy")
     for number, cell in enumerate(old.cells):
         cell.metadata[parity.HASH] = f"hash{number}"
-    changed = TEXT.replace("sum(range(4))", "sum(range(5))").replace("# A toy\n", "# A toy\n\n+++\n\nNew paragraph.\n\n+++\n", 1)
+    changed = TEXT.replace("sum(range(4))", "sum(range(5))").replace(
+        "# A toy\n", "# A toy\n\n+++\n\nNew paragraph.\n\n+++\n", 1
+    )
     new = nbtext.merge(old, nbtext.from_text(changed), "toy")
     ids = {cell["id"]: cell for cell in new.cells}
     assert len(ids) == len(new.cells)
@@ -103,8 +113,9 @@ def test_text_round_trip_keeps_sources_and_metadata():
     text = nbtext.to_text(old)
     assert parity.HASH not in text
     again = nbtext.merge(old, nbtext.from_text(text), "toy")
-    assert [(c["id"], c.source, c.metadata.get("mystnb")) for c in again.cells] == \
-        [(c["id"], c.source, c.metadata.get("mystnb")) for c in old.cells]
+    assert [(c["id"], c.source, c.metadata.get("mystnb")) for c in again.cells] == [
+        (c["id"], c.source, c.metadata.get("mystnb")) for c in old.cells
+    ]
     assert again.cells[0].metadata[parity.HASH] == "abc"
 
 
@@ -113,7 +124,7 @@ def test_edit_refuses_to_throw_work_away(tmp_path):
     path.parent.mkdir()
     path.write_text(nbnormal.dumps(nbnormal.normalise(nbtext.merge(None, fresh(), "toy"))), encoding="utf-8")
     (text,) = edit.write_text("toy", book=tmp_path)
-    edit.write_text("toy", book=tmp_path)                    # nothing changed: fine
+    edit.write_text("toy", book=tmp_path)  # nothing changed: fine
     text.write_text(text.read_text(encoding="utf-8").replace("One parabola", "Two parabolas"), encoding="utf-8")
     with pytest.raises(ValueError, match="differs from the notebook"):
         edit.write_text("toy", book=tmp_path)
@@ -133,12 +144,19 @@ def test_an_older_text_does_not_undo_the_notebook(book):
 
 
 def widget_notebook(names):
-    state = {name: {"model_name": "AnyModel", "model_module": "anywidget", "model_module_version": "1",
-                    "state": {"_esm": "export default {}", "_css": "b {}", "lr": 0.1, "layout": f"IPY_MODEL_{names[1]}"}}
-             for name in names}
+    state = {
+        name: {
+            "model_name": "AnyModel",
+            "model_module": "anywidget",
+            "model_module_version": "1",
+            "state": {"_esm": "export default {}", "_css": "b {}", "lr": 0.1, "layout": f"IPY_MODEL_{names[1]}"},
+        }
+        for name in names
+    }
     view = {"application/vnd.jupyter.widget-view+json": {"model_id": names[0], "version_major": 2, "version_minor": 0}}
-    cell = nbformat.v4.new_code_cell("w", id="w", execution_count=1,
-                                     outputs=[nbformat.v4.new_output("display_data", data=view)])
+    cell = nbformat.v4.new_code_cell(
+        "w", id="w", execution_count=1, outputs=[nbformat.v4.new_output("display_data", data=view)]
+    )
     notebook = nbformat.v4.new_notebook(cells=[cell])
     notebook.metadata["widgets"] = {nbnormal.WIDGET_STATE: {"state": state, "version_major": 2, "version_minor": 0}}
     return notebook

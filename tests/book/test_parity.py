@@ -1,4 +1,5 @@
 """The two editions are the same book, and each Japanese cell follows the English as it is now."""
+
 import copy
 
 import pytest
@@ -28,15 +29,27 @@ def test_page_is_the_same_and_up_to_date(name):
         if translated.page_hash(texts[1]) != parity.text_hash(translated.body(texts[0])):
             found.append("the English changed since it was translated (or `run.py translated` was never called)")
     if found:
-        pytest.fail("\n".join([f"{name}; after revising the Japanese: run.py translated {english.stem}", *found]), pytrace=False)
+        pytest.fail(
+            "\n".join([f"{name}; after revising the Japanese: run.py translated {english.stem}", *found]), pytrace=False
+        )
 
 
 @pytest.fixture
 def pair():
-    english = nbtext.merge(None, nbtext.from_text(
-        "(eq-a)=\n# Rates\n\nUse $\\eta$ {cite}`smith2017cyclical`.\n\n```{code-cell} ipython3\nprint(f'rate {1 + 1}', 3)\n```\n"), "a")
-    japanese = nbtext.merge(None, nbtext.from_text(
-        "(eq-a)=\n# 学習率\n\n$\\eta$ を使います {cite}`smith2017cyclical`。\n\n```{code-cell} ipython3\nprint(f'学習率 {1 + 1}', 3)\n```\n"), "a")
+    english = nbtext.merge(
+        None,
+        nbtext.from_text(
+            "(eq-a)=\n# Rates\n\nUse $\\eta$ {cite}`smith2017cyclical`.\n\n```{code-cell} ipython3\nprint(f'rate {1 + 1}', 3)\n```\n"
+        ),
+        "a",
+    )
+    japanese = nbtext.merge(
+        None,
+        nbtext.from_text(
+            "(eq-a)=\n# 学習率\n\n$\\eta$ を使います {cite}`smith2017cyclical`。\n\n```{code-cell} ipython3\nprint(f'学習率 {1 + 1}', 3)\n```\n"
+        ),
+        "a",
+    )
     return english, parity.set_hashes(english, japanese)
 
 
@@ -44,10 +57,17 @@ def test_a_faithful_translation_passes(pair):
     assert not parity.problems(*pair) and not parity.stale(*pair)
 
 
-@pytest.mark.parametrize("cell, old, new, word", [
-    (0, "\\eta", "\\lambda", "maths"), (0, "# 学習率", "## 学習率", "headings"), (0, "(eq-a)=", "(eq-b)=", "labels"),
-    (0, "smith2017cyclical", "kingma2015adam", "citations"), (1, ", 3", ", 4", "code differs"),
-    (1, "{1 + 1}", "{1 + 2}", "code differs")])
+@pytest.mark.parametrize(
+    "cell, old, new, word",
+    [
+        (0, "\\eta", "\\lambda", "maths"),
+        (0, "# 学習率", "## 学習率", "headings"),
+        (0, "(eq-a)=", "(eq-b)=", "labels"),
+        (0, "smith2017cyclical", "kingma2015adam", "citations"),
+        (1, ", 3", ", 4", "code differs"),
+        (1, "{1 + 1}", "{1 + 2}", "code differs"),
+    ],
+)
 def test_a_difference_is_named(pair, cell, old, new, word):
     changed = copy.deepcopy(pair[1])
     changed.cells[cell].source = changed.cells[cell].source.replace(old, new)
@@ -64,8 +84,9 @@ def test_missing_cell_is_named(pair):
     assert "2 English, 1 Japanese" in parity.problems(pair[0], short)[0]
 
 
-@pytest.mark.parametrize("cell, old, new, stale", [
-    (0, "Use", "Do use", True), (1, "rate ", "speed ", True), (1, "print", "pprint", False)])
+@pytest.mark.parametrize(
+    "cell, old, new, stale", [(0, "Use", "Do use", True), (1, "rate ", "speed ", True), (1, "print", "pprint", False)]
+)
 def test_a_changed_english_cell_makes_its_translation_stale(pair, cell, old, new, stale):
     english = copy.deepcopy(pair[0])
     english.cells[cell].source = english.cells[cell].source.replace(old, new)

@@ -1,4 +1,5 @@
 """Terms, contents, doors: the small files around the pages."""
+
 import csv
 
 import pytest

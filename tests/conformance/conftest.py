@@ -1,4 +1,5 @@
 """The oracles and the table lie beside the tests, and are imported by their bare names."""
+
 import sys
 from pathlib import Path
 

@@ -4,6 +4,7 @@
 ``beta1``, …) and returns its optimizer; ``free`` names the options that a test may draw, ``fixed`` those that the
 peer needs to have at a value.
 """
+
 import contextlib
 import importlib
 import importlib.util
@@ -22,12 +23,12 @@ class Peer:
     """An independent implementation of a rule."""
 
     oracle: str
-    make: object                                               # (group dicts in the peer's names, maximize) → optimizer
+    make: object  # (group dicts in the peer's names, maximize) → optimizer
     free: tuple = ("lr", "weight_decay")
     fixed: dict = field(default_factory=dict)
-    climbs: bool = False                                       # whether it can maximize
-    tensor_rate: bool = False                                  # whether it takes the rate as a tensor
-    names: dict = field(default_factory=dict)                  # our option → the peer's
+    climbs: bool = False  # whether it can maximize
+    tensor_rate: bool = False  # whether it takes the rate as a tensor
+    names: dict = field(default_factory=dict)  # our option → the peer's
 
     def build(self, groups, maximize=False):
         """The peer's optimizer for groups in our names."""
@@ -55,19 +56,32 @@ def timm(module):
 
 def torch_peer(cls, free=(), names=None, **options):
     """A class of ``torch.optim``, which climbs and takes tensor rates."""
-    return Peer("torch", lambda groups, maximize: cls(groups, maximize=maximize, foreach=False, **options),
-                ("lr", "weight_decay", *free), climbs=True, tensor_rate=True, names=names or {})
+    return Peer(
+        "torch",
+        lambda groups, maximize: cls(groups, maximize=maximize, foreach=False, **options),
+        ("lr", "weight_decay", *free),
+        climbs=True,
+        tensor_rate=True,
+        names=names or {},
+    )
 
 
 def pytorch_optimizer_peer(name, free=(), fixed=None, names=None, **options):
     """A class of pytorch-optimizer."""
     cls = getattr(pytorch_optimizer, name)
-    return Peer("pytorch-optimizer", lambda groups, maximize: cls(groups, maximize=maximize, foreach=False, **options),
-                ("lr", "weight_decay", *free), fixed or {}, climbs=True, names=names or {})
+    return Peer(
+        "pytorch-optimizer",
+        lambda groups, maximize: cls(groups, maximize=maximize, foreach=False, **options),
+        ("lr", "weight_decay", *free),
+        fixed or {},
+        climbs=True,
+        names=names or {},
+    )
 
 
 def timm_peer(module, name, free=(), fixed=None, names=None, **options):
     """A class of timm."""
+
     def make(groups, maximize):
         return getattr(timm(f"timm.optim.{module}"), name)(groups, foreach=False, **options)
 

@@ -89,8 +89,9 @@ def step(data):
 def multi_step(data):
     milestones = sorted(data.draw(st.lists(st.integers(1, 220), min_size=1, max_size=5)))
     gamma = data.draw(gammas)
-    return Setting(s.multi_step(milestones, gamma), torch_scheduler(torch_lr.MultiStepLR, milestones, gamma),
-                   bases=groups(data))  # fmt: skip
+    return Setting(
+        s.multi_step(milestones, gamma), torch_scheduler(torch_lr.MultiStepLR, milestones, gamma), bases=groups(data)
+    )
 
 
 @case("piecewise", "MultiStepLR")
@@ -122,8 +123,9 @@ def exponential(data):
 @case("geometric_cooling", "MultiplicativeLR")
 def geometric(data):
     gamma = data.draw(gammas)
-    return Setting(s.geometric_cooling(gamma), torch_scheduler(torch_lr.MultiplicativeLR, lambda t: gamma),
-                   bases=groups(data))  # fmt: skip
+    return Setting(
+        s.geometric_cooling(gamma), torch_scheduler(torch_lr.MultiplicativeLR, lambda t: gamma), bases=groups(data)
+    )
 
 
 @case("polynomial", "PolynomialLR")
@@ -137,8 +139,12 @@ def cosine(data):
     n = data.draw(st.integers(200, 300))
     low = data.draw(st.floats(0, 0.9))
     base = data.draw(rates)
-    return Setting(s.cosine(n, final=low), torch_scheduler(torch_lr.CosineAnnealingLR, n, low * base),
-                   bases=(base, base), steps=n + 1)  # fmt: skip
+    return Setting(
+        s.cosine(n, final=low),
+        torch_scheduler(torch_lr.CosineAnnealingLR, n, low * base),
+        bases=(base, base),
+        steps=n + 1,
+    )
 
 
 @case("cosine_restarts", "CosineAnnealingWarmRestarts")
@@ -146,8 +152,11 @@ def restarts(data):
     n, stretch, low = data.draw(st.integers(1, 60)), data.draw(st.integers(1, 3)), data.draw(st.floats(0, 0.9))
     base = data.draw(rates)
     times = None if stretch == 1 else 9
-    return Setting(s.cosine_restarts(n, times, stretch, final=low), bases=(base, base),
-                   peer=torch_scheduler(torch_lr.CosineAnnealingWarmRestarts, n, stretch, low * base))  # fmt: skip
+    return Setting(
+        s.cosine_restarts(n, times, stretch, final=low),
+        bases=(base, base),
+        peer=torch_scheduler(torch_lr.CosineAnnealingWarmRestarts, n, stretch, low * base),
+    )
 
 
 def one_cycle_with(data, three_phase):
@@ -161,8 +170,17 @@ def one_cycle_with(data, three_phase):
     def put(optimizer):
         names = {"cosine": "cos", "linear": "linear"}
         scheduler = torch_lr.OneCycleLR(
-            optimizer, list(bases), n, pct_start=peak / n, anneal_strategy=names[shape], base_momentum=low,
-            max_momentum=high, div_factor=div, final_div_factor=final_div, three_phase=three_phase)  # fmt: skip
+            optimizer,
+            list(bases),
+            n,
+            pct_start=peak / n,
+            anneal_strategy=names[shape],
+            base_momentum=low,
+            max_momentum=high,
+            div_factor=div,
+            final_div_factor=final_div,
+            three_phase=three_phase,
+        )
         return lambda t: scheduler.step() if t < n - 1 else None
 
     plans = {"momentum": s.one_cycle_momentum(n, low, high, **shared)}
@@ -186,8 +204,16 @@ def cyclic(data, mode, make, gamma=1.0):
 
     def put(optimizer):
         scheduler = torch_lr.CyclicLR(
-            optimizer, [low * base for base in bases], list(bases), up, down, mode, gamma,
-            base_momentum=lowest, max_momentum=highest)  # fmt: skip
+            optimizer,
+            [low * base for base in bases],
+            list(bases),
+            up,
+            down,
+            mode,
+            gamma,
+            base_momentum=lowest,
+            max_momentum=highest,
+        )
         return lambda t: scheduler.step()
 
     swing = make(up, 0, down)
@@ -216,8 +242,9 @@ def slanted(data):
     """One cycle of it, with its peak at a whole step."""
     n, ratio, bases = data.draw(st.integers(200, 300)), data.draw(st.floats(1.5, 50)), groups(data)
     cut = data.draw(st.integers(1, n - 2))
-    put = torch_scheduler(torch_lr.CyclicLR, [base / ratio for base in bases], list(bases), cut, n - cut,
-                          cycle_momentum=False)  # fmt: skip
+    put = torch_scheduler(
+        torch_lr.CyclicLR, [base / ratio for base in bases], list(bases), cut, n - cut, cycle_momentum=False
+    )
     return Setting(s.slanted_triangular(n, rise=cut / n, ratio=ratio), put, bases=bases, steps=n + 1)
 
 
@@ -286,7 +313,12 @@ def timm_step(data):
 
 @case("polynomial", "PolyLRScheduler", "timm", tensor_rate=False)
 def timm_polynomial(data):
-    n, power, low, base = data.draw(lengths), data.draw(st.floats(0.5, 4)), data.draw(st.floats(0, 0.9)), data.draw(rates)
+    n, power, low, base = (
+        data.draw(lengths),
+        data.draw(st.floats(0.5, 4)),
+        data.draw(st.floats(0, 0.9)),
+        data.draw(rates),
+    )
     put = timm_scheduler("poly_lr", "PolyLRScheduler", t_initial=n, power=power, lr_min=low * base)
     return Setting(s.polynomial(n, power, final=low), put, bases=(base, base))
 
@@ -294,9 +326,23 @@ def timm_polynomial(data):
 @case("cosine_restarts, peaks decay", "CosineLRScheduler", "timm", tensor_rate=False)
 def timm_restarts(data):
     n, stretch, decay = data.draw(st.integers(10, 60)), data.draw(st.integers(1, 2)), data.draw(gammas)
-    warm, low, base, times = data.draw(lengths), data.draw(st.floats(0, 0.3)), data.draw(rates), data.draw(st.integers(1, 3))
-    put = timm_scheduler("cosine_lr", "CosineLRScheduler", t_initial=n, lr_min=low * base, cycle_mul=stretch,
-                         cycle_decay=decay, cycle_limit=times, warmup_t=warm, warmup_prefix=True)  # fmt: skip
+    warm, low, base, times = (
+        data.draw(lengths),
+        data.draw(st.floats(0, 0.3)),
+        data.draw(rates),
+        data.draw(st.integers(1, 3)),
+    )
+    put = timm_scheduler(
+        "cosine_lr",
+        "CosineLRScheduler",
+        t_initial=n,
+        lr_min=low * base,
+        cycle_mul=stretch,
+        cycle_decay=decay,
+        cycle_limit=times,
+        warmup_t=warm,
+        warmup_prefix=True,
+    )
     plan = s.warmup(warm, start=0) >> s.cosine_restarts(n, times, stretch, decay, final=low)
     return Setting(plan, put, bases=(base, base))
 
@@ -308,16 +354,25 @@ SHAPES = {"linear": "linear", "cosine": "cosine", "1-sqrt": "1-sqrt", "1-square"
 def timm_wsd(data):
     warm, stay, cool = data.draw(lengths), data.draw(st.integers(0, 90)), data.draw(lengths)
     shape, low, base = data.draw(st.sampled_from(sorted(SHAPES))), data.draw(st.floats(0, 0.9)), data.draw(rates)
-    put = timm_scheduler("wsd_lr", "WSDLRScheduler", t_initial=stay + cool, decay_t=cool, lr_min=low * base,
-                         warmup_t=warm, decay_fn=SHAPES[shape], decay_power=2.0)  # fmt: skip
+    put = timm_scheduler(
+        "wsd_lr",
+        "WSDLRScheduler",
+        t_initial=stay + cool,
+        decay_t=cool,
+        lr_min=low * base,
+        warmup_t=warm,
+        decay_fn=SHAPES[shape],
+        decay_power=2.0,
+    )
     plan = s.warmup(warm, start=0) >> s.wsd(stay + cool, cool=cool, shape=shape, final=low)
     return Setting(plan, put, bases=(base, base))
 
 
 def timm_power(data, power, **options):
     tau = data.draw(st.integers(1, 150))
-    put = timm_scheduler("wsd_lr", "WSDLRScheduler", t_initial=10_000, decay_t=1, warmup_t=tau,
-                         stable_timescale=tau, **options)  # fmt: skip
+    put = timm_scheduler(
+        "wsd_lr", "WSDLRScheduler", t_initial=10_000, decay_t=1, warmup_t=tau, stable_timescale=tau, **options
+    )
     return s.warmup(tau, start=0) >> s.inverse_time(tau, power=power), put
 
 
@@ -331,8 +386,15 @@ def timm_inverse_time(data):
 @case("fast_cooling", "WSDLRScheduler", "timm", tensor_rate=False)
 def timm_fast_cooling(data):
     tau = data.draw(st.integers(1, 150))
-    put = timm_scheduler("wsd_lr", "WSDLRScheduler", t_initial=10_000, decay_t=1, stable_fn="power", stable_power=1.0,
-                         stable_timescale=tau)  # fmt: skip
+    put = timm_scheduler(
+        "wsd_lr",
+        "WSDLRScheduler",
+        t_initial=10_000,
+        decay_t=1,
+        stable_fn="power",
+        stable_power=1.0,
+        stable_timescale=tau,
+    )
     return Setting(s.fast_cooling(tau), put, bases=groups(data))
 
 
@@ -340,8 +402,7 @@ def timm_fast_cooling(data):
 def timm_inverse_sqrt(data):
     """From the peak on; the two warm up differently."""
     n = data.draw(st.integers(1, 150))
-    put = timm_scheduler("wsd_lr", "WSDLRScheduler", t_initial=10_000, decay_t=1, stable_fn="rsqrt",
-                         stable_timescale=n)  # fmt: skip
+    put = timm_scheduler("wsd_lr", "WSDLRScheduler", t_initial=10_000, decay_t=1, stable_fn="rsqrt", stable_timescale=n)
     whole = s.inverse_sqrt(n)
     return Setting(lambda t: whole(t + n - 1), put, bases=groups(data))
 
@@ -361,18 +422,31 @@ def peer_wsd(data):
 
 @case("cosine_restarts, peaks decay", "CosineAnnealingWarmupRestarts", "pytorch-optimizer", tensor_rate=False)
 def peer_restarts(data):
-    n, warm, decay, base = data.draw(st.integers(2, 60)), data.draw(st.integers(1, 20)), data.draw(gammas), data.draw(rates)
-    put = torch_scheduler(peer.CosineAnnealingWarmupRestarts, n + warm, max_lr=base, min_lr=0.0, warmup_steps=warm,
-                          gamma=decay)  # fmt: skip
+    n, warm, decay, base = (
+        data.draw(st.integers(2, 60)),
+        data.draw(st.integers(1, 20)),
+        data.draw(gammas),
+        data.draw(rates),
+    )
+    put = torch_scheduler(
+        peer.CosineAnnealingWarmupRestarts, n + warm, max_lr=base, min_lr=0.0, warmup_steps=warm, gamma=decay
+    )
     return Setting((s.warmup(warm, start=0) >> s.cosine(n)).repeat(decay=decay), put, bases=(base, base))
 
 
 def peer_decay(data, cls, fall):
-    warm, n, low, base = data.draw(lengths), data.draw(st.integers(200, 250)), data.draw(st.floats(0, 0.9)), data.draw(rates)
+    warm, n, low, base = (
+        data.draw(lengths),
+        data.draw(st.integers(200, 250)),
+        data.draw(st.floats(0, 0.9)),
+        data.draw(rates),
+    )
     start = data.draw(st.floats(0, 1))
 
     def put(optimizer):
-        scheduler = cls(optimizer, t_max=warm + n, max_lr=base, min_lr=low * base, init_lr=start * base, warmup_steps=warm)
+        scheduler = cls(
+            optimizer, t_max=warm + n, max_lr=base, min_lr=low * base, init_lr=start * base, warmup_steps=warm
+        )
         scheduler.step()  # its constructor leaves min_lr; the first step's rate comes from the first call
         return lambda t: scheduler.step()
 

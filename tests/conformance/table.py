@@ -4,6 +4,7 @@ A test that compares a method of lrlib with an independent implementation calls 
 found. `python tests/conformance/table.py --json FILE` runs all tests of this folder and writes the largest
 differences in the form that `python3 run.py tables` reads.
 """
+
 import math
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("schedule", "optimizer", "curvature")
-NOTES = {}                                                     # (kind, row, oracle) → largest difference
-NOTE = ("Largest difference from each peer over all tested settings, float64, relative to the larger of 1 and the "
-        "peer's value. Every row is a test")
+NOTES = {}  # (kind, row, oracle) → largest difference
+NOTE = (
+    "Largest difference from each peer over all tested settings, float64, relative to the larger of 1 and the "
+    "peer's value. Every row is a test"
+)
 
 
 def note(kind: str, row: str, oracle: str, difference: float) -> None:
@@ -42,8 +45,14 @@ def rows() -> list[list[str]]:
     """One row a method: kind, name, and every oracle with its largest difference."""
     methods = dict.fromkeys((kind, row) for kind, row, _ in NOTES)
     ordered = sorted(methods, key=lambda method: KINDS.index(method[0]))
-    return [[kind, row, ", ".join(f"{oracle} {shown(value)}" for (k, r, oracle), value in NOTES.items()
-                                  if (k, r) == (kind, row))] for kind, row in ordered]
+    return [
+        [
+            kind,
+            row,
+            ", ".join(f"{oracle} {shown(value)}" for (k, r, oracle), value in NOTES.items() if (k, r) == (kind, row)),
+        ]
+        for kind, row in ordered
+    ]
 
 
 def shown(value: float) -> str:
@@ -59,7 +68,7 @@ def main() -> int:
     """Run the tests of this folder in this process, print the table and save it."""
     sys.path[:0] = [str(HERE), str(HERE.parent / "benchmarks")]
     from report import arguments, report
-    from table import rows                                     # the module that the tests note into
+    from table import rows  # the module that the tests note into
 
     given = arguments(__doc__.splitlines()[0])
     status = pytest.main([str(HERE), "-q", "-p", "no:cacheprovider", "-p", "no:xdist"])

@@ -19,7 +19,6 @@ from lrlib.streams import generator
 from lrlib.sweep import sweep
 
 
-
 def normal(*shape, seed=0):
     return torch.randn(*shape, generator=generator(seed, "curvature"), dtype=torch.float64)
 
@@ -126,11 +125,18 @@ def test_the_trace_where_every_direction_is_known_and_within_its_error_elsewhere
         assert abs(guess.value - expected) < 5 * guess.error + 1e-12 * scale
 
 
-@pytest.mark.parametrize("make", [
-    lambda p: torch.optim.Adam(p, lr=1e-3), lambda p: torch.optim.AdamW(p, lr=1e-3, amsgrad=True),
-    lambda p: torch.optim.RMSprop(p), lambda p: torch.optim.Adagrad(p), lambda p: optimizers.make("adamw", p),
-    lambda p: optimizers.make("rmsprop", p), lambda p: optimizers.make("adagrad", p),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: torch.optim.Adam(p, lr=1e-3),
+        lambda p: torch.optim.AdamW(p, lr=1e-3, amsgrad=True),
+        lambda p: torch.optim.RMSprop(p),
+        lambda p: torch.optim.Adagrad(p),
+        lambda p: optimizers.make("adamw", p),
+        lambda p: optimizers.make("rmsprop", p),
+        lambda p: optimizers.make("adagrad", p),
+    ],
+)
 def test_preconditioned_sharpness(make):
     model, loss, x, y = CASES["tanh net, squares"]
     model = copy.deepcopy(model)

@@ -14,14 +14,14 @@ from lrlib import optimizers, rules
 STEPS = 205
 PAIRS = [(name, peer) for name, peers in oracles.PEERS.items() for peer in peers]
 each_pair = pytest.mark.parametrize(("name", "peer"), PAIRS, ids=[f"{name}-{peer.oracle}" for name, peer in PAIRS])
-VALUES = {                                                     # what hypothesis draws for an option
+VALUES = {  # what hypothesis draws for an option
     "lr": st.sampled_from([0.0, 1e-4, 3e-3, 0.05, 0.7]),
     "weight_decay": st.sampled_from([0.0, 1e-3, 0.1]),
     "eps": st.sampled_from([1e-16, 1e-8, 1e-3, 0.5]),
     "momentum": st.floats(0.01, 0.99),
     "alpha": st.floats(0.7, 0.999),
     "beta1": st.one_of(st.just(0.0), st.floats(0.1, 0.95)),
-    "beta2": st.floats(0.7, 0.9999),                           # near 0 the step is a sign, and rounding may turn it
+    "beta2": st.floats(0.7, 0.9999),  # near 0 the step is a sign, and rounding may turn it
     "trust": st.floats(1e-4, 0.1),
 }
 
@@ -43,8 +43,11 @@ def run(make, groups, seed, steps=STEPS, **options):
     draws, drift = torch.Generator().manual_seed(seed), torch.arange(steps, dtype=torch.float64).view(-1, 1, 1)
     shapes = ((3, 2), (2, 2))
     x = [torch.nn.Parameter(torch.randn(shape, generator=draws, dtype=torch.float64)) for shape in shapes]
-    gradients = [10.0 ** (2 * torch.sin(seed + drift / 40))
-                 * (0.3 + torch.randn(steps, *shape, generator=draws, dtype=torch.float64)) for shape in shapes]
+    gradients = [
+        10.0 ** (2 * torch.sin(seed + drift / 40))
+        * (0.3 + torch.randn(steps, *shape, generator=draws, dtype=torch.float64))
+        for shape in shapes
+    ]
     optimizer = make([{"params": [p], **group} for p, group in zip(x, groups, strict=True)], **options)
     path = [torch.empty_like(g) for g in gradients]
     for t in range(steps):
@@ -84,6 +87,7 @@ def test_a_tensor_rate_that_changes_on_the_way_equals_torchs(name):
             optimizer = build([{**group, "lr": torch.tensor(group["lr"], dtype=torch.float64)} for group in groups])
             optimizer.register_step_post_hook(lambda o, *_: [g["lr"].mul_(0.99) for g in o.param_groups])
             return optimizer
+
         return make
 
     groups = [{"lr": 0.05, "weight_decay": 0.01}, {"lr": 0.01}]
@@ -98,8 +102,9 @@ def test_equals_its_peer_on_a_net_whose_gradients_depend_on_the_path(name, peer)
     def trained(build):
         with torch.random.fork_rng():
             torch.manual_seed(1)
-            net = torch.nn.Sequential(torch.nn.Linear(4, 8, bias=False), torch.nn.Tanh(),
-                                      torch.nn.Linear(8, 3, bias=False)).double()
+            net = torch.nn.Sequential(
+                torch.nn.Linear(4, 8, bias=False), torch.nn.Tanh(), torch.nn.Linear(8, 3, bias=False)
+            ).double()
         options = {"lr": 1.0 if name == "lars" else 0.01, "weight_decay": 0.01} | peer.fixed
         optimizer = build([{"params": net.parameters(), **options}])
         for t in range(STEPS):
@@ -129,7 +134,7 @@ def pair_of_paths(name, peer_make, options, steps=30, **own):
 def test_quirk_torchs_dampening_spares_the_first_step():
     x = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([x], lr=1.0, momentum=0.9, dampening=0.5)
-    for expected in (-1.0, -1.0 - (0.9 + 0.5)):                # v = 1 in full, then 0.9 · 1 + 0.5 · 1
+    for expected in (-1.0, -1.0 - (0.9 + 0.5)):  # v = 1 in full, then 0.9 · 1 + 0.5 · 1
         x.grad = torch.ones(1)
         optimizer.step()
         assert x.item() == pytest.approx(expected)
@@ -139,23 +144,25 @@ def test_quirk_torchs_amsgrad_takes_the_maximum_before_the_bias_is_corrected():
     x, state = torch.zeros(1), rules.amsgrad.init(torch.zeros(1))
     _, state = rules.amsgrad(x, torch.ones(1), state, 1, beta2=0.9)
     _, state = rules.amsgrad(x, torch.zeros(1), state, 2, beta2=0.9)
-    assert state["v_max"].item() == pytest.approx(0.1)         # corrected first it would be 1, and stay 1
-    assert pair_of_paths("amsgrad", torch.optim.Adam, {"lr": 0.1}) > 1e-6        # and plain Adam is something else
+    assert state["v_max"].item() == pytest.approx(0.1)  # corrected first it would be 1, and stay 1
+    assert pair_of_paths("amsgrad", torch.optim.Adam, {"lr": 0.1}) > 1e-6  # and plain Adam is something else
     assert pair_of_paths("amsgrad", lambda g, **o: torch.optim.Adam(g, amsgrad=True, **o), {"lr": 0.1}) < 1e-12
 
 
 def test_quirk_torchs_radam_adds_epsilon_before_the_bias_is_corrected():
     g, eps, t, beta2 = 2.0, 0.5, 20, 0.9
-    v = g * g * (1 - beta2**t)                                 # of a constant gradient, so that v̂ = g²
-    state = {"m": torch.tensor(g * (1 - 0.9 ** (t - 1)), dtype=torch.float64),
-             "v": torch.tensor(g * g * (1 - beta2 ** (t - 1)), dtype=torch.float64)}
+    v = g * g * (1 - beta2**t)  # of a constant gradient, so that v̂ = g²
+    state = {
+        "m": torch.tensor(g * (1 - 0.9 ** (t - 1)), dtype=torch.float64),
+        "v": torch.tensor(g * g * (1 - beta2 ** (t - 1)), dtype=torch.float64),
+    }
     x, slope = torch.zeros((), dtype=torch.float64), torch.tensor(g, dtype=torch.float64)
     x, _ = rules.radam(x, slope, state, t, lr=1.0, beta2=beta2, eps=eps)
     longest = 2 / (1 - beta2) - 1
     rho = longest - 2 * t * beta2**t / (1 - beta2**t)
     r = math.sqrt((rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho))
     assert -x.item() == pytest.approx(r * g * math.sqrt(1 - beta2**t) / (math.sqrt(v) + eps), rel=1e-12)
-    assert -x.item() != pytest.approx(r * g / (g + eps), rel=1e-3)                # where Adam has its ε
+    assert -x.item() != pytest.approx(r * g / (g + eps), rel=1e-3)  # where Adam has its ε
 
 
 def test_quirk_radams_threshold_is_five_in_code_and_four_in_the_paper():
@@ -196,7 +203,7 @@ def test_quirk_lars_of_the_peers_leaves_some_tensors_alone():
         make([p]).step()
         moved[label] = 4.0 - p[1].item()
     assert moved["ours"] == pytest.approx(0.1 * 5 / 2 * 2)
-    assert moved["not adapted"] == moved["timm"] == moved["pytorch-optimizer"] == 2.0     # no decay; a vector
+    assert moved["not adapted"] == moved["timm"] == moved["pytorch-optimizer"] == 2.0  # no decay; a vector
 
 
 def test_quirk_pytorch_optimizer_overwrites_the_gradient():

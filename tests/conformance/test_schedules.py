@@ -97,8 +97,9 @@ def test_no_scheduler_of_torch_is_left_out():
 
 # -- reduce on plateau ------------------------------------------------------------------------------------------------
 
-metrics = st.lists(st.one_of(st.floats(-3, 3), st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf])),
-                   min_size=200, max_size=230)  # fmt: skip
+metrics = st.lists(
+    st.one_of(st.floats(-3, 3), st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf])), min_size=200, max_size=230
+)
 
 
 @given(

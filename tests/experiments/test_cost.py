@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+
 @pytest.mark.parametrize("place", range(16))
 def test_the_replayed_search_finds_a_border_that_is_crossed_once(place):
     from e67_threshold import OCTAVE, search, small_loop
@@ -31,8 +32,9 @@ def test_the_replayed_search_tries_the_rates_that_the_library_tries():
     from lrlib.tasks import quadratic
 
     rates = 0.1 * 2.0 ** (np.arange(17) / OCTAVE)
-    found = convergence_threshold(quadratic(curvatures=(4.0,)), start=0.1, seeds=1, steps=100, path="loop",
-                                  precision=np.log10(2) / OCTAVE + 1e-9)
+    found = convergence_threshold(
+        quadratic(curvatures=(4.0,)), start=0.1, seeds=1, steps=100, path="loop", precision=np.log10(2) / OCTAVE + 1e-9
+    )
     low, tried = search(rates < 0.5)
     assert np.allclose([rate for rate, _ in found.tried], rates[tried], rtol=1e-9)
     assert found.low == pytest.approx(rates[low])
@@ -95,7 +97,9 @@ def test_scores_at_an_equal_loss_lie_between_two_marks():
     from e38_pattern_order import at_loss
 
     run = {"train_loss": np.array([[1.0, 1.0], [0.01, 0.5]]), "clean_metric": np.array([[0.2, 0.2], [0.6, 0.4]])}
-    assert at_loss(run, np.array([0.1, 0.1]), "clean_metric") == pytest.approx([0.4, 0.4]), "half-way on the log axis; the last"
+    assert at_loss(run, np.array([0.1, 0.1]), "clean_metric") == pytest.approx([0.4, 0.4]), (
+        "half-way on the log axis; the last"
+    )
 
 
 def test_an_arm_chooses_option_and_rate_on_validation_data():

@@ -8,18 +8,31 @@ from lrlib import tasks
 from lrlib.curvature import sharpness
 from lrlib.landscape import barrier
 
+
 @pytest.fixture
 def small():
     """A small task with a network of three layers, and two lanes of weights."""
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(30, 40, generator=generator), torch.arange(30) % 10
-    task = tasks.Task("small", lambda: tasks.mlp([40, 64, 64, 10]), (x, y), None, (x, y),
-                      torch.nn.functional.cross_entropy, tasks.accuracy, 10, 10)
+    task = tasks.Task(
+        "small",
+        lambda: tasks.mlp([40, 64, 64, 10]),
+        (x, y),
+        None,
+        (x, y),
+        torch.nn.functional.cross_entropy,
+        tasks.accuracy,
+        10,
+        10,
+    )
     lanes = []
     for seed in range(2):
         torch.manual_seed(seed)
         lanes.append(task.model())
-    weights = {n: np.stack([dict(m.named_parameters())[n].detach().numpy() for m in lanes]) for n, _ in lanes[0].named_parameters()}
+    weights = {
+        n: np.stack([dict(m.named_parameters())[n].detach().numpy() for m in lanes])
+        for n, _ in lanes[0].named_parameters()
+    }
     return task, lanes, weights
 
 
@@ -71,7 +84,7 @@ def test_batched_barriers_are_those_of_the_library(small):
     from lrlib.evaluation import evaluate_weights
 
     task, lanes, weights = small
-    one, two = ({n: w[i:i + 1] for n, w in weights.items()} for i in (0, 1))
+    one, two = ({n: w[i : i + 1] for n, w in weights.items()} for i in (0, 1))
     ends = [(w, evaluate_weights(task, w, sets=("train", "test"))) for w in (one, two)]
     alone = barrier(*lanes, task.loss, *task.train, metric=task.metric, points=len(e36.WITHIN) + 2)
     found = e36.heights(task, *ends, [0])["train"]
@@ -91,7 +104,7 @@ def test_the_marks_around_the_goal_are_found_lane_by_lane():
 
     import large_rates
 
-    task = tasks.quadratic(curvatures=(4.0,))                                   # loss 2x²
+    task = tasks.quadratic(curvatures=(4.0,))  # loss 2x²
     course = {1: [[1.0], [1.0]], 2: [[0.5], [0.9]], 3: [[0.1], [0.8]]}
     kept = {k: {"parameters": {"x": np.array(x)}} for k, x in course.items()}
     record = SimpleNamespace(snapshots=kept, seed=np.array([0, 1]))

@@ -30,7 +30,7 @@ def test_what_two_options_do_together_counts_for_both_and_is_no_main_effect():
 def test_an_option_that_the_others_make_up_for_costs_nothing():
     from importance import place, regret
 
-    valid = np.array([[0.2, 0.9], [1.0, 0.5]])[..., None]               # either of two combinations is good
+    valid = np.array([[0.2, 0.9], [1.0, 0.5]])[..., None]  # either of two combinations is good
     assert place(valid) == (1, 0) and place(valid, 0, 0) == (0, 1)
     lost = regret(np.stack([valid, 2 * valid]), [0, 1])
     np.testing.assert_allclose(lost[..., 0], [[0.1, 0.1], [0.2, 0.2]])
@@ -39,7 +39,7 @@ def test_an_option_that_the_others_make_up_for_costs_nothing():
 def test_combinations_are_chosen_by_validation_scores_and_judged_by_test_scores():
     from importance import regret
 
-    valid, test = np.array([[1.0, 1.0], [0.9, 0.9]]), np.array([[0.5, 0.7], [0.8, 0.8]])       # [option, seed]
+    valid, test = np.array([[1.0, 1.0], [0.9, 0.9]]), np.array([[0.5, 0.7], [0.8, 0.8]])  # [option, seed]
     np.testing.assert_allclose(regret(np.stack([valid, test]), [1])[1], [[-0.3, -0.1]], err_msg="may be negative")
 
 
@@ -54,7 +54,7 @@ def test_the_value_of_the_other_tasks_leaves_the_own_one_out():
 def test_the_rate_leads_by_what_it_has_over_the_strongest_other_option():
     from importance import lead
 
-    valid = np.array([[[0.3], [0.1], [0.4]], [[0.3], [0.1], [0.0]]])    # [task, option, seed]
+    valid = np.array([[[0.3], [0.1], [0.4]], [[0.3], [0.1], [0.0]]])  # [task, option, seed]
     test = np.array([[[0.3, 0.5], [9, 9], [0.2, 0.2]], [[0.1, 0.1], [9, 9], [0.4, 0.2]]])
     values, other = lead(valid, test)
     assert other == 2 and values == pytest.approx([-0.1, 0.1])
@@ -63,7 +63,7 @@ def test_the_rate_leads_by_what_it_has_over_the_strongest_other_option():
 def test_scores_run_from_chance_to_the_tuned_combination():
     from importance import scores
 
-    gain = np.array([[[0.2, 0.4], [-0.1, 0.1]], [[0.6, 0.2], [0.1, -0.5]]])       # [part, option, seed]
+    gain = np.array([[[0.2, 0.4], [-0.1, 0.1]], [[0.6, 0.2], [0.1, -0.5]]])  # [part, option, seed]
     np.testing.assert_allclose(scores(gain)[1], [[1.5, 0.5], [0.25, 0.0]])
 
 
@@ -97,5 +97,11 @@ def test_options_are_crossed_in_order_and_nesterov_needs_momentum(monkeypatch):
     assert sorted(seen) == sorted((rule, b) for rule in ("momentum", "nesterov") for b in (16, 64, 256))
     assert np.array_equal(valid, -test) and not np.isnan(valid).any()
     for r, b, m, d, n in np.ndindex(valid.shape[:-1]):
-        expected = (np.log10(importance.RATES[r]) + 10 * (16, 64, 256)[b] + 1e4 * (0, 0.9)[m] + 1e5 * (0, 0.01)[d] + 1e6 * (n and m))
+        expected = (
+            np.log10(importance.RATES[r])
+            + 10 * (16, 64, 256)[b]
+            + 1e4 * (0, 0.9)[m]
+            + 1e5 * (0, 0.01)[d]
+            + 1e6 * (n and m)
+        )
         assert valid[r, b, m, d, n, 0] == pytest.approx(expected)

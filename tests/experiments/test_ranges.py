@@ -51,7 +51,9 @@ def test_layers_move_at_their_own_rates_and_one_rate_is_plain_descent():
     options = dict(seeds=seeds, steps=3, path="eager", dtype=torch.float64)
     plain = sweep(task, "sgd", lr=[0.1], **options)
     mine = sweep(task, layered(2), lr=[1.0, 1.0], layer0=[0.1, 0.0], layer1=[0.1, 0.1], **options)
-    first = torch.stack([initial_model(task, s, torch.float64).get_parameter("0.weight").detach() for s in seeds]).numpy()
+    first = torch.stack(
+        [initial_model(task, s, torch.float64).get_parameter("0.weight").detach() for s in seeds]
+    ).numpy()
     for name, value in plain.parameters.items():
         np.testing.assert_allclose(mine.parameters[name][:2], value, rtol=1e-12)
     np.testing.assert_array_equal(mine.parameters["0.weight"][2:], first)

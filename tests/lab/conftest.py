@@ -1,4 +1,5 @@
 """One JupyterLab and one Chromium for all tests of this folder, with configuration and data of their own."""
+
 import json
 import os
 import pathlib
@@ -13,8 +14,16 @@ import nbformat
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 
 
 def _absent(what):
@@ -31,13 +40,18 @@ def _environment(folder):
     settings = folder / "settings/@jupyterlab/apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(
-        json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8")
+        json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8"
+    )
     tracker = folder / "settings/@jupyterlab/notebook-extension"
-    tracker.mkdir(parents=True)                 # all cells in the page: JupyterLab's list of the visible ones can trip
+    tracker.mkdir(parents=True)  # all cells in the page: JupyterLab's list of the visible ones can trip
     (tracker / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}', encoding="utf-8")
     own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    own |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "spaces"),
-            "IPYTHONDIR": str(folder / "ipython"), "OMP_NUM_THREADS": "1"}
+    own |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "spaces"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "OMP_NUM_THREADS": "1",
+    }
     paths = [str(ROOT), str(ROOT / "widgets"), str(ROOT / "book"), os.environ.get("PYTHONPATH", "")]
     return os.environ | own | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
@@ -74,10 +88,23 @@ def server(tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
-         "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={folder}",
-         "--LabApp.expose_app_in_browser=True"], env=_environment(home),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--allow-root",
+            "--no-browser",
+            "--ip=127.0.0.1",
+            f"--port={port}",
+            "--IdentityProvider.token=",
+            "--ServerApp.disable_check_xsrf=True",
+            f"--ServerApp.root_dir={folder}",
+            "--LabApp.expose_app_in_browser=True",
+        ],
+        env=_environment(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         _wait_for(f"http://127.0.0.1:{port}", process)
         yield Server(f"http://127.0.0.1:{port}", folder)
@@ -92,6 +119,7 @@ def browser():
     if not path:
         _absent("Chromium")
     from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield chromium
@@ -121,7 +149,9 @@ class Notebook:
 
     def clear(self):
         """Take all outputs off the page; the kernel goes on."""
-        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs').then(() => null)")
+        self.page.evaluate(
+            "() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs').then(() => null)"
+        )
 
     def run(self, cell):
         self.page.evaluate(RUN, cell)
@@ -131,20 +161,28 @@ class Notebook:
         self.page.wait_for_function(
             "() => window.jupyterapp.shell.currentWidget.content.model.cells.length && "
             "[...window.jupyterapp.shell.currentWidget.content.widgets].every(c => c.model.type !== 'code' || "
-            "!c.model.sharedModel.source.trim() || c.model.executionCount)", timeout=1000 * seconds)
+            "!c.model.sharedModel.source.trim() || c.model.executionCount)",
+            timeout=1000 * seconds,
+        )
 
     def outputs(self):
         """The outputs of all code cells, as JSON."""
         return self.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.content.widgets.filter(c => c.model.type === 'code')"
-            ".map(c => c.model.outputs.toJSON())")
+            ".map(c => c.model.outputs.toJSON())"
+        )
 
     def text(self, cell):
         """What a cell printed, once it has printed."""
         self.page.wait_for_function(
-            "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.outputs.length > 0", arg=cell)
-        return "".join(o.get("text", "") for o in self.page.evaluate(
-            "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.outputs.toJSON()", cell))
+            "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.outputs.length > 0", arg=cell
+        )
+        return "".join(
+            o.get("text", "")
+            for o in self.page.evaluate(
+                "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.outputs.toJSON()", cell
+            )
+        )
 
     def run_until(self, cell, text, seconds=20):
         """Run a cell again until it prints ``text``: messages of the page may still be on their way."""
@@ -154,7 +192,8 @@ class Notebook:
             self.run(cell)
             self.page.wait_for_function(
                 "([i, n]) => window.jupyterapp.shell.currentWidget.content.widgets[i].model.executionCount > n",
-                arg=[cell, before])
+                arg=[cell, before],
+            )
             said = self.text(cell).strip()
             if said == text:
                 return
@@ -162,7 +201,8 @@ class Notebook:
 
     def count(self, cell):
         return self.page.evaluate(
-            "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.executionCount || 0", cell)
+            "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.executionCount || 0", cell
+        )
 
 
 class Lab:

@@ -1,4 +1,5 @@
 """A chapter's notebook in JupyterLab: every cell runs, and its widget is alive."""
+
 import pathlib
 
 from playwright.sync_api import expect

@@ -1,4 +1,5 @@
 """The teacher's page in JupyterLab: its controls move our widgets, and ours move them."""
+
 import pathlib
 import re
 import shutil
@@ -6,8 +7,10 @@ import shutil
 from playwright.sync_api import expect
 
 BOOK = pathlib.Path(__file__).parents[2] / "book"
-WORDS = {"en": ("rate", "leaves", "walks down", "warm-up", "Train"),
-         "ja": ("学習率", "出ていく", "片側から近づく", "上り", "学習する")}
+WORDS = {
+    "en": ("rate", "leaves", "walks down", "warm-up", "Train"),
+    "ja": ("学習率", "出ていく", "片側から近づく", "上り", "学習する"),
+}
 
 
 def handle(page, name):
@@ -38,15 +41,15 @@ def test_the_page_runs_and_its_controls_work(open_notebook, server, lang="en"):
 
     stride = page.locator(".lrw[data-kind=stride]")
     expect(stride).to_have_attribute("data-verdict", "monotone")
-    press(handle(page, rate), "ArrowRight", 15)             # 0.1 · 10^0.75 = 0.562, beyond 2/4
+    press(handle(page, rate), "ArrowRight", 15)  # 0.1 · 10^0.75 = 0.562, beyond 2/4
     expect(stride).to_have_attribute("data-verdict", "diverging")
     expect(stride.get_by_role("spinbutton").first).to_have_value(re.compile(r"^0\.562"))
     diary = page.locator(".widget-html-content", has_text="η")
     expect(diary).to_contain_text(leaves, timeout=20_000)
     assert walks not in diary.inner_text()
-    press(rate_of(stride), "Home", 1)                       # and back, from our widget to the plain slider
+    press(rate_of(stride), "Home", 1)  # and back, from our widget to the plain slider
     expect(diary).to_contain_text(walks, timeout=20_000)
-    expect(handle(page, rate)).to_have_attribute("aria-valuenow", "-3.0")      # the power of ten
+    expect(handle(page, rate)).to_have_attribute("aria-valuenow", "-3.0")  # the power of ten
 
     picture = page.locator(".jp-OutputArea-child img").first
     before = picture.get_attribute("src")

@@ -1,4 +1,5 @@
 """The widgets with a real kernel and a real front end."""
+
 import re
 import time
 
@@ -7,8 +8,7 @@ from playwright.sync_api import expect
 
 CELLS = [
     # 0: everything that is shown
-    "from lrwidgets import Stride, TrainingLab\nimport ipywidgets\n"
-    "lab = TrainingLab(steps=60, lr=0.05)\nlab",
+    "from lrwidgets import Stride, TrainingLab\nimport ipywidgets\nlab = TrainingLab(steps=60, lr=0.05)\nlab",
     # 1: a long run
     "lab.steps = 20000",
     # 2: a busy cell
@@ -75,7 +75,7 @@ def test_training_from_run_to_stop_beside_a_busy_cell(notebook):
     expect_status(page, "paused")
     press(page, "Resume")
     expect_status(page, "running")
-    page.wait_for_timeout(1500)                 # the thread's messages now answer the page, not the cell
+    page.wait_for_timeout(1500)  # the thread's messages now answer the page, not the cell
     notebook.run(2)
     page.wait_for_timeout(700)
     began = time.monotonic()

@@ -118,7 +118,9 @@ def test_a_short_log_axis_has_round_ticks_that_do_not_collide():
     for ax in axes:
         ax.set_xscale("log")
     figures.png(fig)
-    short, long = ([text.get_text() for text in ax.xaxis.get_ticklabels(which="both") if text.get_text()] for ax in axes)
+    short, long = (
+        [text.get_text() for text in ax.xaxis.get_ticklabels(which="both") if text.get_text()] for ax in axes
+    )
     assert [text for text in short if 0.2 <= float(text) <= 4] == ["0.2", "0.5", "1", "2"]
     assert all("10^" in text for text in long), "several powers of ten keep their powers"
     boxes = [text.get_window_extent() for text in axes[0].xaxis.get_ticklabels() if text.get_text()]

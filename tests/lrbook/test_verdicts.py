@@ -123,8 +123,13 @@ def test_a_claim_whose_experiments_are_all_there():
 
 @pytest.mark.parametrize(
     "low, high, margin, direction, expected",
-    [(0.6, 0.8, 0.0, ">", "supported"), (0.1, 0.4, 0.0, ">", "contradicted"), (0.45, 0.55, 0.1, ">", "no difference"),
-     (0.4, 0.6, 0.0, ">", "undecided"), (0.1, 0.4, 0.05, "<", "supported")],
+    [
+        (0.6, 0.8, 0.0, ">", "supported"),
+        (0.1, 0.4, 0.0, ">", "contradicted"),
+        (0.45, 0.55, 0.1, ">", "no difference"),
+        (0.4, 0.6, 0.0, ">", "undecided"),
+        (0.1, 0.4, 0.05, "<", "supported"),
+    ],
 )
 def test_a_share_is_compared_with_a_stated_value(low, high, margin, direction, expected):
     rule = Rule("C1", "E01", "gap", direction, margin, "share", centre=0.5)

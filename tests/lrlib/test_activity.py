@@ -137,10 +137,16 @@ def test_hooks_modes_and_buffers_are_put_back():
     assert all(p.grad is None for p in net.parameters())
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"layers": ["9"]}, "the model has no"), ({"layers": []}, "layers: none is named"), ({"buffers": {"a": 1}}, "give parameters too"),
-    ({"parameters": {"0.weight": torch.ones(2, 3)}}, "must have shape"), ({"axis": 0}, "axis must be a whole number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"layers": ["9"]}, "the model has no"),
+        ({"layers": []}, "layers: none is named"),
+        ({"buffers": {"a": 1}}, "give parameters too"),
+        ({"parameters": {"0.weight": torch.ones(2, 3)}}, "must have shape"),
+        ({"axis": 0}, "axis must be a whole number"),
+    ],
+)
 def test_bad_input_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         activity(net_with_silent_units([]), torch.ones(2, 3), **arguments)

@@ -22,8 +22,16 @@ def task(model=None, **changes):
     x = torch.randn(40, 6, generator=torch.Generator().manual_seed(3))
     y = torch.randint(3, (40,), generator=torch.Generator().manual_seed(4))
     fields = dict(batch=10, steps=6) | changes
-    return tasks.Task("small", model or (lambda: tasks.mlp([6, 8, 3])), (x, y), None, (x, y),
-                      nn.functional.cross_entropy, tasks.accuracy, **fields)
+    return tasks.Task(
+        "small",
+        model or (lambda: tasks.mlp([6, 8, 3])),
+        (x, y),
+        None,
+        (x, y),
+        nn.functional.cross_entropy,
+        tasks.accuracy,
+        **fields,
+    )
 
 
 def pretrained(one, seeds=2):
@@ -58,20 +66,28 @@ def test_a_lane_is_the_run_that_it_is_alone(rule):
 def test_given_weights_are_those_of_a_lane_that_starts_from_them():
     one, before = task(), fit(task(), lr=0.1, steps=5, **DOUBLE)
     inside = fit(low_rank(one, rank=2, weights=before), lr=0.2, **DOUBLE)
-    handed = fit(low_rank(one, rank=2), lr=0.2, **DOUBLE,
-                 start={n: v[0] for n, v in adapter_start(low_rank(one, rank=2), before).items()})
+    handed = fit(
+        low_rank(one, rank=2),
+        lr=0.2,
+        **DOUBLE,
+        start={n: v[0] for n, v in adapter_start(low_rank(one, rank=2), before).items()},
+    )
     for name, value in inside.parameters.items():
         np.testing.assert_allclose(handed.parameters[name], value, rtol=1e-6)
 
 
-@pytest.mark.parametrize("rule, adaptive, hyper", [("sgd", False, {}), ("momentum", False, {}), ("adam", True, {"eps": 0.0})])
+@pytest.mark.parametrize(
+    "rule, adaptive, hyper", [("sgd", False, {}), ("momentum", False, {}), ("adam", True, {"eps": 0.0})]
+)
 def test_the_ratio_of_rates_is_that_of_two_parameter_groups(rule, adaptive, hyper):
     ratio, one = 9.0, task(batch=None)
     plain, scaled = (low_rank(one, 2, 6.0, rate_ratio=r, adaptive=adaptive) for r in (1.0, ratio))
     found = merge_adapters(scaled, fit(scaled, rule, lr=0.01, steps=4, **hyper, **DOUBLE))
     model = initial_model(plain, 0, torch.float64)
-    groups = [{"params": [p for n, p in model.named_parameters() if n.endswith(end)], "lr": 0.01 * k}
-              for end, k in (("A", 1.0), ("B", ratio))]
+    groups = [
+        {"params": [p for n, p in model.named_parameters() if n.endswith(end)], "lr": 0.01 * k}
+        for end, k in (("A", 1.0), ("B", ratio))
+    ]
     made = {"sgd": torch.optim.SGD, "momentum": torch.optim.SGD, "adam": torch.optim.Adam}[rule]
     optimizer = made(groups, **({"momentum": 0.9} if rule == "momentum" else hyper))
     x, y = one.train_for(0)
@@ -120,13 +136,20 @@ def test_adapters_leave_the_generator_alone_and_can_be_sent_to_other_processes()
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-@pytest.mark.parametrize("arguments, error, words", [
-    (dict(rank=0), ValueError, "rank"), (dict(rank=2.5), TypeError, "rank"), (dict(rank=2, alpha=0), ValueError, "alpha"),
-    (dict(rank=2, rate_ratio=-1), ValueError, "rate_ratio"), (dict(rank=2, adaptive=1), TypeError, "adaptive"),
-    (dict(rank=2, layers="7"), ValueError, "layers: '7' fits none of the linear layers 0, 2"),
-    (dict(rank=2, layers="("), ValueError, "layers"), (dict(rank=2, weights={}), ValueError, "weights.*lacks 0.weight"),
-    (dict(rank=2, weights=3), TypeError, "weights"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, error, words",
+    [
+        (dict(rank=0), ValueError, "rank"),
+        (dict(rank=2.5), TypeError, "rank"),
+        (dict(rank=2, alpha=0), ValueError, "alpha"),
+        (dict(rank=2, rate_ratio=-1), ValueError, "rate_ratio"),
+        (dict(rank=2, adaptive=1), TypeError, "adaptive"),
+        (dict(rank=2, layers="7"), ValueError, "layers: '7' fits none of the linear layers 0, 2"),
+        (dict(rank=2, layers="("), ValueError, "layers"),
+        (dict(rank=2, weights={}), ValueError, "weights.*lacks 0.weight"),
+        (dict(rank=2, weights=3), TypeError, "weights"),
+    ],
+)
 def test_wrong_arguments_are_named(arguments, error, words):
     with pytest.raises(error, match=words):
         low_rank(task(), **arguments)

@@ -476,7 +476,12 @@ def test_wrong_arguments_are_named(arguments, error, words):
 @pytest.mark.parametrize(
     ("make", "plans", "error", "words"),
     [
-        (sgd, {"beta1": FALL}, ValueError, "'beta1' cannot follow a plan in SGD, which has momentum, dampening, weight_decay"),
+        (
+            sgd,
+            {"beta1": FALL},
+            ValueError,
+            "'beta1' cannot follow a plan in SGD, which has momentum, dampening, weight_decay",
+        ),
         (sgd, {"applied_lr": FALL}, ValueError, "'applied_lr' cannot follow a plan"),
         (lambda: sgd(momentum=0.9), {"momentum": 0.5}, TypeError, "momentum must be a Plan or a function"),
         (sgd, {"momentum": FALL}, ValueError, "momentum is 0 in every group.*its largest momentum"),

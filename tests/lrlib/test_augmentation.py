@@ -66,7 +66,7 @@ def test_images_move_by_whole_pixels_and_are_filled(shift, seed):
     x = torch.rand(20, 4, 5, generator=g(seed)) + 1
     moved = Images((4, 5), shift, fill=0.0)(x, g(seed))
     padded = torch.nn.functional.pad(x, (shift,) * 4)
-    windows = [padded[:, i:i + 4, j:j + 5] for i in range(2 * shift + 1) for j in range(2 * shift + 1)]
+    windows = [padded[:, i : i + 4, j : j + 5] for i in range(2 * shift + 1) for j in range(2 * shift + 1)]
     assert (torch.stack(windows) == moved).all(-1).all(-1).any(0).all()
     least = Images((4, 5), shift)(x, g(seed))
     assert (least.amin((1, 2)) == x.amin((1, 2))).all()
@@ -76,7 +76,9 @@ def test_layouts_agree_and_channels_move_together():
     x = torch.rand(6, 3, 4, 5)
     kind = Images((4, 5), 1, 20.0)
     together = kind(x[:, :1], g())
-    assert torch.equal(kind(x[:, 0], g()), together[:, 0]) and torch.equal(kind(x[:, 0].flatten(1), g()), together.flatten(1))
+    assert torch.equal(kind(x[:, 0], g()), together[:, 0]) and torch.equal(
+        kind(x[:, 0].flatten(1), g()), together.flatten(1)
+    )
     assert torch.equal(Images((4, 5), 1, fill=0.0)(x, g())[:, 2], Images((4, 5), 1, fill=0.0)(x[:, 2], g()))
 
 
@@ -97,19 +99,24 @@ def test_a_rotation_turns_by_the_angle_that_was_drawn():
         assert np.abs(one.numpy() - expected).max() < 0.01
 
 
-@pytest.mark.parametrize(("make", "match", "kind"), [
-    (lambda: Signals(shift=1.7), "shift must be a whole number", TypeError),
-    (lambda: Signals(shift=True), "shift must be", TypeError),
-    (lambda: Signals(noise=-1.0), "noise must be a finite number", ValueError),
-    (lambda: Signals(scale=True), "scale must be", TypeError),
-    (lambda: Images((8,)), "shape must be", ValueError), (lambda: Images((8, 8), shift=8), "shift must be smaller", ValueError),
-    (lambda: Images((8, 8), degrees=float("nan")), "degrees must be", ValueError),
-    (lambda: Signals()(torch.zeros(2, 1, 4), g()), r"x must be a batch, \[n, length\]", ValueError),
-    (lambda: Signals()(torch.zeros(2, 4, dtype=torch.long), g()), "floating-point", TypeError),
-    (lambda: Images(8), "shape must be", ValueError),
-    (lambda: Images((8, 8))(torch.zeros(8, 8), g()), "x must hold images 8×8", ValueError),
-    (lambda: Images((8, 8))(torch.zeros(2, 1, 1, 8, 8), g()), "x must hold images 8×8", ValueError),
-    (lambda: Images((8, 8))(torch.zeros(2, 63), g()), "x must hold images 8×8", ValueError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "match", "kind"),
+    [
+        (lambda: Signals(shift=1.7), "shift must be a whole number", TypeError),
+        (lambda: Signals(shift=True), "shift must be", TypeError),
+        (lambda: Signals(noise=-1.0), "noise must be a finite number", ValueError),
+        (lambda: Signals(scale=True), "scale must be", TypeError),
+        (lambda: Images((8,)), "shape must be", ValueError),
+        (lambda: Images((8, 8), shift=8), "shift must be smaller", ValueError),
+        (lambda: Images((8, 8), degrees=float("nan")), "degrees must be", ValueError),
+        (lambda: Signals()(torch.zeros(2, 1, 4), g()), r"x must be a batch, \[n, length\]", ValueError),
+        (lambda: Signals()(torch.zeros(2, 4, dtype=torch.long), g()), "floating-point", TypeError),
+        (lambda: Images(8), "shape must be", ValueError),
+        (lambda: Images((8, 8))(torch.zeros(8, 8), g()), "x must hold images 8×8", ValueError),
+        (lambda: Images((8, 8))(torch.zeros(2, 1, 1, 8, 8), g()), "x must hold images 8×8", ValueError),
+        (lambda: Images((8, 8))(torch.zeros(2, 63), g()), "x must hold images 8×8", ValueError),
+    ],
+)
 def test_wrong_arguments_are_named(make, match, kind):
     with pytest.raises(kind, match=match):
         make()

@@ -44,7 +44,9 @@ def test_each_average_is_its_formula(xs, decay, k):
     wanted = {
         EMA(decay): sum(w * x for w, x in zip(weights, xs)) / sum(weights),
         EMA(decay, correct=False): weights[0] * xs[0] + sum((1 - decay) * w * x for w, x in zip(weights[1:], xs[1:])),
-        SWA(): sum(xs) / len(xs), LAWA(k): sum(xs[-k:]) / len(xs[-k:])}  # fmt: skip
+        SWA(): sum(xs) / len(xs),
+        LAWA(k): sum(xs[-k:]) / len(xs[-k:]),
+    }
     for average, value in wanted.items():
         assert torch.allclose(average.over([{"x": x} for x in xs])["x"], value, rtol=1e-12, atol=1e-12)
 
@@ -104,7 +106,7 @@ def test_a_stored_state_goes_on_as_if_never_interrupted(make, cut):
         if t == cut:
             saved = first.state_dict()
             resumed.load_state_dict(saved)
-            first.update({n: 0 * v for n, v in state.items()})             # must not reach into the copy
+            first.update({n: 0 * v for n, v in state.items()})  # must not reach into the copy
         if t >= cut:
             resumed.update(state)
     if cut < 6:
@@ -179,13 +181,17 @@ def test_whole_numbers_are_those_of_the_latest_and_buffers_can_be_averaged():
 
 def test_the_weights_of_a_fit_are_averaged_through_its_optimizer():
     x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
-    task = tasks.Task("rows", lambda: tasks.mlp([3, 4, 1]), (x, x[:, :1]), None, None, nn.MSELoss(), nn.MSELoss(), 8, 30)
+    task = tasks.Task(
+        "rows", lambda: tasks.mlp([3, 4, 1]), (x, x[:, :1]), None, None, nn.MSELoss(), nn.MSELoss(), 8, 30
+    )
     average, seen = LAWA(3), []
 
     def make(parameters):
         optimizer = torch.optim.SGD(parameters, lr=0.1)
         average.follow(optimizer, every=5)
-        optimizer.register_step_post_hook(lambda o, a, k: seen.append([p.detach().clone() for p in o.param_groups[0]["params"]]))
+        optimizer.register_step_post_hook(
+            lambda o, a, k: seen.append([p.detach().clone() for p in o.param_groups[0]["params"]])
+        )
         return optimizer
 
     record = fit(task, make)
@@ -233,7 +239,7 @@ def test_batch_norm_statistics_are_put_back_after_a_failure():
         with pytest.raises(error):
             update_batch_norm(model, batches)
         assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items()) and model.training
-    update_batch_norm(nn.Linear(1, 1), None)                                # nothing to measure
+    update_batch_norm(nn.Linear(1, 1), None)  # nothing to measure
 
 
 def test_averaged_weights_with_measured_statistics_work_and_leave_no_trace():
@@ -245,30 +251,39 @@ def test_averaged_weights_with_measured_statistics_work_and_leave_no_trace():
     with average.applied(model):
         update_batch_norm(model, [x])
         hidden = model[0](x)
-        assert torch.allclose(model[1].running_mean, hidden.mean(0)) and torch.allclose(model[1].running_var, hidden.var(0))
+        assert torch.allclose(model[1].running_mean, hidden.mean(0)) and torch.allclose(
+            model[1].running_var, hidden.var(0)
+        )
     assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items())
 
 
 # ---- bad input
 
 
-@pytest.mark.parametrize(("make", "match", "kind"), [
-    (lambda: EMA(1.0), "decay must be a number of at least 0 and below 1", ValueError),
-    (lambda: EMA(True), "decay must be", TypeError),
-    (lambda: EMA(math.nan), "decay must be", ValueError), (lambda: LAWA(1.7), "k must be a whole", TypeError),
-    (lambda: LAWA(True), "k must be a whole", TypeError),
-    (lambda: LAWA(0), "k must be a whole", ValueError), (lambda: SWA().values, "nothing was averaged yet", ValueError),
-    (lambda: SWA().over([]), "nothing was averaged yet", ValueError),
-    (lambda: SWA().update([]), "source must be a module", TypeError),
-    (lambda: SWA().update(3), "source must be a module", TypeError),
-    (lambda: SWA().update({}), "source must be a module", TypeError),
-    (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, every=0), "every must be", ValueError),
-    (lambda: SWA().follow(None), "optimizer must be", TypeError),
-    (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), 5), "source must be", TypeError),
-    (lambda: SWA().update(nn.ReLU()), "without any", ValueError), (lambda: update_batch_norm(5, []), "model must be", TypeError),
-    (lambda: SWA().load_state_dict(None), "state must be that of SWA", ValueError),
-    (lambda: SWA().load_state_dict({"kind": "SWA"}), "state must be that of SWA, with count", ValueError),
-    (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, start=1.7), "start must be", TypeError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "match", "kind"),
+    [
+        (lambda: EMA(1.0), "decay must be a number of at least 0 and below 1", ValueError),
+        (lambda: EMA(True), "decay must be", TypeError),
+        (lambda: EMA(math.nan), "decay must be", ValueError),
+        (lambda: LAWA(1.7), "k must be a whole", TypeError),
+        (lambda: LAWA(True), "k must be a whole", TypeError),
+        (lambda: LAWA(0), "k must be a whole", ValueError),
+        (lambda: SWA().values, "nothing was averaged yet", ValueError),
+        (lambda: SWA().over([]), "nothing was averaged yet", ValueError),
+        (lambda: SWA().update([]), "source must be a module", TypeError),
+        (lambda: SWA().update(3), "source must be a module", TypeError),
+        (lambda: SWA().update({}), "source must be a module", TypeError),
+        (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, every=0), "every must be", ValueError),
+        (lambda: SWA().follow(None), "optimizer must be", TypeError),
+        (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), 5), "source must be", TypeError),
+        (lambda: SWA().update(nn.ReLU()), "without any", ValueError),
+        (lambda: update_batch_norm(5, []), "model must be", TypeError),
+        (lambda: SWA().load_state_dict(None), "state must be that of SWA", ValueError),
+        (lambda: SWA().load_state_dict({"kind": "SWA"}), "state must be that of SWA, with count", ValueError),
+        (lambda: SWA().follow(torch.optim.SGD([torch.ones(1)]), None, start=1.7), "start must be", TypeError),
+    ],
+)
 def test_wrong_arguments_are_named(make, match, kind):
     with pytest.raises(kind, match=match):
         make()

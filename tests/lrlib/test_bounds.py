@@ -18,9 +18,16 @@ def written_out(eta, distance, gradient):
     total = sum(eta)
     t1 = distance**2 / (2 * total)
     t2 = sum((e * g) ** 2 for e, g in zip(eta, gradient)) / (2 * total)
-    t3 = sum(eta[k] / sum(eta[t] for t in range(k + 1, T))
-             * sum((eta[t] * gradient[t]) ** 2 for t in range(k, T)) / sum(eta[t] for t in range(k, T))
-             for k in range(T - 1)) / 2  # fmt: skip
+    t3 = (
+        sum(
+            eta[k]
+            / sum(eta[t] for t in range(k + 1, T))
+            * sum((eta[t] * gradient[t]) ** 2 for t in range(k, T))
+            / sum(eta[t] for t in range(k, T))
+            for k in range(T - 1)
+        )
+        / 2
+    )
     return t1, t2, t3
 
 
@@ -41,7 +48,9 @@ def test_best_is_the_least_value_and_rates_scale_out(eta, lr, distance, gradient
     bound = last_iterate_bound(eta, distance=distance, gradient=gradient)
     assert bound.at(bound.best_rate) == pytest.approx(bound.best, rel=1e-12)
     assert bound.at(lr) >= bound.best * (1 - 1e-12)
-    assert last_iterate_bound(lr * np.array(eta), distance=distance, gradient=gradient).best == pytest.approx(bound.best)
+    assert last_iterate_bound(lr * np.array(eta), distance=distance, gradient=gradient).best == pytest.approx(
+        bound.best
+    )
     unit = last_iterate_bound(eta)
     assert bound.best == pytest.approx(unit.best * distance * gradient)
     assert bound.best_rate == pytest.approx(unit.best_rate * distance / gradient)
@@ -59,8 +68,16 @@ def test_a_subgradient_method_ends_below_the_bound(eta, lr, dims, seed):
     assert np.abs(x).max() <= last_iterate_bound(eta).at(lr) * (1 + 1e-12)
 
 
-@pytest.mark.parametrize("plan", [ramp(50, 1, 0), ramp(50, 1, 0, shape="1-sqrt") >> hold(5, 0.0), cosine(50, inclusive=True),
-                                  warmup(10) >> linear(40), ramp(50, 0, 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    "plan",
+    [
+        ramp(50, 1, 0),
+        ramp(50, 1, 0, shape="1-sqrt") >> hold(5, 0.0),
+        cosine(50, inclusive=True),
+        warmup(10) >> linear(40),
+        ramp(50, 0, 1),
+    ],
+)
 def test_plans_that_reach_zero_have_a_finite_bound(plan):
     steps = plan.length + 1
     bound = last_iterate_bound(plan, steps)
@@ -78,7 +95,7 @@ def test_known_closed_forms():
     harmonic = sum(1 / k for k in range(1, n))
     assert (flat.t1, flat.t2) == (pytest.approx(0.5 / n), pytest.approx(0.5))
     assert flat.t3 == pytest.approx(harmonic / 2)
-    assert falling.best == pytest.approx(2 / np.sqrt(n), rel=0.01)                   # no log factor for linear decay
+    assert falling.best == pytest.approx(2 / np.sqrt(n), rel=0.01)  # no log factor for linear decay
 
 
 def test_a_million_steps_take_no_quadratic_time():
@@ -90,23 +107,28 @@ def test_at_takes_arrays():
     assert values.tolist() == [[2.0, 2.5]]
 
 
-@pytest.mark.parametrize(("call", "match", "kind"), [
-    (lambda: last_iterate_bound([0.0, 0.0]), "above 0", ValueError),
-    (lambda: last_iterate_bound([1.0, -1.0]), "at least 0", ValueError),
-    (lambda: last_iterate_bound([]), "above 0", ValueError), (lambda: last_iterate_bound([[1.0]]), "one finite rate", ValueError),
-    (lambda: last_iterate_bound(lambda t: 1.0), "steps must be given", ValueError),
-    (lambda: last_iterate_bound(hold(5), 1.7), "steps must be a whole", TypeError),
-    (lambda: last_iterate_bound(hold(5), True), "steps must be a whole", TypeError),
-    (lambda: last_iterate_bound([1.0], 2), "steps must be the number of rates", ValueError),
-    (lambda: last_iterate_bound([1.0], distance=0), "distance must be", ValueError),
-    (lambda: last_iterate_bound([1.0], gradient=-1), "gradient must", ValueError),
-    (lambda: last_iterate_bound([1.0], gradient=[1.0, 2.0]), "gradient must", ValueError),
-    (lambda: last_iterate_bound([1e300] * 4), "beyond a float's range", ValueError),
-    (lambda: last_iterate_bound([1e-300]), "beyond a float's", ValueError),
-    (lambda: last_iterate_bound("fast"), "plan must be numbers; got 'fast'", TypeError),
-    (lambda: last_iterate_bound([1.0], gradient="a"), "gradient must be numbers", TypeError),
-    (lambda: last_iterate_bound([1.0]).at("a"), "lr must be n", TypeError),
-    (lambda: last_iterate_bound([1.0]).at(0.0), "lr must be above 0", ValueError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "match", "kind"),
+    [
+        (lambda: last_iterate_bound([0.0, 0.0]), "above 0", ValueError),
+        (lambda: last_iterate_bound([1.0, -1.0]), "at least 0", ValueError),
+        (lambda: last_iterate_bound([]), "above 0", ValueError),
+        (lambda: last_iterate_bound([[1.0]]), "one finite rate", ValueError),
+        (lambda: last_iterate_bound(lambda t: 1.0), "steps must be given", ValueError),
+        (lambda: last_iterate_bound(hold(5), 1.7), "steps must be a whole", TypeError),
+        (lambda: last_iterate_bound(hold(5), True), "steps must be a whole", TypeError),
+        (lambda: last_iterate_bound([1.0], 2), "steps must be the number of rates", ValueError),
+        (lambda: last_iterate_bound([1.0], distance=0), "distance must be", ValueError),
+        (lambda: last_iterate_bound([1.0], gradient=-1), "gradient must", ValueError),
+        (lambda: last_iterate_bound([1.0], gradient=[1.0, 2.0]), "gradient must", ValueError),
+        (lambda: last_iterate_bound([1e300] * 4), "beyond a float's range", ValueError),
+        (lambda: last_iterate_bound([1e-300]), "beyond a float's", ValueError),
+        (lambda: last_iterate_bound("fast"), "plan must be numbers; got 'fast'", TypeError),
+        (lambda: last_iterate_bound([1.0], gradient="a"), "gradient must be numbers", TypeError),
+        (lambda: last_iterate_bound([1.0]).at("a"), "lr must be n", TypeError),
+        (lambda: last_iterate_bound([1.0]).at(0.0), "lr must be above 0", ValueError),
+    ],
+)
 def test_wrong_arguments_are_named(call, match, kind):
     with pytest.raises(kind, match=match):
         call()

@@ -33,7 +33,10 @@ def attended(rows, attention):
     parts = [mapped(h, attention.incoming) for h in rows]
     for first in range(0, width, size):
         for t in range(len(rows)):
-            score = [sum(parts[t][first + i] * parts[s][width + first + i] for i in range(size)) / math.sqrt(size) for s in range(t + 1)]
+            score = [
+                sum(parts[t][first + i] * parts[s][width + first + i] for i in range(size)) / math.sqrt(size)
+                for s in range(t + 1)
+            ]
             weight = [math.exp(v) for v in score]
             for i in range(size):
                 value = sum(w * parts[s][2 * width + first + i] for s, w in enumerate(weight))
@@ -57,7 +60,7 @@ def test_the_network_is_causal_attention_as_it_is_written_with_loops():
     model = tasks.CausalTransformer(classes=5, context=6, width=8, blocks=2, heads=2).double()
     with torch.no_grad():
         for p in model.parameters():
-            p.add_(0.3 * torch.randn_like(p))                   # biases and scales that do something
+            p.add_(0.3 * torch.randn_like(p))  # biases and scales that do something
         x = torch.randint(5, (3, 6))
         expected = [read(model, piece) for piece in x.tolist()]
         np.testing.assert_allclose(model(x).numpy(), expected, rtol=1e-12, atol=1e-12)
@@ -76,8 +79,10 @@ def test_entropies_are_those_of_the_chain_of_pairs(symbols, contrast):
     entropy = sum(-pairs[a, b] * p[a, b, c] * math.log(p[a, b, c]) for a, b, c in np.ndindex(p.shape))
     single = pairs.sum(0)
     none = -(single * np.log(single)).sum()
-    one = -(pairs * np.log(pairs)).sum() - none                 # H(a, b) − H(a)
-    assert [details[n] for n in ("entropy", "entropy_one", "entropy_none")] == pytest.approx([entropy, one, none], abs=1e-10)
+    one = -(pairs * np.log(pairs)).sum() - none  # H(a, b) − H(a)
+    assert [details[n] for n in ("entropy", "entropy_one", "entropy_none")] == pytest.approx(
+        [entropy, one, none], abs=1e-10
+    )
     assert (contrast == 0) == (none - entropy < 1e-9)
 
 
@@ -112,7 +117,7 @@ def test_each_seed_draws_its_own_pieces_and_all_share_the_test():
 
 
 def test_parts_of_a_text_of_ones_own_do_not_overlap():
-    text = "".join(chr(0x4E00 + i) for i in range(400))         # every character once, so a piece shows its place
+    text = "".join(chr(0x4E00 + i) for i in range(400))  # every character once, so a piece shows its place
     task = tasks.character_transformer(50, 20, 20, context=5, text=text)
     x, y = task.train_for(0)
     assert torch.equal(x[:, 1:], y[:, :-1]) and (y - x == 1).all()
@@ -136,7 +141,9 @@ def test_a_sweep_is_its_single_runs(rule):
 def test_the_traced_step_of_a_compiled_sweep_is_the_eager_one(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
     task = tasks.character_transformer(**SMALL)
-    eager, traced = (sweep(task, "sgd", lr=[0.1, 0.3], seeds=2, dtype=torch.float64, path=path) for path in ("eager", "compiled"))
+    eager, traced = (
+        sweep(task, "sgd", lr=[0.1, 0.3], seeds=2, dtype=torch.float64, path=path) for path in ("eager", "compiled")
+    )
     assert traced.path == "compiled", traced.path_reason
     np.testing.assert_allclose(traced.loss, eager.loss, rtol=1e-10)
 
@@ -155,25 +162,30 @@ def test_the_loss_is_a_mean_over_all_places():
     assert tasks.accuracy(torch.eye(5)[y], y) == 1
 
 
-@pytest.mark.parametrize("options, error, message", [
-    (dict(symbols=27), ValueError, "symbols must be from 2 to 26; got 27"),
-    (dict(symbols=1), ValueError, "symbols must be a whole number of at least 2; got 1"),
-    (dict(contrast=-1.0), ValueError, "contrast"),
-    (dict(context=0), ValueError, "context"),
-    (dict(width=9, heads=2), ValueError, "width must be a multiple of heads, 2; got 9"),
-    (dict(valid=0), ValueError, "valid"),
-    (dict(train=2.5), TypeError, "train"),
-    (dict(source=-1), ValueError, "source"),
-    (dict(text=b"bytes"), TypeError, "text must be a str"),
-    (dict(text="to be or not to be"), ValueError, "got 7, and 2 in the shortest part"),
-    (dict(text="a" * 500), ValueError, "two characters or more"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        (dict(symbols=27), ValueError, "symbols must be from 2 to 26; got 27"),
+        (dict(symbols=1), ValueError, "symbols must be a whole number of at least 2; got 1"),
+        (dict(contrast=-1.0), ValueError, "contrast"),
+        (dict(context=0), ValueError, "context"),
+        (dict(width=9, heads=2), ValueError, "width must be a multiple of heads, 2; got 9"),
+        (dict(valid=0), ValueError, "valid"),
+        (dict(train=2.5), TypeError, "train"),
+        (dict(source=-1), ValueError, "source"),
+        (dict(text=b"bytes"), TypeError, "text must be a str"),
+        (dict(text="to be or not to be"), ValueError, "got 7, and 2 in the shortest part"),
+        (dict(text="a" * 500), ValueError, "two characters or more"),
+    ],
+)
 def test_wrong_arguments_are_named(options, error, message):
     with pytest.raises(error, match=message):
         tasks.character_transformer(**options)
 
 
-@pytest.mark.parametrize("x", [torch.zeros(2, 5, dtype=torch.long), torch.zeros(2, 4), torch.zeros(4, dtype=torch.long)])
+@pytest.mark.parametrize(
+    "x", [torch.zeros(2, 5, dtype=torch.long), torch.zeros(2, 4), torch.zeros(4, dtype=torch.long)]
+)
 def test_inputs_that_it_cannot_read_are_named(x):
     with pytest.raises(ValueError, match="integers .n, T. with T from 1 to 4"):
         tasks.CausalTransformer(classes=3, context=4)(x)

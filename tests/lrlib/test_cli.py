@@ -14,7 +14,7 @@ from lrlib import schedules
 from lrlib.cli import expression, main, source, sweep, values
 from lrlib.record import Record
 
-MODULE = '''
+MODULE = """
 import torch
 from lrlib import tasks
 from {helper} import WIDTH
@@ -51,13 +51,13 @@ def cannot_train():
     task = make_task()
     task.model = Silly
     return task
-'''
+"""
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """A folder with a user's module and the module that it imports, as the working folder."""
-    number = len(sys.modules)                      # a name of its own for each test: modules are imported once
+    number = len(sys.modules)  # a name of its own for each test: modules are imported once
     (tmp_path / f"helper_{number}.py").write_text("WIDTH = 8\n", encoding="utf-8")
     (tmp_path / f"mine_{number}.py").write_text(MODULE.format(helper=f"helper_{number}"), encoding="utf-8")
     (tmp_path / "folder.npz").mkdir()
@@ -71,23 +71,44 @@ def out(capsys, *argv, code=0):
     return capsys.readouterr()
 
 
-@pytest.mark.parametrize("text", ["warmup(100) >> cosine(900)", "0.5 * linear(10, final=0.1) * (warmup(3) >> hold(20))",
-                                  "cosine(5).repeat(3, stretch=2, decay=0.5)", "ramp(10, 1/4, 1, shape='cosine')"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "warmup(100) >> cosine(900)",
+        "0.5 * linear(10, final=0.1) * (warmup(3) >> hold(20))",
+        "cosine(5).repeat(3, stretch=2, decay=0.5)",
+        "ramp(10, 1/4, 1, shape='cosine')",
+    ],
+)
 def test_a_plan_as_text_is_the_plan(text):
     names = {name: getattr(schedules, name) for name in schedules.__all__}
     assert expression.plan(text) == eval(text, names)
     assert expression.plan(repr(expression.plan(text))) == expression.plan(text)
 
 
-@pytest.mark.parametrize("text, words", [
-    ("__import__('os').system('true')", "not allowed"), ("open('x')", "'open' is not known"),
-    ("warmup", "write warmup"),
-    ("().__class__", "not allowed"), ("warmup(3).__init__(4)", "not allowed"), ("[h for h in (1,)]", "not allowed"),
-    ("lambda: 1", "not allowed"), ("9**9**9", "not allowed"), ("warmup(3) >>", "no expression"), ("3", "no plan"),
-    ("warmup(-1)", "at least 0"), ("warmup(**{'n': 3})", r"not allowed"), ("hold(1/0)", "division"),
-    ("", "no expression"),
-    ("Plan()", "'Plan' is not known"), ("warmup(3).length", "not allowed"), ("(" * 5000, "nested|expression"),
-    ("warmup(3) + 'a'", "unsupported")])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("__import__('os').system('true')", "not allowed"),
+        ("open('x')", "'open' is not known"),
+        ("warmup", "write warmup"),
+        ("().__class__", "not allowed"),
+        ("warmup(3).__init__(4)", "not allowed"),
+        ("[h for h in (1,)]", "not allowed"),
+        ("lambda: 1", "not allowed"),
+        ("9**9**9", "not allowed"),
+        ("warmup(3) >>", "no expression"),
+        ("3", "no plan"),
+        ("warmup(-1)", "at least 0"),
+        ("warmup(**{'n': 3})", r"not allowed"),
+        ("hold(1/0)", "division"),
+        ("", "no expression"),
+        ("Plan()", "'Plan' is not known"),
+        ("warmup(3).length", "not allowed"),
+        ("(" * 5000, "nested|expression"),
+        ("warmup(3) + 'a'", "unsupported"),
+    ],
+)
 def test_nothing_but_plans_and_arithmetic_is_evaluated(text, words, tmp_path):
     with pytest.raises(ValueError, match=words):
         expression.plan(text)
@@ -96,8 +117,11 @@ def test_nothing_but_plans_and_arithmetic_is_evaluated(text, words, tmp_path):
 def test_words_become_values():
     assert np.allclose(values.rates("1e-3:10:5"), np.geomspace(1e-3, 10, 5)) and values.rates("0.5").tolist() == [0.5]
     assert values.seeds_of("3,") == [3] and values.setting("momentum=ramp(9, 1, 0.5)")[1] == schedules.ramp(9, 1, 0.5)
-    for parse, words in [(values.rates, ["1:2", "2:1:5", "0:1:4", "a", "1:2:x", "nan", "-1", "1:2:1"]),
-                         (values.seeds_of, ["0", "x", "", "1.5"]), (values.setting, ["momentum", "=1", "a=", "a=1x"])]:
+    for parse, words in [
+        (values.rates, ["1:2", "2:1:5", "0:1:4", "a", "1:2:x", "nan", "-1", "1:2:1"]),
+        (values.seeds_of, ["0", "x", "", "1.5"]),
+        (values.setting, ["momentum", "=1", "a=", "a=1x"]),
+    ]:
         for word in words:
             with pytest.raises(values.argparse.ArgumentTypeError):
                 parse(word)
@@ -116,8 +140,22 @@ def test_plan_explains_and_draws(capsys, tmp_path):
 
 
 def test_sweep_of_a_module_of_ones_own(capsys, own, tmp_path):
-    words = ["sweep", f"{own}:make_task", "--lr", "0.01:1:3", "--seeds", 4, "--rule", "momentum",
-             "--set", "momentum=0.5", "--plan", "linear(20)", "--dtype", "float64"]
+    words = [
+        "sweep",
+        f"{own}:make_task",
+        "--lr",
+        "0.01:1:3",
+        "--seeds",
+        4,
+        "--rule",
+        "momentum",
+        "--set",
+        "momentum=0.5",
+        "--plan",
+        "linear(20)",
+        "--dtype",
+        "float64",
+    ]
     answer = out(capsys, *words, "--record", "runs.npz", "--figure", "curve.png")
     record = Record.load("runs.npz")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG") and answer.err == ""
@@ -144,8 +182,27 @@ def test_sweep_goes_on_from_its_folder_and_reports_divergence(capsys, own, tmp_p
 
 
 def test_find_suggests_with_intervals_and_a_threshold(capsys, own, tmp_path):
-    text = out(capsys, "find", f"{own}:make_task", "--seeds", 3, "--steps", 60, "--low", 1e-4, "--threshold", 0.65,
-               "--budget", 20, "--start", 0.1, "--record", "test.npz", "--figure", "test.pdf").out
+    text = out(
+        capsys,
+        "find",
+        f"{own}:make_task",
+        "--seeds",
+        3,
+        "--steps",
+        60,
+        "--low",
+        1e-4,
+        "--threshold",
+        0.65,
+        "--budget",
+        20,
+        "--start",
+        0.1,
+        "--record",
+        "test.npz",
+        "--figure",
+        "test.pdf",
+    ).out
     assert "steepest" in text and " to " in text and "convergence threshold (batch loss 0.65 within 20 steps): " in text
     assert Record.load("test.npz").lr.shape == (3, 60) and (tmp_path / "test.pdf").read_bytes().startswith(b"%PDF")
     data = json.loads(out(capsys, "find", "quadratic((4.0,))", "--seeds", 2, "--json", "--low", 1e-3).out)
@@ -154,37 +211,45 @@ def test_find_suggests_with_intervals_and_a_threshold(capsys, own, tmp_path):
     assert "valley" in failed and "0% of 1 seeds converged" in failed
 
 
-@pytest.mark.parametrize("words, message", [
-    (["sweep", "absent_module:make", "--lr", "1"], "No module named 'absent_module'"),
-    (["sweep", "absent.py:make", "--lr", "1"], "there is no such file"),
-    (["sweep", "OWN:nothing", "--lr", "1"], "has no 'nothing'; functions in it: make_task"),
-    (["sweep", "OWN:broken", "--lr", "1"], "ZeroDivisionError: division by zero, line 16 of mine"),
-    (["sweep", "OWN:number", "--lr", "1"], "gives int; a lrlib.tasks.Task is needed"),
-    (["sweep", "pixels", "--lr", "1"], "'pixels' is no ready-made task (breast_cancer"),
-    (["sweep", "OWN", "--lr", "1"], "write one of your own as module:function"),
-    (["sweep", "OWN:leaves", "--lr", "1"], "failed: SystemExit: 3, line"),
-    (["sweep", "OWN:wants", "--lr", "1"], "missing 1 required positional argument: 'width'\n"),
-    (["sweep", "quadratic", "--lr", "1", "--record", "folder.npz"], "--record folder.npz: it is a folder"),
-    (["sweep", "quadratic", "--lr", "1", "--rule", "momentum", "--set", "momentum=0.5", "--set", "momentum=0.9"],
-     "--set gives an option twice"),
-    (["find", "quadratic", "--threshold", "nan"], "--threshold must be"),
-    (["find", "quadratic", "--threshold", "1", "--start", "-3"], "--start must be"),
-    (["find", "quadratic", "--threshold", "1", "--budget", "0"], "--budget must be"),
-    (["sweep", "digits(colour=1)", "--lr", "1"], "unexpected keyword"),
-    (["sweep", "quadratic", "--lr", "1", "--rule", "adum"], "unknown rule 'adum'"),
-    (["sweep", "quadratic", "--lr", "1", "--set", "speed=1"], "unknown option 'speed'"),
-    (["sweep", "quadratic", "--lr", "1", "--device", "abacus"], "not available here"),
-    (["sweep", "quadratic", "--lr", "1", "--by", "valid_loss"], "evaluates train_loss, train_metric"),
-    (["sweep", "quadratic", "--lr", "1", "--figure", "a.gif"], "must end in .png, .svg, .pdf"),
-    (["sweep", "quadratic", "--lr", "1", "--record", "no/where.npz"], "there is no folder"),
-    (["sweep", "quadratic", "--lr", "2:1:3"], "low:high:count"),
-    (["sweep", "quadratic", "--lr", "1", "--plan", "cosine(1"], "no expression"),
-    (["sweep", "quadratic", "--lr", "1", "--steps", "0"], "steps must be"),
-    (["find", "quadratic", "--low", "3", "--high", "1"], "low must be below high"),
-    (["plan", "cosine(9)", "--figure", "no/where.png"], "there is no folder"),
-    (["plan", "cosine(9)", "--lr", "-1"], "--lr must be"), (["plan", "cosine(9)", "--steps", "0"], "--steps must be"),
-    (["sweep", "quadratic", "--lr", "1", "--jobs", "0"], "jobs (or -1"),
-    (["swep"], "invalid choice"), ([], "required")])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["sweep", "absent_module:make", "--lr", "1"], "No module named 'absent_module'"),
+        (["sweep", "absent.py:make", "--lr", "1"], "there is no such file"),
+        (["sweep", "OWN:nothing", "--lr", "1"], "has no 'nothing'; functions in it: make_task"),
+        (["sweep", "OWN:broken", "--lr", "1"], "ZeroDivisionError: division by zero, line 16 of mine"),
+        (["sweep", "OWN:number", "--lr", "1"], "gives int; a lrlib.tasks.Task is needed"),
+        (["sweep", "pixels", "--lr", "1"], "'pixels' is no ready-made task (breast_cancer"),
+        (["sweep", "OWN", "--lr", "1"], "write one of your own as module:function"),
+        (["sweep", "OWN:leaves", "--lr", "1"], "failed: SystemExit: 3, line"),
+        (["sweep", "OWN:wants", "--lr", "1"], "missing 1 required positional argument: 'width'\n"),
+        (["sweep", "quadratic", "--lr", "1", "--record", "folder.npz"], "--record folder.npz: it is a folder"),
+        (
+            ["sweep", "quadratic", "--lr", "1", "--rule", "momentum", "--set", "momentum=0.5", "--set", "momentum=0.9"],
+            "--set gives an option twice",
+        ),
+        (["find", "quadratic", "--threshold", "nan"], "--threshold must be"),
+        (["find", "quadratic", "--threshold", "1", "--start", "-3"], "--start must be"),
+        (["find", "quadratic", "--threshold", "1", "--budget", "0"], "--budget must be"),
+        (["sweep", "digits(colour=1)", "--lr", "1"], "unexpected keyword"),
+        (["sweep", "quadratic", "--lr", "1", "--rule", "adum"], "unknown rule 'adum'"),
+        (["sweep", "quadratic", "--lr", "1", "--set", "speed=1"], "unknown option 'speed'"),
+        (["sweep", "quadratic", "--lr", "1", "--device", "abacus"], "not available here"),
+        (["sweep", "quadratic", "--lr", "1", "--by", "valid_loss"], "evaluates train_loss, train_metric"),
+        (["sweep", "quadratic", "--lr", "1", "--figure", "a.gif"], "must end in .png, .svg, .pdf"),
+        (["sweep", "quadratic", "--lr", "1", "--record", "no/where.npz"], "there is no folder"),
+        (["sweep", "quadratic", "--lr", "2:1:3"], "low:high:count"),
+        (["sweep", "quadratic", "--lr", "1", "--plan", "cosine(1"], "no expression"),
+        (["sweep", "quadratic", "--lr", "1", "--steps", "0"], "steps must be"),
+        (["find", "quadratic", "--low", "3", "--high", "1"], "low must be below high"),
+        (["plan", "cosine(9)", "--figure", "no/where.png"], "there is no folder"),
+        (["plan", "cosine(9)", "--lr", "-1"], "--lr must be"),
+        (["plan", "cosine(9)", "--steps", "0"], "--steps must be"),
+        (["sweep", "quadratic", "--lr", "1", "--jobs", "0"], "jobs (or -1"),
+        (["swep"], "invalid choice"),
+        ([], "required"),
+    ],
+)
 def test_bad_input_is_one_clear_line_and_exit_code_2(capsys, own, words, message):
     answer = out(capsys, *[word.replace("OWN", own) for word in words], code=2)
     assert message in answer.err and "Traceback" not in answer.err and answer.out == ""
@@ -218,12 +283,19 @@ def test_the_best_rate_is_compared_over_the_same_seeds():
         status[list(diverged)] = "diverged"
         lanes = rates * seeds
         ends = {"step": np.array([1]), "valid_loss": table.reshape(-1, 1)}
-        return Record(np.repeat(np.arange(1.0, rates + 1), seeds), np.tile(np.arange(seeds), rates), status,
-                      np.arange(1), np.ones((lanes, 1)), np.ones((lanes, 1)), ends)
+        return Record(
+            np.repeat(np.arange(1.0, rates + 1), seeds),
+            np.tile(np.arange(seeds), rates),
+            status,
+            np.arange(1),
+            np.ones((lanes, 1)),
+            np.ones((lanes, 1)),
+            ends,
+        )
 
-    noisy = record([[1, 5, 9], [1.1, 5.1, 9.1], [0.9, 5.2, 9.05]])      # rate 2 is worse by 0.1 at every seed
+    noisy = record([[1, 5, 9], [1.1, 5.1, 9.1], [0.9, 5.2, 9.05]])  # rate 2 is worse by 0.1 at every seed
     assert sweep.chosen(noisy, "valid_loss", lowest=True) == {"index": 0, "lr": 1.0, "same": [3.0], "edge": "lower"}
-    flattered = record([[1, 1, 0], [2, 2, 2]], diverged=[2])            # the mean of survivors does not count
+    flattered = record([[1, 1, 0], [2, 2, 2]], diverged=[2])  # the mean of survivors does not count
     assert sweep.chosen(flattered, "valid_loss", lowest=True)["lr"] == 2.0
     assert sweep.chosen(record([[1.0], [2.0]], diverged=[0, 1]), "valid_loss", lowest=True) is None
 
@@ -238,6 +310,10 @@ def test_the_program_itself(own):
 
 def test_the_library_does_without_the_command_line():
     room = Path(schedules.__file__).parents[1]
-    files = [path for path in room.rglob("*.py") if "cli" not in path.relative_to(room).parts and path.name != "__main__.py"]
+    files = [
+        path for path in room.rglob("*.py") if "cli" not in path.relative_to(room).parts and path.name != "__main__.py"
+    ]
     assert len(files) > 50
-    assert not [path.name for path in files if re.search(r"^\s*(from|import) [\w.]*\bcli\b", path.read_text("utf-8"), re.M)]
+    assert not [
+        path.name for path in files if re.search(r"^\s*(from|import) [\w.]*\bcli\b", path.read_text("utf-8"), re.M)
+    ]

@@ -234,8 +234,9 @@ def test_a_warm_start_and_a_stated_accuracy_save_products():
 def test_a_rough_search_on_a_subset_saves_products_on_all_data():
     task = tasks.digits()
     nets, (x, y) = [initial_model(task, seed) for seed in range(3)], task.train
-    cold, saving = ([sharpness(net, task.loss, x, y, accuracy=0.01, subset=n, details=True) for net in nets]
-                    for n in (None, 75))  # fmt: skip
+    cold, saving = (
+        [sharpness(net, task.loss, x, y, accuracy=0.01, subset=n, details=True) for net in nets] for n in (None, 75)
+    )
     assert [s.value for s in saving] == pytest.approx([c.value for c in cold], rel=0.01)
     assert sum(s.products for s in saving) < sum(c.products for c in cold)
     stacked = {n: torch.stack([net.get_parameter(n).detach() for net in nets]) for n, _ in nets[0].named_parameters()}
@@ -311,8 +312,10 @@ def test_lanes_with_data_and_buffers_of_their_own():
     nn = torch.nn
     model = nn.Sequential(nn.Linear(10, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 5)).double().eval()
     x, y = torch.randn(3, 30, 10, dtype=torch.float64), torch.randint(5, (3, 30))
-    stacked = {n: p.detach().expand(3, *p.shape) * torch.tensor([1.0, 1.5, 2.0]).view(-1, *[1] * p.dim())
-               for n, p in model.named_parameters()}  # fmt: skip
+    stacked = {
+        n: p.detach().expand(3, *p.shape) * torch.tensor([1.0, 1.5, 2.0]).view(-1, *[1] * p.dim())
+        for n, p in model.named_parameters()
+    }
     means = {"1.running_mean": torch.randn(3, 4, dtype=torch.float64)}
     found = sharpness_lanes(model, nn.functional.cross_entropy, stacked, x, y, buffers=means, own_data=True, tol=1e-9)
     for k in range(3):
@@ -334,22 +337,37 @@ def test_lanes_in_training_mode_share_the_dropout_mask_of_a_single_model(chunk):
     assert net.training and all(torch.equal(before[n], t) for n, t in net.state_dict().items())
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda s: {}, "must name at least one"), (lambda s: s | {"9.bias": s["0.bias"]}, "the model has no"),
-    (lambda s: s | {"0.bias": s["0.bias"][:2]}, "'0.bias' must have shape"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: {}, "must name at least one"),
+        (lambda s: s | {"9.bias": s["0.bias"]}, "the model has no"),
+        (lambda s: s | {"0.bias": s["0.bias"][:2]}, "'0.bias' must have shape"),
+    ],
+)
 def test_lanes_refuse_parameters_that_do_not_fit(change, message):
     model, loss, x, y = wide_net()
     with pytest.raises(ValueError, match=message):
         sharpness_lanes(model, loss, change(stacked_nets(3)[1]), x, y)
 
 
-@pytest.mark.parametrize(("arguments", "error"), [
-    ({"products": 1.5}, TypeError), ({"products": True}, TypeError), ({"tol": -1.0}, ValueError),
-    ({"tol": math.nan}, ValueError), ({"accuracy": 0.0}, ValueError), ({"accuracy": 1.0}, ValueError),
-    ({"basis": 3}, ValueError), ({"seed": 1.5}, TypeError), ({"seed": -1}, ValueError), ({"chunk": 0}, ValueError),
-    ({"subset": 100}, ValueError), ({"subset": True}, TypeError),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"products": 1.5}, TypeError),
+        ({"products": True}, TypeError),
+        ({"tol": -1.0}, ValueError),
+        ({"tol": math.nan}, ValueError),
+        ({"accuracy": 0.0}, ValueError),
+        ({"accuracy": 1.0}, ValueError),
+        ({"basis": 3}, ValueError),
+        ({"seed": 1.5}, TypeError),
+        ({"seed": -1}, ValueError),
+        ({"chunk": 0}, ValueError),
+        ({"subset": 100}, ValueError),
+        ({"subset": True}, TypeError),
+    ],
+)
 def test_bad_arguments_are_refused(arguments, error):
     model, loss, x, y = wide_net()
     with pytest.raises(error, match=next(iter(arguments))):
@@ -408,8 +426,17 @@ def stepped(net, optimizer):
     return optimizer
 
 
-@pytest.mark.parametrize("make", [torch.optim.RAdam, torch.optim.NAdam, torch.optim.Adadelta, optimizers.RAdam,
-                                  optimizers.HypergradientAdam, optimizers.LARS])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        torch.optim.RAdam,
+        torch.optim.NAdam,
+        torch.optim.Adadelta,
+        optimizers.RAdam,
+        optimizers.HypergradientAdam,
+        optimizers.LARS,
+    ],
+)
 def test_an_optimizer_that_divides_by_something_else_has_no_preconditioner(make):
     net = wide_net()[0]
     with pytest.raises(TypeError, match=f"{make.__name__} keeps no average of squared gradients"):
@@ -420,7 +447,7 @@ def test_the_preconditioner_is_what_a_centered_rmsprop_divides_by():
     net = wide_net()[0]
     optimizer = stepped(net, torch.optim.RMSprop(net.parameters(), lr=1.0, centered=True))
     found, before = preconditioner(net, optimizer), copy.deepcopy(dict(net.named_parameters()))
-    optimizer.param_groups[0]["alpha"] = 1.0                   # the averages stay; the next step divides by them
+    optimizer.param_groups[0]["alpha"] = 1.0  # the averages stay; the next step divides by them
     for p in net.parameters():
         p.grad = torch.ones_like(p)
     optimizer.step()

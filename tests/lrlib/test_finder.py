@@ -214,15 +214,17 @@ class TestBatches:
 
 @pytest.mark.parametrize(
     "wrong, error, named",
-    [({"low": 0.0}, ValueError, "low must be .* above 0; got 0.0"),
-     ({"low": 2.0, "high": 1.0}, ValueError, "high=1.0"),
-     ({"high": math.inf}, ValueError, "high must be .* got inf"),
-     ({"low": True}, TypeError, "low must be .* got True"),
-     ({"steps": 1}, ValueError, "steps must be .* got 1"),
-     ({"steps": 2.5}, TypeError, "steps must be .* got 2.5"),
-     ({"steps": True}, TypeError, "steps must be .* got True"),
-     ({"stop": 1.0}, ValueError, "stop must be .* above 1; got 1.0")],
-)  # fmt: skip
+    [
+        ({"low": 0.0}, ValueError, "low must be .* above 0; got 0.0"),
+        ({"low": 2.0, "high": 1.0}, ValueError, "high=1.0"),
+        ({"high": math.inf}, ValueError, "high must be .* got inf"),
+        ({"low": True}, TypeError, "low must be .* got True"),
+        ({"steps": 1}, ValueError, "steps must be .* got 1"),
+        ({"steps": 2.5}, TypeError, "steps must be .* got 2.5"),
+        ({"steps": True}, TypeError, "steps must be .* got True"),
+        ({"stop": 1.0}, ValueError, "stop must be .* above 1; got 1.0"),
+    ],
+)
 def test_wrong_numbers_are_named(wrong, error, named):
     with pytest.raises(error, match=named):
         range_test(*problem(), mse, **wrong)
@@ -382,8 +384,14 @@ def test_find_takes_an_optimizer_of_the_users(finding):
 
 
 @pytest.mark.parametrize(
-    "wrong, named", [({"seeds": []}, "seeds"), ({"seeds": 1.7}, "seeds"), ({"seeds": True}, "seeds"),
-                     ({"steps": 4001}, "steps=4001"), ({"low": -1}, "low must be .* got -1")]
+    "wrong, named",
+    [
+        ({"seeds": []}, "seeds"),
+        ({"seeds": 1.7}, "seeds"),
+        ({"seeds": True}, "seeds"),
+        ({"steps": 4001}, "steps=4001"),
+        ({"low": -1}, "low must be .* got -1"),
+    ],
 )
 def test_find_names_wrong_arguments(wrong, named):
     with pytest.raises(ValueError, match=named):
@@ -395,8 +403,11 @@ def test_an_optimizer_without_a_rate_and_other_kinds_are_named():
         find(tasks.quadratic(), lambda parameters: torch.optim.SGD(parameters, lr=0.0), seeds=1)
     model, batches = torch.nn.Linear(1, 1), [(torch.zeros(2, 1), torch.zeros(2, 1))]
     optimizer, loss = torch.optim.SGD(model.parameters(), lr=0.1), torch.nn.functional.mse_loss
-    for named, wrong in {"model": (None, optimizer, batches, loss), "optimizer": (model, None, batches, loss),
-                         "loss": (model, optimizer, batches, None)}.items():
+    for named, wrong in {
+        "model": (None, optimizer, batches, loss),
+        "optimizer": (model, None, batches, loss),
+        "loss": (model, optimizer, batches, None),
+    }.items():
         with pytest.raises(TypeError, match=f"^{named} must be"):
             range_test(*wrong)
 
@@ -451,9 +462,7 @@ def test_a_majority_of_seeds_decides():
         share = next(shares)
         return np.arange(len(record.lr0)) < share * len(record.lr0)
 
-    found = convergence_threshold(
-        tasks.quadratic(), criterion=criterion, start=0.1, seeds=10, steps=2, precision=0.16
-    )
+    found = convergence_threshold(tasks.quadratic(), criterion=criterion, start=0.1, seeds=10, steps=2, precision=0.16)
     assert [round(share, 1) for _, share in found.tried] == [1.0, 1.0, 0.6, 0.4, 0.5]
     assert found.low == pytest.approx(0.4) and found.high == pytest.approx(0.4 * math.sqrt(2))
     assert found.trainings == 50
@@ -461,8 +470,9 @@ def test_a_majority_of_seeds_decides():
 
 def test_reached_wants_a_run_that_did_not_diverge():
     task = tasks.quadratic(curvatures=(4.0,))
-    found = convergence_threshold(task, criterion=reached(1e-3, "train_loss"), start=0.2, seeds=1, limit=0.3, steps=40,
-                                  evaluate=10)  # fmt: skip
+    found = convergence_threshold(
+        task, criterion=reached(1e-3, "train_loss"), start=0.2, seeds=1, limit=0.3, steps=40, evaluate=10
+    )
     assert found.low == 0.2 and found.trainings == 1
 
 
@@ -493,7 +503,9 @@ def test_a_curve_gives_the_thresholds_of_its_budgets_one_by_one(name, evaluate):
     task, criterion, budgets = noisy_bowl(), reached(2e-3, name), [40, 12]
     usual = dict(start=0.2, seeds=3, precision=0.05, path="eager", evaluate=evaluate)
     curve = threshold_curve(task, "momentum", criterion, budgets=budgets, momentum=0.3, **usual)
-    alone = [convergence_threshold(task, "momentum", criterion, steps=b, momentum=0.3, **usual) for b in sorted(budgets)]
+    alone = [
+        convergence_threshold(task, "momentum", criterion, steps=b, momentum=0.3, **usual) for b in sorted(budgets)
+    ]
     assert curve.budgets == (12, 40) and list(curve.thresholds) == alone
     assert curve.separate_trainings == sum(t.trainings for t in alone) > curve.trainings
     assert curve.trainings == 3 * len({rate for t in alone for rate, _ in t.tried})
@@ -525,9 +537,10 @@ def test_a_run_that_diverges_after_a_budget_still_converged_within_it():
 
 
 def test_a_grid_of_the_same_precision_would_cost_more():
-    found = convergence_threshold(tasks.quadratic(curvatures=(4.0,)), start=0.1, seeds=2, factor=10.0, precision=0.1,
-                                  steps=300, path="loop")  # fmt: skip
-    assert found.grid_trainings == 2 * 11 and found.trainings == 2 * 6      # 1 decade in tenths; 2 + 4 halvings
+    found = convergence_threshold(
+        tasks.quadratic(curvatures=(4.0,)), start=0.1, seeds=2, factor=10.0, precision=0.1, steps=300, path="loop"
+    )
+    assert found.grid_trainings == 2 * 11 and found.trainings == 2 * 6  # 1 decade in tenths; 2 + 4 halvings
 
 
 def test_a_rule_object_is_taken_like_its_name_and_a_function_is_refused_where_there_is_no_sweep():
@@ -542,15 +555,21 @@ def test_a_rule_object_is_taken_like_its_name_and_a_function_is_refused_where_th
         find(task, "sdg")
 
 
-@pytest.mark.parametrize("wrong, match, kind", [
-    ({"budgets": []}, "budgets must be", ValueError), ({"budgets": [10, 10]}, "budgets must be", ValueError),
-    ({"budgets": [10, 1.5]}, "budgets must be a whole", TypeError),
-    ({"budgets": [True]}, "budgets must be a whole", TypeError),
-    ({"budgets": [0]}, "budgets must be a whole", ValueError), ({"budgets": 5, "steps": 3}, "steps: the budgets", ValueError),
-    ({"budgets": 5, "start": True}, "start must be", TypeError),
-    ({"budgets": 5, "start": 1e5}, "start must be below limit", ValueError),
-    ({"budgets": 5, "seeds": 1.7}, "seeds must be", ValueError),
-    ({"budgets": 5, "precision": -1.0}, "precision must be", ValueError)])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong, match, kind",
+    [
+        ({"budgets": []}, "budgets must be", ValueError),
+        ({"budgets": [10, 10]}, "budgets must be", ValueError),
+        ({"budgets": [10, 1.5]}, "budgets must be a whole", TypeError),
+        ({"budgets": [True]}, "budgets must be a whole", TypeError),
+        ({"budgets": [0]}, "budgets must be a whole", ValueError),
+        ({"budgets": 5, "steps": 3}, "steps: the budgets", ValueError),
+        ({"budgets": 5, "start": True}, "start must be", TypeError),
+        ({"budgets": 5, "start": 1e5}, "start must be below limit", ValueError),
+        ({"budgets": 5, "seeds": 1.7}, "seeds must be", ValueError),
+        ({"budgets": 5, "precision": -1.0}, "precision must be", ValueError),
+    ],
+)
 def test_wrong_arguments_of_a_curve_are_named(wrong, match, kind):
     with pytest.raises(kind, match=match):
         threshold_curve(tasks.quadratic(), **{"start": 0.1} | wrong)

@@ -27,8 +27,18 @@ PLAN = warmup(5) >> cosine(25)
 def small(noise=0.0, model=None):
     g = torch.Generator().manual_seed(1)
     x = torch.randn(40, 4, generator=g)
-    return tasks.Task("small", model or (lambda: tasks.mlp([4, 6, 2])), (x, (x[:, 0] > 0).long()), None,
-                      (x[:10], (x[:10, 0] > 0).long()), nn.functional.cross_entropy, tasks.accuracy, 7, 30, noise)
+    return tasks.Task(
+        "small",
+        model or (lambda: tasks.mlp([4, 6, 2])),
+        (x, (x[:, 0] > 0).long()),
+        None,
+        (x[:10], (x[:10, 0] > 0).long()),
+        nn.functional.cross_entropy,
+        tasks.accuracy,
+        7,
+        30,
+        noise,
+    )
 
 
 def test_a_run_is_the_plain_loop_of_pytorch():
@@ -57,9 +67,12 @@ def test_a_run_is_the_plain_loop_of_pytorch():
 
 def test_any_optimizer_of_pytorch_can_be_given():
     record = fit(small(), lambda parameters: torch.optim.Adam(parameters, lr=0.01), plan=PLAN)
-    assert record.optimizer == "adam" and record.lr0.tolist() == [0.01] and record.final("train_loss") < record.loss[0, 0]
+    assert (
+        record.optimizer == "adam" and record.lr0.tolist() == [0.01] and record.final("train_loss") < record.loss[0, 0]
+    )
     assert record == fit(small(), "adam", lr=0.01, plan=PLAN) or np.allclose(
-        record.loss, fit(small(), "adam", lr=0.01, plan=PLAN).loss, atol=1e-5)
+        record.loss, fit(small(), "adam", lr=0.01, plan=PLAN).loss, atol=1e-5
+    )
 
 
 def test_events_evaluations_and_a_change_in_mid_run():
@@ -109,34 +122,43 @@ def test_dropout_and_batch_norm_come_from_the_seed():
     assert first == again and not np.array_equal(first.loss, other.loss)
 
 
-@pytest.mark.parametrize("change, match, kind", [
-    ({"lr": -1}, "lr must be finite and at least 0; got -1", ValueError), ({"lr": [0.1, 0.2]}, "lr must be one number", ValueError),
-    ({"optimizer": "sdg"}, "unknown rule 'sdg'; known rules: sgd", ValueError),
-    ({"device": "tpu"}, "device 'tpu' is not available", ValueError),
-    ({"dtype": torch.float16}, "dtype must be", TypeError), ({"steps": 0}, "steps must be", ValueError),
-    ({"seed": -1}, "seeds must be", ValueError),
-    ({"evaluate": 0}, "evaluate must be", ValueError),
-    ({"evaluate": [99]}, "evaluate must name steps between 0 and 30", ValueError),
-    ({"diverged_at": 0.5}, "diverged_at must be above 1", ValueError), ({"beta": 1}, "unknown option 'beta'", TypeError),
-    ({"plan": 3}, "plan must be a function", TypeError), ({"checkpoint_every": 0}, "checkpoint_every must be", ValueError),
-    ({"lr": True}, "lr must be a number", TypeError), ({"steps": 1.7}, "steps must be a whole number", TypeError),
-    ({"steps": True}, "steps must be", TypeError),
-    ({"seed": 1.7}, "seeds must be a whole number", ValueError), ({"evaluate": 1.7}, "evaluate must be a whole number", TypeError),
-    ({"evaluate": [1.7]}, "evaluate must be a whole number", TypeError),
-    ({"checkpoint_every": 1.7}, "checkpoint_every must be a whole", TypeError),
-    ({"plans": [3]}, "plans must map options to plans", TypeError),
-    ({"plans": {"lr": PLAN}}, "that of lr is the argument plan", ValueError),
-    ({"plans": {"trust": PLAN}}, "unknown option 'trust'", TypeError),
-    ({"optimizer": "adam", "plans": {"beta1": lambda t: 1 + t}}, "beta1 must be", ValueError),
-    ({"stop": 3, "evaluate": 2}, "stop must be an object with a method update", TypeError),
-    ({"stop": Worsening()}, "stop needs evaluate=n", ValueError),
-    ({"stop": Worsening(), "evaluate": 2}, "which task 'small' lacks", ValueError),
-    ({"plateau": Plateau()}, "plateau needs evaluate=n", ValueError),
-    ({"diverged_at": "far"}, "diverged_at must be a number above 1", TypeError),
-    ({"on_event": 3}, "on_event must be a function", TypeError),
-    ({"lr": None, "optimizer": lambda p: 3}, "must give a torch.optim", TypeError),
-    ({"task": 3}, "task must be a lrlib.tasks.Task; got 3", TypeError),
-])
+@pytest.mark.parametrize(
+    "change, match, kind",
+    [
+        ({"lr": -1}, "lr must be finite and at least 0; got -1", ValueError),
+        ({"lr": [0.1, 0.2]}, "lr must be one number", ValueError),
+        ({"optimizer": "sdg"}, "unknown rule 'sdg'; known rules: sgd", ValueError),
+        ({"device": "tpu"}, "device 'tpu' is not available", ValueError),
+        ({"dtype": torch.float16}, "dtype must be", TypeError),
+        ({"steps": 0}, "steps must be", ValueError),
+        ({"seed": -1}, "seeds must be", ValueError),
+        ({"evaluate": 0}, "evaluate must be", ValueError),
+        ({"evaluate": [99]}, "evaluate must name steps between 0 and 30", ValueError),
+        ({"diverged_at": 0.5}, "diverged_at must be above 1", ValueError),
+        ({"beta": 1}, "unknown option 'beta'", TypeError),
+        ({"plan": 3}, "plan must be a function", TypeError),
+        ({"checkpoint_every": 0}, "checkpoint_every must be", ValueError),
+        ({"lr": True}, "lr must be a number", TypeError),
+        ({"steps": 1.7}, "steps must be a whole number", TypeError),
+        ({"steps": True}, "steps must be", TypeError),
+        ({"seed": 1.7}, "seeds must be a whole number", ValueError),
+        ({"evaluate": 1.7}, "evaluate must be a whole number", TypeError),
+        ({"evaluate": [1.7]}, "evaluate must be a whole number", TypeError),
+        ({"checkpoint_every": 1.7}, "checkpoint_every must be a whole", TypeError),
+        ({"plans": [3]}, "plans must map options to plans", TypeError),
+        ({"plans": {"lr": PLAN}}, "that of lr is the argument plan", ValueError),
+        ({"plans": {"trust": PLAN}}, "unknown option 'trust'", TypeError),
+        ({"optimizer": "adam", "plans": {"beta1": lambda t: 1 + t}}, "beta1 must be", ValueError),
+        ({"stop": 3, "evaluate": 2}, "stop must be an object with a method update", TypeError),
+        ({"stop": Worsening()}, "stop needs evaluate=n", ValueError),
+        ({"stop": Worsening(), "evaluate": 2}, "which task 'small' lacks", ValueError),
+        ({"plateau": Plateau()}, "plateau needs evaluate=n", ValueError),
+        ({"diverged_at": "far"}, "diverged_at must be a number above 1", TypeError),
+        ({"on_event": 3}, "on_event must be a function", TypeError),
+        ({"lr": None, "optimizer": lambda p: 3}, "must give a torch.optim", TypeError),
+        ({"task": 3}, "task must be a lrlib.tasks.Task; got 3", TypeError),
+    ],
+)
 def test_mistakes_are_named_before_anything_runs(change, match, kind):
     with pytest.raises(kind, match=match):
         fit(**{"task": small(), "optimizer": "sgd", "lr": 0.1} | change)
@@ -148,11 +170,16 @@ def test_a_stopped_run_resumes_bit_by_bit(tmp_path_factory, stop, every, rule):
     path = tmp_path_factory.mktemp("run") / "run.pt"
     arguments = dict(optimizer=rule, lr=0.05, plan=PLAN, evaluate=10)
     whole = fit(small(noise=0.01), **arguments)
-    run = fit(small(noise=0.01), **arguments, checkpoint=path, checkpoint_every=every,
-              on_event=lambda event: event.step < stop - 1)
+    run = fit(
+        small(noise=0.01),
+        **arguments,
+        checkpoint=path,
+        checkpoint_every=every,
+        on_event=lambda event: event.step < stop - 1,
+    )
     assert run.status.tolist() == ["stopped"]
     assert fit(small(noise=0.01), **arguments, checkpoint=path) == whole
-    assert fit(small(noise=0.01), **arguments, checkpoint=path) == whole          # finished: returns at once
+    assert fit(small(noise=0.01), **arguments, checkpoint=path) == whole  # finished: returns at once
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
@@ -176,20 +203,36 @@ def watched(seed=1):
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(60, 4, generator=g)
     y = (x[:, 0] > 0).long()
-    return tasks.Task("watched", lambda: tasks.mlp([4, 6, 2], dropout=0.2, batch_norm=True), (x[:40], y[:40]), (x[40:], y[40:]),
-                      None, nn.functional.cross_entropy, tasks.accuracy, 7, 60)
+    return tasks.Task(
+        "watched",
+        lambda: tasks.mlp([4, 6, 2], dropout=0.2, batch_norm=True),
+        (x[:40], y[:40]),
+        (x[40:], y[40:]),
+        None,
+        nn.functional.cross_entropy,
+        tasks.accuracy,
+        7,
+        60,
+    )
 
 
 def test_a_run_with_plateau_stopping_rule_and_plans_resumes_bit_by_bit(tmp_path):
-    arguments = dict(optimizer="momentum", lr=0.3, plan=warmup(5), plans={"momentum": one_cycle_momentum(60)}, evaluate=2,
-                     plateau=Plateau(factor=0.5, patience=0), stop=Stalling(patience=5))
+    arguments = dict(
+        optimizer="momentum",
+        lr=0.3,
+        plan=warmup(5),
+        plans={"momentum": one_cycle_momentum(60)},
+        evaluate=2,
+        plateau=Plateau(factor=0.5, patience=0),
+        stop=Stalling(patience=5),
+    )
     whole = fit(watched(), **arguments)
     assert whole.status[0] == "stopped" and 10 < len(whole.step) < 60 and len(np.unique(whole.lr[0, 10:])) > 2
     for at in (3, 8, len(whole.step) - 1):
         path = tmp_path / f"{at}.pt"
         fit(watched(), **arguments, checkpoint=path, on_event=lambda event: event.step < at - 1)
         assert fit(watched(), **arguments, checkpoint=path) == whole
-    assert fit(watched(), **arguments, checkpoint=path) == whole                 # stopped by its rule: returns at once
+    assert fit(watched(), **arguments, checkpoint=path) == whole  # stopped by its rule: returns at once
     with pytest.raises(ValueError, match="its stop is"):
         fit(watched(), **arguments | {"stop": Stalling(patience=6)}, checkpoint=path)
     with pytest.raises(ValueError, match="its plans is"):
@@ -203,7 +246,7 @@ def test_the_stopping_rule_stops_where_it_says_and_stays_the_callers():
     assert rule.count == 0
     at = rule.first(whole.evaluations["valid_loss"][0])
     assert stopped.status[0] == "stopped" and stopped.evaluations["step"][-1] == whole.evaluations["step"][at]
-    assert np.array_equal(stopped.loss[0], whole.loss[0, :len(stopped.step)])
+    assert np.array_equal(stopped.loss[0], whole.loss[0, : len(stopped.step)])
 
 
 def test_a_plateau_lowers_the_rate_after_reports_without_improvement():
@@ -298,8 +341,13 @@ def test_a_run_killed_at_any_moment_ends_bit_identical(tmp_path, one_thread):
     chance, killed_at, here, seen = random.Random(0), tmp_path / "killed.pt", {}, []
     exec(SCRIPT, here)
     for _ in range(2):
-        killed = subprocess.Popen([sys.executable, "-c", KILLED, str(killed_at)], stdout=subprocess.PIPE, text=True,
-                                  encoding="utf-8", env=dict(os.environ))
+        killed = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(killed_at)],
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=dict(os.environ),
+        )
         for _ in range(chance.randint(20, 150)):
             killed.stdout.readline()
         time.sleep(chance.random() * 0.05)
@@ -313,9 +361,18 @@ def test_a_run_killed_at_any_moment_ends_bit_identical(tmp_path, one_thread):
 
 def test_a_checkpoint_knows_its_problem_and_a_plain_function(tmp_path):
     """A plan without a repr is known by its values, a task by its data and first weights."""
+
     def run(curvature=4.0, slope=0.01, **options):
-        return fit(tasks.quadratic(curvatures=(curvature,)), "momentum", lr=0.1, momentum=np.float64(0.5), steps=9,
-                   plan=lambda t: 1 - slope * t, checkpoint=tmp_path / "c.pt", **options)
+        return fit(
+            tasks.quadratic(curvatures=(curvature,)),
+            "momentum",
+            lr=0.1,
+            momentum=np.float64(0.5),
+            steps=9,
+            plan=lambda t: 1 - slope * t,
+            checkpoint=tmp_path / "c.pt",
+            **options,
+        )
 
     assert run(on_event=lambda event: event.step < 4).status.tolist() == ["stopped"]
     with pytest.raises(ValueError, match="its plan is"):
@@ -349,11 +406,15 @@ def test_frozen_parameters_stay_and_vanishing_rates_are_no_fault():
 
     g = torch.Generator().manual_seed(0)
     data = torch.randn(20, 3, generator=g), torch.randint(2, (20,), generator=g)
-    task = tasks.Task("frozen", frozen, data, None, None, nn.functional.cross_entropy, nn.functional.cross_entropy, 5, 10)
+    task = tasks.Task(
+        "frozen", frozen, data, None, None, nn.functional.cross_entropy, nn.functional.cross_entropy, 5, 10
+    )
     swept, single = sweep(task, "sgd", lr=[0.1]), fit(task, "sgd", lr=0.1)
     assert swept.path == "loop" and "frozen" in swept.path_reason
     assert all(np.array_equal(swept.parameters[n], single.parameters[n]) for n in single.parameters)
-    assert sweep(tasks.quadratic(), "sgd", lr=[0.1], plan=exponential(1000, rate=0.9), steps=1000).status[0] == "finished"
+    assert (
+        sweep(tasks.quadratic(), "sgd", lr=[0.1], plan=exponential(1000, rate=0.9), steps=1000).status[0] == "finished"
+    )
 
 
 class _Third:

@@ -29,8 +29,10 @@ def short_blocks(monkeypatch):
 def tensors(dtype=torch.float64):
     """Parameters of all sorts: a matrix, a vector, one entry, none, a transposed matrix, a slice with gaps."""
     generator = torch.Generator().manual_seed(3)
-    made = [torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
-            for shape in ((7, 9), (21,), (), (0, 3), (5, 8), (6, 4))]
+    made = [
+        torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+        for shape in ((7, 9), (21,), (), (0, 3), (5, 8), (6, 4))
+    ]
     made[4], made[5] = made[4].t(), made[5][:, ::2]
     return [torch.nn.Parameter(p) for p in made]
 
@@ -44,7 +46,10 @@ def gradients(parameters, t):
 
 
 def groups(parameters):
-    return [{"params": parameters[:2], "lr": 0.03, "weight_decay": 0.1}, {"params": parameters[2:], "weight_decay": 0.0}]
+    return [
+        {"params": parameters[:2], "lr": 0.03, "weight_decay": 0.1},
+        {"params": parameters[2:], "weight_decay": 0.0},
+    ]
 
 
 def by_hand(name, steps, dtype=torch.float64, maximize=False, **options):
@@ -88,8 +93,10 @@ def assert_close(one, other, tolerance):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("maximize", [False, True])
-@pytest.mark.parametrize(("dtype", "block", "small"), [
-    (torch.float32, 16, 0), (torch.float64, 1 << 16, 0), (torch.float64, 1 << 16, 64), (torch.float32, 16, 2048)])
+@pytest.mark.parametrize(
+    ("dtype", "block", "small"),
+    [(torch.float32, 16, 0), (torch.float64, 1 << 16, 0), (torch.float64, 1 << 16, 64), (torch.float32, 16, 2048)],
+)
 def test_the_eager_path_equals_the_rule_bit_by_bit(name, maximize, dtype, block, small, monkeypatch):
     monkeypatch.setattr(tape, "BLOCK", block)
     monkeypatch.setattr(flat, "SMALL", small)
@@ -120,8 +127,10 @@ def test_plain_descent_on_many_tensors_equals_the_rule_bit_by_bit(maximize, shor
 def test_the_rules_with_a_tape():
     for name in NAMES:
         drive(name, 7)
-    listed = {rule.name: len(tapes) for (rule, maximize), tapes in tape.TAPES.items() if None not in tapes and not maximize}
-    assert set(NAMES) <= set(listed) and listed["radam"] == 2 * listed["adam"]             # before and after its threshold
+    listed = {
+        rule.name: len(tapes) for (rule, maximize), tapes in tape.TAPES.items() if None not in tapes and not maximize
+    }
+    assert set(NAMES) <= set(listed) and listed["radam"] == 2 * listed["adam"]  # before and after its threshold
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -144,8 +153,12 @@ def test_the_compiled_rule_equals_the_rule_and_compiles_once(monkeypatch):
         found, optimizer = drive("radam", 12, path="fused", **options)
         assert optimizer.path == "fused", optimizer.path_reason
         assert_close(found, expected, 1e-12)
-    other = optimizers.RAdam([torch.nn.Parameter(torch.ones(n, dtype=torch.float64)) for n in (1, 33, 1000)],
-                             lr=torch.tensor(0.5), path="fused", weight_decay=0.3)
+    other = optimizers.RAdam(
+        [torch.nn.Parameter(torch.ones(n, dtype=torch.float64)) for n in (1, 33, 1000)],
+        lr=torch.tensor(0.5),
+        path="fused",
+        weight_decay=0.3,
+    )
     attach(other, warmup(3) >> cosine(20))
     for t in range(23):
         for p in other.param_groups[0]["params"]:
@@ -254,11 +267,11 @@ def test_the_processors_flags_are_trusted_for_this_compilation_alone(monkeypatch
     seen = []
     monkeypatch.setattr(compile_fx, "compile_fx_inner", broken)
     monkeypatch.setattr(program, "PROGRAMS", {})
-    with config.patch({"cpp.vec_isa_ok": None}):                        # monkeypatch would leave the option deleted
+    with config.patch({"cpp.vec_isa_ok": None}):  # monkeypatch would leave the option deleted
         _, optimizer = drive("sgd", 2, path="fused")
         assert optimizer.path_reason == "RuntimeError: too old for this processor"
         assert [trusted for trusted, _ in seen] == [True] and config.cpp.vec_isa_ok is None
-    assert cpu_vec_isa.valid_vec_isa_list.cache_info().currsize == 0                # others look for themselves
+    assert cpu_vec_isa.valid_vec_isa_list.cache_info().currsize == 0  # others look for themselves
 
 
 def test_a_program_that_computes_something_else_is_not_used(monkeypatch):

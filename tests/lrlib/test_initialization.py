@@ -40,7 +40,9 @@ def test_bit_for_bit_the_draws_of_torch(shape, seed, gain, double):
 
 
 def network():
-    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 2, bias=False))
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 2, bias=False)
+    )
 
 
 @pytest.mark.parametrize("kind", ["xavier", "he", "orthogonal"])
@@ -67,7 +69,9 @@ def test_a_seed_leaves_the_global_generator_and_bias_can_be_kept():
 
 def test_the_task_mlp_has_the_variance_of_he():
     torch.manual_seed(5)
-    assert tasks.mlp([400, 300, 2])[0].weight.var().item() == pytest.approx(he(torch.empty(300, 400), g()).var().item(), rel=0.05)
+    assert tasks.mlp([400, 300, 2])[0].weight.var().item() == pytest.approx(
+        he(torch.empty(300, 400), g()).var().item(), rel=0.05
+    )
 
 
 def test_low_precision_weights_can_be_orthogonal():
@@ -103,7 +107,7 @@ def test_without_information_the_corrected_value_is_about_zero():
     rng = np.random.default_rng(0)
     values = mutual_information(rng.normal(size=(500, 400)), rng.integers(0, 3, 500))
     error = 4 * values.std() / np.sqrt(400)
-    assert abs(values.mean()) < error < 0.01 and error < 9 * 2 / 1000                  # the correction is 0.018
+    assert abs(values.mean()) < error < 0.01 and error < 9 * 2 / 1000  # the correction is 0.018
 
 
 def test_real_targets_are_cut_as_well_and_tensors_are_taken():
@@ -147,20 +151,28 @@ def test_an_exclusive_or_is_plain_he():
 X = np.zeros((4, 6))
 
 
-@pytest.mark.parametrize(("kind", "options", "match", "error"), [
-    ("zeros", {}, "kind must be one of", ValueError), ("he", {"mode": "fan"}, "mode must be", ValueError),
-    ("he", {"distribution": "cauchy"}, "distribution must", ValueError),
-    ("he", {"nonlinearity": "step"}, "nonlinearity", ValueError), ("he", {"gain": 2.0}, "gain", TypeError),
-    ("he", {"slope": "a"}, "slope must be", TypeError),
-    ("xavier", {"gain": 0.0}, "gain must be", ValueError), ("orthogonal", {"gain": True}, "gain must be", TypeError),
-    ("he", {"bias": "0"}, "bias must be", TypeError),
-    ("he", {"seed": 1.7}, "seed must be a whole", TypeError), ("he", {"seed": 0, "generator": g()}, "not both", ValueError),
-    ("mutual_information", {}, "missing", TypeError),
-    ("mutual_information", {"x": X[:, :5], "y": np.zeros(4)}, "x must have the 6 inputs", ValueError),
-    ("mutual_information", {"x": X, "y": np.zeros(3)}, "x and y must be", ValueError),
-    ("mutual_information", {"x": X, "y": np.zeros(4), "bins": 1}, "bins must", ValueError),
-    ("mutual_information", {"x": X + np.nan, "y": np.zeros(4)}, "must be finite", ValueError),
-    ("mutual_information", {"x": X, "y": np.zeros(4), "floor": 0.0}, "floor must be", ValueError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "options", "match", "error"),
+    [
+        ("zeros", {}, "kind must be one of", ValueError),
+        ("he", {"mode": "fan"}, "mode must be", ValueError),
+        ("he", {"distribution": "cauchy"}, "distribution must", ValueError),
+        ("he", {"nonlinearity": "step"}, "nonlinearity", ValueError),
+        ("he", {"gain": 2.0}, "gain", TypeError),
+        ("he", {"slope": "a"}, "slope must be", TypeError),
+        ("xavier", {"gain": 0.0}, "gain must be", ValueError),
+        ("orthogonal", {"gain": True}, "gain must be", TypeError),
+        ("he", {"bias": "0"}, "bias must be", TypeError),
+        ("he", {"seed": 1.7}, "seed must be a whole", TypeError),
+        ("he", {"seed": 0, "generator": g()}, "not both", ValueError),
+        ("mutual_information", {}, "missing", TypeError),
+        ("mutual_information", {"x": X[:, :5], "y": np.zeros(4)}, "x must have the 6 inputs", ValueError),
+        ("mutual_information", {"x": X, "y": np.zeros(3)}, "x and y must be", ValueError),
+        ("mutual_information", {"x": X, "y": np.zeros(4), "bins": 1}, "bins must", ValueError),
+        ("mutual_information", {"x": X + np.nan, "y": np.zeros(4)}, "must be finite", ValueError),
+        ("mutual_information", {"x": X, "y": np.zeros(4), "floor": 0.0}, "floor must be", ValueError),
+    ],
+)
 def test_wrong_arguments_change_nothing(kind, options, match, error):
     model = tasks.mlp([6, 4, 2])
     before = copy.deepcopy(model.state_dict())

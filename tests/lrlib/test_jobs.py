@@ -23,8 +23,15 @@ from lrlib.schedules import cosine, linear
 from lrlib.sweep import jobs, sweep
 from lrlib.sweep.keep import digest
 
-GRID = {"lr": [0.05, 0.2, 1e6], "seeds": [5, 2], "dtype": torch.float64, "evaluate": [0, 10, 40], "plan": cosine(40),
-        "momentum": [0.9, 0.5, 0.8], "plans": {"momentum": linear(40, final=0.5)}}
+GRID = {
+    "lr": [0.05, 0.2, 1e6],
+    "seeds": [5, 2],
+    "dtype": torch.float64,
+    "evaluate": [0, 10, 40],
+    "plan": cosine(40),
+    "momentum": [0.9, 0.5, 0.8],
+    "plans": {"momentum": linear(40, final=0.5)},
+}
 
 
 def closure_task(folder=None, pause=0.0, fail_at=None):
@@ -44,8 +51,9 @@ def closure_task(folder=None, pause=0.0, fail_at=None):
             raise OSError(f"no data for seed {seed}")
         return x + seed, y
 
-    return tasks.Task("closures", model, train, (x, y), None, lambda o, y: tasks.binary_loss(o, y),
-                      tasks.binary_accuracy, 8, 40)
+    return tasks.Task(
+        "closures", model, train, (x, y), None, lambda o, y: tasks.binary_loss(o, y), tasks.binary_accuracy, 8, 40
+    )
 
 
 def assert_same(a, b):
@@ -123,8 +131,9 @@ def test_what_a_worker_cannot_import_is_named():
 def client():
     """A Dask cluster of two worker processes on loopback."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1",
-                                  dashboard_address=None, silence_logs=50) as cluster:
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, silence_logs=50
+    ) as cluster:
         with distributed.Client(cluster) as client:
             yield client
 
@@ -192,13 +201,31 @@ def test_a_folder_gives_back_only_what_the_same_sweep_has_made(tmp_path):
     x, y = torch.ones(4, 5), torch.ones(4)
 
     def task(scale=1.0, data=x):
-        return tasks.Task("same name", lambda: tasks.mlp([5, 1]), (data, y), None, None,
-                          lambda o, y: scale * tasks.binary_loss(o, y), tasks.binary_accuracy, None, 3)
+        return tasks.Task(
+            "same name",
+            lambda: tasks.mlp([5, 1]),
+            (data, y),
+            None,
+            None,
+            lambda o, y: scale * tasks.binary_loss(o, y),
+            tasks.binary_accuracy,
+            None,
+            3,
+        )
 
     sweep(task(), lr=[0.1], folder=tmp_path)
-    for changed in ({"task": task(2.0)}, {"task": task(data=2 * x)}, {"seeds": [1]}, {"steps": 2},
-                    {"weight_decay": 0.1}, {"plan": cosine(3)}, {"plan": lambda t: 0.5}, {"rule": "momentum"},
-                    {"dtype": torch.float64}, {"lr": [0.1 + 1e-12]}):
+    for changed in (
+        {"task": task(2.0)},
+        {"task": task(data=2 * x)},
+        {"seeds": [1]},
+        {"steps": 2},
+        {"weight_decay": 0.1},
+        {"plan": cosine(3)},
+        {"plan": lambda t: 0.5},
+        {"rule": "momentum"},
+        {"dtype": torch.float64},
+        {"lr": [0.1 + 1e-12]},
+    ):
         arguments = {"task": task(), "lr": [0.1], **changed}
         assert "taken" not in sweep(folder=tmp_path, **arguments).path_reason, changed
     assert "1 of them taken" in sweep(task(), lr=[0.2, 0.1], folder=tmp_path).path_reason
@@ -206,10 +233,18 @@ def test_a_folder_gives_back_only_what_the_same_sweep_has_made(tmp_path):
         sweep(task(), folder=next(tmp_path.iterdir()))
 
 
-@pytest.mark.parametrize("one, other", [
-    (np.int64(10), np.int64(20)), (np.float32(0.5), np.float32(0.25)), (range(0, 9, 2), range(0, 9, 4)),
-    (collections.deque([1]), collections.deque([2])), (operator.itemgetter(1), operator.itemgetter(2)),
-    (re.compile("a"), re.compile("b")), (np.sin, np.cos), (fractions.Fraction(1, 2), fractions.Fraction(1, 3)),
-])
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (np.int64(10), np.int64(20)),
+        (np.float32(0.5), np.float32(0.25)),
+        (range(0, 9, 2), range(0, 9, 4)),
+        (collections.deque([1]), collections.deque([2])),
+        (operator.itemgetter(1), operator.itemgetter(2)),
+        (re.compile("a"), re.compile("b")),
+        (np.sin, np.cos),
+        (fractions.Fraction(1, 2), fractions.Fraction(1, 3)),
+    ],
+)
 def test_the_digest_tells_values_of_every_kind_apart(one, other):
     assert digest(one) == digest(copy.copy(one)) != digest(other)

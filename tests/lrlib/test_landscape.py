@@ -47,8 +47,12 @@ def one(model, x, y):
 
 
 @few
-@given(st.lists(st.floats(-2, 2), min_size=1, max_size=5), st.lists(st.floats(-2, 2), min_size=1, max_size=4),
-       st.integers(0, 50), st.sampled_from([10, 400, 2**24]))  # fmt: skip
+@given(
+    st.lists(st.floats(-2, 2), min_size=1, max_size=5),
+    st.lists(st.floats(-2, 2), min_size=1, max_size=4),
+    st.integers(0, 50),
+    st.sampled_from([10, 400, 2**24]),
+)
 def test_slices_equal_evaluation_one_by_one(a, b, seed, room):
     model, (x, y) = seeded_net(seed), data()
     d, e = (landscape.filter_normalised(model, s, vectors=True) for s in (seed, seed + 1))
@@ -226,24 +230,47 @@ def test_ratios_of_every_step():
     assert len(ratios.rows) == 3
 
 
-@pytest.mark.parametrize(("call", "error", "message"), [
-    (lambda m, x, y: landscape.loss_line(m, ce, x, y, at=[]), ValueError, "at must be a sequence of finite numbers"),
-    (lambda m, x, y: landscape.loss_line(m, ce, x, y, at=[math.nan]), ValueError, "at must be a sequence"),
-    (lambda m, x, y: landscape.loss_line(m, ce, x, y, direction={"a": x}), ValueError, "direction must have the model's"),
-    (lambda m, x, y: landscape.loss_line(m, ce, x, y, direction=3), TypeError, "direction must be a module or a dict"),
-    (lambda m, x, y: landscape.loss_plane(m, ce, x, y, through=[m]), ValueError, "differ from the model"),
-    (lambda m, x, y: landscape.loss_plane(m, ce, x, y, through=[]), ValueError, "one or two solutions; got 0"),
-    (lambda m, x, y: landscape.loss_plane(m, ce, x, y, directions=[dict(m.named_parameters())]), ValueError, "two; got 1"),
-    (lambda m, x, y: landscape.loss_plane(m, ce, x, y, directions=[1, 2], through=[m]), ValueError, "exclude each other"),
-    (lambda m, x, y: landscape.barrier(m, nn.Linear(1, 1), ce, x, y), ValueError, "second must have the model's"),
-    (lambda m, x, y: landscape.barrier(m, m, ce, x, y, points=1), ValueError, "points must be a whole number"),
-    (lambda m, x, y: landscape.angles(m, nn.Linear(1, 1)), ValueError, "these differ: 0.bias"),
-    (lambda m, x, y: landscape.rescaled(m, "0", "1", 2.0), ValueError, "second must name a layer with a weight"),
-    (lambda m, x, y: landscape.rescaled(m, "0", "0", 2.0), ValueError, "share no weight; got '0' and '0'"),
-    (lambda m, x, y: landscape.loss_line(m, ce, x[:0], y[:0]), ValueError, "x must hold at least one example"),
-    (lambda m, x, y: landscape.filter_normalised(m, 1.5), TypeError, "seed must be a whole number"),
-    (lambda m, x, y: landscape.rescaled(m, "0", "2", 0.0), ValueError, "alpha must be"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda m, x, y: landscape.loss_line(m, ce, x, y, at=[]),
+            ValueError,
+            "at must be a sequence of finite numbers",
+        ),
+        (lambda m, x, y: landscape.loss_line(m, ce, x, y, at=[math.nan]), ValueError, "at must be a sequence"),
+        (
+            lambda m, x, y: landscape.loss_line(m, ce, x, y, direction={"a": x}),
+            ValueError,
+            "direction must have the model's",
+        ),
+        (
+            lambda m, x, y: landscape.loss_line(m, ce, x, y, direction=3),
+            TypeError,
+            "direction must be a module or a dict",
+        ),
+        (lambda m, x, y: landscape.loss_plane(m, ce, x, y, through=[m]), ValueError, "differ from the model"),
+        (lambda m, x, y: landscape.loss_plane(m, ce, x, y, through=[]), ValueError, "one or two solutions; got 0"),
+        (
+            lambda m, x, y: landscape.loss_plane(m, ce, x, y, directions=[dict(m.named_parameters())]),
+            ValueError,
+            "two; got 1",
+        ),
+        (
+            lambda m, x, y: landscape.loss_plane(m, ce, x, y, directions=[1, 2], through=[m]),
+            ValueError,
+            "exclude each other",
+        ),
+        (lambda m, x, y: landscape.barrier(m, nn.Linear(1, 1), ce, x, y), ValueError, "second must have the model's"),
+        (lambda m, x, y: landscape.barrier(m, m, ce, x, y, points=1), ValueError, "points must be a whole number"),
+        (lambda m, x, y: landscape.angles(m, nn.Linear(1, 1)), ValueError, "these differ: 0.bias"),
+        (lambda m, x, y: landscape.rescaled(m, "0", "1", 2.0), ValueError, "second must name a layer with a weight"),
+        (lambda m, x, y: landscape.rescaled(m, "0", "0", 2.0), ValueError, "share no weight; got '0' and '0'"),
+        (lambda m, x, y: landscape.loss_line(m, ce, x[:0], y[:0]), ValueError, "x must hold at least one example"),
+        (lambda m, x, y: landscape.filter_normalised(m, 1.5), TypeError, "seed must be a whole number"),
+        (lambda m, x, y: landscape.rescaled(m, "0", "2", 0.0), ValueError, "alpha must be"),
+    ],
+)
 def test_bad_input_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(seeded_net(0), *data())
@@ -263,7 +290,7 @@ def test_rescaling_refuses_weights_that_are_shared_or_computed_and_takes_layers_
 
 def test_losses_without_targets_are_taken_in_pieces_too(monkeypatch):
     net, (x, _) = seeded_net(0), data()
-    square = lambda output, _: output.square().mean()                                        # noqa: E731
+    square = lambda output, _: output.square().mean()  # noqa: E731
     whole = landscape.loss_line(net, square, x, at=[0.0, 1.0]).loss
     monkeypatch.setattr("lrlib.landscape.points.CELLS", 64)
     assert landscape.loss_line(net, square, x, at=[0.0, 1.0]).loss == pytest.approx(whole, rel=1e-5)
@@ -272,7 +299,9 @@ def test_losses_without_targets_are_taken_in_pieces_too(monkeypatch):
 def test_figures_of_slices_and_barriers():
     nets, (x, y) = [seeded_net(s) for s in range(2)], data()
     line = landscape.loss_line(nets[0], ce, x, y, at=[-1.0, 0.0, 1.0])
-    plane = landscape.loss_plane(nets[0], ce, x, y, through=[nets[1]], at=np.linspace(-1, 2, 7), metric=tasks.task.accuracy)
+    plane = landscape.loss_plane(
+        nets[0], ce, x, y, through=[nets[1]], at=np.linspace(-1, 2, 7), metric=tasks.task.accuracy
+    )
     found = landscape.barrier(*nets, ce, x, y, metric=tasks.task.accuracy, points=5)
     figure = plot.loss_line({"first": line, "again": line}, log=True)
     assert len({row.get_linestyle() for row in figure.axes[0].lines}) == 2

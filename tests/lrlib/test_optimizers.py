@@ -31,8 +31,7 @@ def net():
 
 def batch(t):
     generator = torch.Generator().manual_seed(t)
-    return (torch.randn(16, 4, generator=generator, dtype=torch.float64),
-            torch.randint(3, (16,), generator=generator))
+    return (torch.randn(16, 4, generator=generator, dtype=torch.float64), torch.randint(3, (16,), generator=generator))
 
 
 def train(model, optimizer, steps, start=0):
@@ -53,7 +52,10 @@ def both(name, shared=None, groups=None):
     """Return (model, optimizer) of ours and of torch's with the same options."""
     cls, options = PAIRS[name]
     pairs = []
-    for make in (lambda p: optimizers.make(name, p, **(shared or {})), lambda p: cls(p, **{**options, **(shared or {})})):
+    for make in (
+        lambda p: optimizers.make(name, p, **(shared or {})),
+        lambda p: cls(p, **{**options, **(shared or {})}),
+    ):
         model = net()
         pairs.append((model, make(groups(model) if groups else model.parameters())))
     return pairs
@@ -217,8 +219,16 @@ def test_sparse_and_complex_are_refused_before_anything_changes():
         (lambda p: optimizers.Adam(p, beta2=1.0), ValueError, "beta2 must be in"),
         (lambda p: optimizers.SGD([{"params": p, "lr": float("nan")}]), ValueError, "lr must be finite"),
         (lambda p: optimizers.SGD(p, lr=[0.1, 0.2]), TypeError, "SGD: lr must be one number or a 0-D tensor"),
-        (lambda p: optimizers.Adam([{"params": p, "beta1": np.array(0.5)}]), TypeError, "Adam: beta1 must be one number"),
-        (lambda p: optimizers.AnnealedSGD(p, rates=0.1), TypeError, "annealed_sgd: rates must be a sequence of numbers"),
+        (
+            lambda p: optimizers.Adam([{"params": p, "beta1": np.array(0.5)}]),
+            TypeError,
+            "Adam: beta1 must be one number",
+        ),
+        (
+            lambda p: optimizers.AnnealedSGD(p, rates=0.1),
+            TypeError,
+            "annealed_sgd: rates must be a sequence of numbers",
+        ),
         (lambda p: optimizers.make("sgdm", p), ValueError, "unknown rule 'sgdm'; known rules: sgd"),
     ],
 )
@@ -230,7 +240,10 @@ def test_wrong_options_are_named(build, error, words):
 def test_the_state_of_another_method_is_refused_before_anything_changes():
     x = torch.nn.Parameter(torch.ones(2))
     x.grad = torch.ones(2)
-    for other, lacking in ((optimizers.Momentum([x]), "beta1, beta2, eps, m"), (torch.optim.Adam([x]), "beta1, beta2, m, v")):
+    for other, lacking in (
+        (optimizers.Momentum([x]), "beta1, beta2, eps, m"),
+        (torch.optim.Adam([x]), "beta1, beta2, m, v"),
+    ):
         other.step()
         optimizer = optimizers.Adam([x], lr=0.5)
         with pytest.raises(ValueError, match=f"not one of Adam; it lacks {lacking}"):
@@ -247,7 +260,7 @@ def test_a_closure_that_fails_or_gives_no_loss_changes_nothing():
         with pytest.raises(TypeError, match="closure: must return the loss, one number"):
             optimizer.step(lambda: nothing)
     with pytest.raises(StopIteration):
-        optimizer.step(lambda: next(left))                     # its second call, for the loss at the new point
+        optimizer.step(lambda: next(left))  # its second call, for the loss at the new point
     assert torch.equal(x, torch.ones(2)) and torch.equal(x.grad, torch.ones(2))
     optimizer.step(lambda: 1.0)
     assert optimizer.state[x]["step"] == 1 and x[0] < 1
@@ -271,7 +284,7 @@ def test_both_losses_of_a_closure_rule_see_the_same_dropout_mask():
         after = torch.rand(1)
         torch.manual_seed(0)
         torch.nn.functional.dropout(torch.ones(64), 0.5)
-        assert torch.equal(after, torch.rand(1))               # and the second call uses up no random numbers
+        assert torch.equal(after, torch.rand(1))  # and the second call uses up no random numbers
     assert len(seen) == 2 and torch.equal(*seen)
 
 

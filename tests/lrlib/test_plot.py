@@ -57,10 +57,14 @@ def test_a_plan_is_drawn_as_it_is_including_the_value_that_it_holds():
     with pytest.raises(ValueError, match="steps=None"):
         plot.plan(np.cos)
     for kind, wrong, match in (
-            (ValueError, {"steps": 0}, "steps must be a whole number of at least 1; got 0"),
-            (TypeError, {"steps": 2.5}, "steps must be a whole"), (TypeError, {"steps": "all"}, "steps must be a whole"),
-            (TypeError, {"base": "0.1"}, "base must be a finite number"), (ValueError, {"base": -1}, "base must be"),
-            (TypeError, {"momentum": 0.9}, "momentum must be a Plan or a function"), (TypeError, {"ax": 3}, "ax must be axes")):
+        (ValueError, {"steps": 0}, "steps must be a whole number of at least 1; got 0"),
+        (TypeError, {"steps": 2.5}, "steps must be a whole"),
+        (TypeError, {"steps": "all"}, "steps must be a whole"),
+        (TypeError, {"base": "0.1"}, "base must be a finite number"),
+        (ValueError, {"base": -1}, "base must be"),
+        (TypeError, {"momentum": 0.9}, "momentum must be a Plan or a function"),
+        (TypeError, {"ax": 3}, "ax must be axes"),
+    ):
         with pytest.raises(kind, match=match):
             shape.plot(**wrong)
     with pytest.raises(TypeError, match="plan must be a Plan or a function of the step; got 3"):

@@ -27,7 +27,7 @@ from lrlib.record import interval
 from lrlib.schedules import cosine
 from lrlib.sweep import sweep
 
-MODULE = '''
+MODULE = """
 import torch
 from lrlib import tasks
 
@@ -42,18 +42,29 @@ def without_valid():
     task = make_task()
     task.valid = None
     return task
-'''
+"""
 own = {}
-exec(MODULE, own)                                  # the text is also written to a file, as a user's module
-QUICK = {"seeds": 2, "steps": 20, "converged": 0.3, "averages": (2, 3), "rates": (0.5, 1.5, 3), "precision": 0.4,
-         "finetune_rates": (0.01, 0.1), "path": "loop", "start": 4.0}  # fmt: skip
+exec(MODULE, own)  # the text is also written to a file, as a user's module
+QUICK = {
+    "seeds": 2,
+    "steps": 20,
+    "converged": 0.3,
+    "averages": (2, 3),
+    "rates": (0.5, 1.5, 3),
+    "precision": 0.4,
+    "finetune_rates": (0.01, 0.1),
+    "path": "loop",
+    "start": 4.0,
+}
 TASKS = {
     "own": (own["make_task"], {}),
     "digits": (lambda: tasks.digits(width=8, depth=1), {"converged": 1.6, "start": 0.4}),
-    "mnist1d": (lambda: tasks.mnist1d(train=100, valid=50, test=50, width=8, depth=1, batch=20),
-                {"converged": 1.9, "start": 1.2, "path": "eager"}),
+    "mnist1d": (
+        lambda: tasks.mnist1d(train=100, valid=50, test=50, width=8, depth=1, batch=20),
+        {"converged": 1.9, "start": 1.2, "path": "eager"},
+    ),
     "breast_cancer": (lambda: tasks.breast_cancer(width=4, depth=1), {"converged": 0.15, "start": 1.6}),
-}  # fmt: skip
+}
 COMPARED = ("gain", "gain_over_constant", "no_gain", "worse")
 
 
@@ -136,7 +147,25 @@ def test_averages_of_a_net_with_batch_norm_measure_its_statistics():
 
 def test_averages_stay_where_the_task_allows_weights_to_be():
     task = changed(project=tasks.unit_sphere(3.0))
-    asked = Asked(task, "sgd", 2, 20, None, [0.1], (2, 3), (0.5, 2), 0.3, 1.0, 0.4, "metric", None, 1, None, None, {"path": "loop"})
+    asked = Asked(
+        task,
+        "sgd",
+        2,
+        20,
+        None,
+        [0.1],
+        (2, 3),
+        (0.5, 2),
+        0.3,
+        1.0,
+        0.4,
+        "metric",
+        None,
+        1,
+        None,
+        None,
+        {"path": "loop"},
+    )
     stages = Stages(asked, lambda text: None)
     record = stages.constant([1.0])
 
@@ -155,7 +184,9 @@ def test_the_ledger_counts_every_training(reports):
     rates = len(report.regimes.lr)
     assert rows["threshold"]["trainings"] == 2 * len(report.losses) == report.threshold.trainings
     assert rows["constant"]["trainings"] == rows["decay"]["trainings"] == 2 * rates and rows["average"]["steps"] == 0
-    assert rows["constant"]["steps"] == 2 * rates * 30 and rows["finetune"]["steps"] == rows["finetune"]["trainings"] * 10
+    assert (
+        rows["constant"]["steps"] == 2 * rates * 30 and rows["finetune"]["steps"] == rows["finetune"]["trainings"] * 10
+    )
     assert rows["total"]["steps"] == sum(row["steps"] for row in report.ledger[:-1])
 
 
@@ -164,12 +195,21 @@ def outcome(constant, decay):
     return outcome_of([Difference(name, np.zeros(2), np.mean(span), *span) for name, span in spans.items() if span])
 
 
-@pytest.mark.parametrize("constant, decay, said", [
-    ((0.1, 0.3), (0.1, 0.2), "gain"), ((0.1, 0.3), (-0.1, 0.2), "gain_over_constant"),
-    ((0.1, 0.3), (-0.2, -0.1), "gain_over_constant"), ((0.0, 0.3), (0.1, 0.2), "no_gain"),
-    ((-0.1, 0.3), (-0.1, 0.2), "no_gain"), ((-0.1, 0.3), (-0.3, -0.2), "worse"), ((-0.2, -0.1), (0.1, 0.2), "worse"),
-    (None, (0.1, 0.2), "no_gain"), (None, (-0.2, -0.1), "worse"), ((0.1, 0.3), None, "gain_over_constant"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "constant, decay, said",
+    [
+        ((0.1, 0.3), (0.1, 0.2), "gain"),
+        ((0.1, 0.3), (-0.1, 0.2), "gain_over_constant"),
+        ((0.1, 0.3), (-0.2, -0.1), "gain_over_constant"),
+        ((0.0, 0.3), (0.1, 0.2), "no_gain"),
+        ((-0.1, 0.3), (-0.1, 0.2), "no_gain"),
+        ((-0.1, 0.3), (-0.3, -0.2), "worse"),
+        ((-0.2, -0.1), (0.1, 0.2), "worse"),
+        (None, (0.1, 0.2), "no_gain"),
+        (None, (-0.2, -0.1), "worse"),
+        ((0.1, 0.3), None, "gain_over_constant"),
+    ],
+)
 def test_the_intervals_decide_the_outcome(constant, decay, said):
     assert outcome(constant, decay) == said
 
@@ -204,18 +244,34 @@ def changed(**fields):
 
 
 def test_a_network_that_vmap_cannot_run_takes_the_loop():
-    report = large_rate(changed(model=lambda: Choosy(5, 1)), seeds=2, steps=20, converged=0.4, averages=(2,), precision=2,
-                        rates=(0.5, 2), finetune_rates=(0.1,), start=1.0)
+    report = large_rate(
+        changed(model=lambda: Choosy(5, 1)),
+        seeds=2,
+        steps=20,
+        converged=0.4,
+        averages=(2,),
+        precision=2,
+        rates=(0.5, 2),
+        finetune_rates=(0.1,),
+        start=1.0,
+    )
     assert report.outcome in COMPARED
     assert all("vmap cannot run" in c.weights[0].path_reason for c in report.candidates if c.arm != "average")
 
 
-@pytest.mark.parametrize("task, more, said, word", [
-    (own["make_task"](), {"converged": 1e-9}, "nothing_converges", "More steps"),
-    (changed(loss=lambda o, y: o.sum() * float("nan")), {}, "everything_diverges", "every run diverged"),
-    (changed(loss=lambda o, y: (o.squeeze(-1).tanh() - y).square().mean()), {"converged": 9, "diverged_at": 1e9},
-     "everything_converges", "Nothing to compare"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "task, more, said, word",
+    [
+        (own["make_task"](), {"converged": 1e-9}, "nothing_converges", "More steps"),
+        (changed(loss=lambda o, y: o.sum() * float("nan")), {}, "everything_diverges", "every run diverged"),
+        (
+            changed(loss=lambda o, y: (o.squeeze(-1).tanh() - y).square().mean()),
+            {"converged": 9, "diverged_at": 1e9},
+            "everything_converges",
+            "Nothing to compare",
+        ),
+    ],
+)
 def test_without_a_threshold_the_report_says_so(task, more, said, word, tmp_path):
     report = large_rate(task, **{**QUICK, "steps": 3, **more})
     assert report.outcome == said and report.weights is None and word in report.table()
@@ -225,28 +281,31 @@ def test_without_a_threshold_the_report_says_so(task, more, said, word, tmp_path
     assert "<table>" in report.to_html(tmp_path / "r.html", language="ja").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("change, error, message", [
-    ({"task": changed(valid=None)}, ValueError, "no validation set"),
-    ({"task": changed(test=None)}, ValueError, "no test set"),
-    ({"task": 3}, TypeError, "task must be"),
-    ({"rule": "sdg"}, ValueError, "sdg"),
-    ({"seeds": 1}, ValueError, "seeds must be at least 2"),
-    ({"seeds": [4]}, ValueError, "seeds must be at least 2"),
-    ({"steps": 0}, ValueError, "steps"),
-    ({"finetune_steps": 1.5}, TypeError, "finetune_steps"),
-    ({"finetune_rates": [0.1, -1]}, ValueError, "finetune_rates"),
-    ({"averages": [1, 2]}, ValueError, "averages"),
-    ({"averages": []}, ValueError, "averages"),
-    ({"averages": [40]}, ValueError, "averages.* 30"),
-    ({"rates": [0.5, 0.9]}, ValueError, "some below 1 and some above"),
-    ({"by": "speed"}, ValueError, "by must be"),
-    ({"lowest": "yes"}, TypeError, "lowest"),
-    ({"jobs": 0}, ValueError, "jobs"),
-    ({"plan": cosine(9)}, TypeError, "plan: the recipe sets it"),
-    ({"momentum": 0.9}, TypeError, "momentum"),
-    ({"path": "fast"}, ValueError, "path"),
-    ({"progress": 3}, TypeError, "progress"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        ({"task": changed(valid=None)}, ValueError, "no validation set"),
+        ({"task": changed(test=None)}, ValueError, "no test set"),
+        ({"task": 3}, TypeError, "task must be"),
+        ({"rule": "sdg"}, ValueError, "sdg"),
+        ({"seeds": 1}, ValueError, "seeds must be at least 2"),
+        ({"seeds": [4]}, ValueError, "seeds must be at least 2"),
+        ({"steps": 0}, ValueError, "steps"),
+        ({"finetune_steps": 1.5}, TypeError, "finetune_steps"),
+        ({"finetune_rates": [0.1, -1]}, ValueError, "finetune_rates"),
+        ({"averages": [1, 2]}, ValueError, "averages"),
+        ({"averages": []}, ValueError, "averages"),
+        ({"averages": [40]}, ValueError, "averages.* 30"),
+        ({"rates": [0.5, 0.9]}, ValueError, "some below 1 and some above"),
+        ({"by": "speed"}, ValueError, "by must be"),
+        ({"lowest": "yes"}, TypeError, "lowest"),
+        ({"jobs": 0}, ValueError, "jobs"),
+        ({"plan": cosine(9)}, TypeError, "plan: the recipe sets it"),
+        ({"momentum": 0.9}, TypeError, "momentum"),
+        ({"path": "fast"}, ValueError, "path"),
+        ({"progress": 3}, TypeError, "progress"),
+    ],
+)
 def test_wrong_arguments_are_named_before_anything_runs(change, error, message):
     said = []
     arguments = {"task": own["make_task"](), "progress": said.append, **QUICK, **change}
@@ -268,18 +327,40 @@ def test_parts_under_joblib_give_the_same_report(reports):
 def test_a_killed_call_goes_on_and_ends_as_the_uninterrupted_one(tmp_path):
     pytest.importorskip("joblib")
     (tmp_path / "mine.py").write_text(MODULE, encoding="utf-8")
-    command = ["large-rate", f"{tmp_path / 'mine.py'}:make_task", "--seeds", "2", "--steps", "20", "--converged", "0.3",
-               "--averages", "2,3", "--finetune-rates", "0.1", "--rates", "0.5,1.5", "--path", "loop", "--start", "4",
-               "--folder"]  # fmt: skip
+    command = [
+        "large-rate",
+        f"{tmp_path / 'mine.py'}:make_task",
+        "--seeds",
+        "2",
+        "--steps",
+        "20",
+        "--converged",
+        "0.3",
+        "--averages",
+        "2,3",
+        "--finetune-rates",
+        "0.1",
+        "--rates",
+        "0.5,1.5",
+        "--path",
+        "loop",
+        "--start",
+        "4",
+        "--folder",
+    ]
     run = subprocess.Popen([sys.executable, "-m", "lrlib", *command, str(tmp_path / "killed")], env=dict(os.environ))
     deadline = time.monotonic() + 120
-    while len(list((tmp_path / "killed").glob("part-*.npz"))) < 4 and run.poll() is None and time.monotonic() < deadline:
+    while (
+        len(list((tmp_path / "killed").glob("part-*.npz"))) < 4 and run.poll() is None and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     run.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     assert run.wait() != 0, "it was over before it could be killed"
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("part-*.npz")}
     settings = {**QUICK, "rates": (0.5, 1.5), "precision": 0.05, "finetune_rates": (0.1,)}
-    resumed, whole = (large_rate(own["make_task"](), **settings, folder=tmp_path / name) for name in ("killed", "whole"))
+    resumed, whole = (
+        large_rate(own["make_task"](), **settings, folder=tmp_path / name) for name in ("killed", "whole")
+    )
     assert len(before) >= 4 and all(path.stat().st_mtime_ns == at for path, at in before.items())
     assert resumed == whole and resumed.outcome in COMPARED
     stored = np.load(tmp_path / "killed" / "weights.npz")
@@ -289,7 +370,7 @@ def test_a_killed_call_goes_on_and_ends_as_the_uninterrupted_one(tmp_path):
 def test_weights_that_are_there_already_are_not_lost(reports, tmp_path):
     report, path = reports("own"), tmp_path / "weights.npz"
     path.write_bytes(b"of another call")
-    for _ in range(2):                                                       # the second time they are the same
+    for _ in range(2):  # the second time they are the same
         assert report.save_weights(path) == path
     assert sorted(file.name for file in tmp_path.iterdir()) == ["weights-1.npz", "weights.npz"]
     assert (tmp_path / "weights-1.npz").read_bytes() == b"of another call"
@@ -365,8 +446,12 @@ def test_the_command_line_writes_the_page_and_says_what_it_cannot_do(tmp_path, c
     (tmp_path / "mine.py").write_text(MODULE, encoding="utf-8")
     words = ["--seeds", "2", "--steps", "20", "--averages", "2", "--path", "loop", "--start", "4", "--rates", "0.5,2"]
     task, page = f"{tmp_path / 'mine.py'}:make_task", tmp_path / "page.html"
-    assert main(["large-rate", task, *words, "--converged", "0.3", "--html", str(page), "--language", "ja", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["outcome"] in COMPARED and 'lang="ja"' in page.read_text(encoding="utf-8")
+    assert (
+        main(["large-rate", task, *words, "--converged", "0.3", "--html", str(page), "--language", "ja", "--json"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["outcome"] in COMPARED and 'lang="ja"' in page.read_text(
+        encoding="utf-8"
+    )
     assert main(["large-rate", task, *words, "--converged", "1e-9"]) == 1
     assert capsys.readouterr().out.startswith("No threshold: no rate reached")
     assert main(["large-rate", task.replace("make_task", "without_valid"), *words]) == 2

@@ -15,8 +15,9 @@ from lrlib.sweep import sweep
 
 @pytest.fixture(scope="module")
 def swept():
-    return sweep(tasks.quadratic(curvatures=(4.0, 1.0)), lr=[0.1, 0.2, 0.6], seeds=2, plan=cosine(400), steps=400,
-                 evaluate=100)
+    return sweep(
+        tasks.quadratic(curvatures=(4.0, 1.0)), lr=[0.1, 0.2, 0.6], seeds=2, plan=cosine(400), steps=400, evaluate=100
+    )
 
 
 def test_save_and_load_give_the_same_record(swept, tmp_path):
@@ -36,10 +37,14 @@ def test_load_refuses_other_files(tmp_path):
 
 def test_broken_files_are_named(swept, tmp_path):
     whole = swept.save(tmp_path / "whole.npz").read_bytes()
-    method = whole.rindex(b"PK\1\2") + 10                                    # of an entry in the list of contents
-    for name, content in {"empty": b"", "text": b"no record", "half": whole[:len(whole) // 2],
-                          "flipped": whole[:200] + bytes(40) + whole[240:],
-                          "packed": whole[:method] + b"\x63" + whole[method + 1:]}.items():
+    method = whole.rindex(b"PK\1\2") + 10  # of an entry in the list of contents
+    for name, content in {
+        "empty": b"",
+        "text": b"no record",
+        "half": whole[: len(whole) // 2],
+        "flipped": whole[:200] + bytes(40) + whole[240:],
+        "packed": whole[:method] + b"\x63" + whole[method + 1 :],
+    }.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"must be a record written by lrlib .*{name}"):
             Record.load(tmp_path / name)
@@ -56,8 +61,17 @@ def test_broken_files_are_named(swept, tmp_path):
 
 
 def test_buffers_and_options_are_saved_too(tmp_path):
-    task = tasks.Task("normed", lambda: tasks.mlp([2, 3, 1], batch_norm=True), (torch.randn(8, 2), torch.rand(8).round()), None,
-                      None, tasks.binary_loss, tasks.binary_accuracy, 4, 6)
+    task = tasks.Task(
+        "normed",
+        lambda: tasks.mlp([2, 3, 1], batch_norm=True),
+        (torch.randn(8, 2), torch.rand(8).round()),
+        None,
+        None,
+        tasks.binary_loss,
+        tasks.binary_accuracy,
+        4,
+        6,
+    )
     record = sweep(task, "momentum", lr=[0.1, 0.2], plans={"momentum": cosine(6)})
     again = Record.load(record.save(tmp_path / "record.npz"))
     assert again == record and again.buffers["1.running_mean"].shape == (2, 3)
@@ -93,18 +107,31 @@ def test_long_runs_are_thinned_and_keep_first_and_last():
 
 
 def test_thinning_comes_after_the_check(monkeypatch):
-    monkeypatch.setattr("lrlib.sweep.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * 1.01)
+    monkeypatch.setattr(
+        "lrlib.sweep.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * 1.01
+    )
     with pytest.raises(RuntimeError, match="the applied rate differs from the plan at step 0"):
         sweep(tasks.quadratic(), lr=[0.1], steps=5)
-    monkeypatch.setattr("lrlib.sweep.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * wrong)
+    monkeypatch.setattr(
+        "lrlib.sweep.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * wrong
+    )
     wrong = torch.tensor([1.0, 1.01])[:, None]
     with pytest.raises(RuntimeError, match="the applied momentum differs from the plan at step 0"):
         sweep(tasks.quadratic(), "momentum", lr=[0.1], steps=5, plans={"momentum": cosine(5)})
 
 
 def test_rates_of_several_groups_are_kept():
-    task = tasks.Task("two", lambda: tasks.mlp([2, 3, 1]), (torch.randn(8, 2), torch.rand(8).round()), None, None,
-                      tasks.binary_loss, tasks.binary_accuracy, 4, 6)
+    task = tasks.Task(
+        "two",
+        lambda: tasks.mlp([2, 3, 1]),
+        (torch.randn(8, 2), torch.rand(8).round()),
+        None,
+        None,
+        tasks.binary_loss,
+        tasks.binary_accuracy,
+        4,
+        6,
+    )
 
     def make(parameters):
         return torch.optim.SGD([{"params": parameters[:2], "lr": 0.1}, {"params": parameters[2:], "lr": 0.01}])

@@ -10,7 +10,7 @@ from lrlib.record import interval
 from lrlib.regimes import BORDERS, REGIMES, Borders, borders, run_losses
 from lrlib.sweep import sweep
 
-RATES = np.geomspace(0.1, 10, 5)                                   # borders at 10**(-0.75, -0.25, 0.25, 0.75)
+RATES = np.geomspace(0.1, 10, 5)  # borders at 10**(-0.75, -0.25, 0.25, 0.75)
 LOSS = np.array([0.001, 0.005, 0.4, 0.9, 2.5])
 SCORE = np.array([[0.8, 0.8], [0.8, 0.81], [0.83, 0.835], [0.6, 0.7], [0.1, 0.1]])
 WALL = np.array([30.0, 0.0, 1.0, 9.0, 40.0])
@@ -33,17 +33,20 @@ def test_the_order_of_the_rates_does_not_matter():
     assert shuffled.lr.tolist() == RATES.tolist() and shuffled.regime[:, 0].tolist() == ["1", "1", "2A", "2B", "3"]
 
 
-@pytest.mark.parametrize("change, regime", [
-    ({"barrier": [0, 0, 2.0, 0, 0]}, "2B"),                        # the barrier must be under 2 points
-    ({"barrier": [0, 0, 1.99, 0, 0]}, "2A"),
-    ({"barrier": [0, 0, np.nan, 0, 0]}, "2B"),
-    ({"barrier": None, "margin": 0.004}, "2B"),                    # the scores there differ by 0.005
-    ({"barrier": None, "margin": 0.006}, "2A"),
-    ({"barrier": None, "margin": 0.004, "finetuned": None}, "2"),
-    ({"converged": 0.5}, "1"),
-    ({"untrained_loss": 0.3}, "3"),
-    ({"tail_loss": [0, 0, np.inf, 1, 3]}, "3"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, regime",
+    [
+        ({"barrier": [0, 0, 2.0, 0, 0]}, "2B"),  # the barrier must be under 2 points
+        ({"barrier": [0, 0, 1.99, 0, 0]}, "2A"),
+        ({"barrier": [0, 0, np.nan, 0, 0]}, "2B"),
+        ({"barrier": None, "margin": 0.004}, "2B"),  # the scores there differ by 0.005
+        ({"barrier": None, "margin": 0.006}, "2A"),
+        ({"barrier": None, "margin": 0.004, "finetuned": None}, "2"),
+        ({"converged": 0.5}, "1"),
+        ({"untrained_loss": 0.3}, "3"),
+        ({"tail_loss": [0, 0, np.inf, 1, 3]}, "3"),
+    ],
+)
 def test_each_rule_decides_on_the_rate_in_the_middle(change, regime):
     settings = {"untrained_loss": 2.3, "finetuned": column(*SCORE), "barrier": WALL, **change}
     assert borders(RATES, LOSS, **settings).by_rule[2, 0] == regime
@@ -65,9 +68,14 @@ def test_a_lone_divergence_below_a_rate_that_learns_is_no_border():
     assert found.regime[:, 0].tolist() == ["1", "2", "2", "3", "3"] and found.by_rule[1, 0] == "3"
 
 
-@pytest.mark.parametrize("loss, edges", [
-    (np.zeros(5), (np.inf, np.inf)), (np.ones(5), (0, np.inf)), (np.full(5, np.nan), (0, 0)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "loss, edges",
+    [
+        (np.zeros(5), (np.inf, np.inf)),
+        (np.ones(5), (0, np.inf)),
+        (np.full(5, np.nan), (0, 0)),
+    ],
+)
 def test_borders_outside_the_grid(loss, edges):
     found = borders(RATES, loss, 2.3)
     assert (found.threshold[0], found.divergence[0]) == edges and np.isnan(found.band[0])
@@ -94,35 +102,42 @@ def test_intervals_over_seeds_are_those_of_the_logarithms():
 
 def test_seeds_whose_border_is_outside_the_grid_pull_the_median_only():
     loss = np.ones((5, 9))
-    loss[:3, :6], loss[:, 6:8] = 0, 0                              # 6 seeds inside, 2 above, 1 below
+    loss[:3, :6], loss[:, 6:8] = 0, 0  # 6 seeds inside, 2 above, 1 below
     rate, low, high = borders(RATES, loss, 2.3).interval("threshold")
     assert np.isclose(np.log10(rate), 0.25) and low <= rate <= high == np.inf
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (([1.0, 1.0], [0, 0], 1), "lr must be different"), (("ab", [0, 0], 1), "lr must be an array of numbers"),
-    (([1, 2], [[0], [0, 1]], 1), "pretrain_loss must be an array of numbers"),
-    (([1, 2], [0, 0], "x"), "untrained_loss must be an array of numbers"),
-    (([1.0, -1.0], [0, 0], 1), "above 0"),
-    (([], np.zeros((0, 1)), 1), "at least one"),
-    (([1.0, 2.0], [0, 0, 0], 1), r"pretrain_loss must have the shape \[2, any\]"),
-    (([1.0, 2.0], np.zeros((2, 0)), 1), "pretrain_loss"),
-    (([1.0, 2.0], [0, 0], [1, 2]), "untrained_loss"),
-    (([1.0, 2.0], [0, 0], np.nan), "untrained_loss"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (([1.0, 1.0], [0, 0], 1), "lr must be different"),
+        (("ab", [0, 0], 1), "lr must be an array of numbers"),
+        (([1, 2], [[0], [0, 1]], 1), "pretrain_loss must be an array of numbers"),
+        (([1, 2], [0, 0], "x"), "untrained_loss must be an array of numbers"),
+        (([1.0, -1.0], [0, 0], 1), "above 0"),
+        (([], np.zeros((0, 1)), 1), "at least one"),
+        (([1.0, 2.0], [0, 0, 0], 1), r"pretrain_loss must have the shape \[2, any\]"),
+        (([1.0, 2.0], np.zeros((2, 0)), 1), "pretrain_loss"),
+        (([1.0, 2.0], [0, 0], [1, 2]), "untrained_loss"),
+        (([1.0, 2.0], [0, 0], np.nan), "untrained_loss"),
+    ],
+)
 def test_arrays_that_do_not_fit_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         borders(*arguments)
 
 
-@pytest.mark.parametrize("more, error, message", [
-    ({"finetuned": np.zeros((2, 1, 1))}, ValueError, "at least 2 fine-tuning rates"),
-    ({"finetuned": np.zeros((2, 2, 3))}, ValueError, r"finetuned must have the shape \[2, any, 1\]"),
-    ({"barrier": np.zeros(3)}, ValueError, "barrier"),
-    ({"tail_loss": np.zeros((2, 2))}, ValueError, "tail_loss"),
-    ({"margin": -1}, ValueError, "margin"),
-    ({"converged": "small"}, TypeError, "converged"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "more, error, message",
+    [
+        ({"finetuned": np.zeros((2, 1, 1))}, ValueError, "at least 2 fine-tuning rates"),
+        ({"finetuned": np.zeros((2, 2, 3))}, ValueError, r"finetuned must have the shape \[2, any, 1\]"),
+        ({"barrier": np.zeros(3)}, ValueError, "barrier"),
+        ({"tail_loss": np.zeros((2, 2))}, ValueError, "tail_loss"),
+        ({"margin": -1}, ValueError, "margin"),
+        ({"converged": "small"}, TypeError, "converged"),
+    ],
+)
 def test_settings_that_do_not_fit_are_named(more, error, message):
     with pytest.raises(error, match=message):
         borders([1.0, 2.0], [0, 0], 2.3, **more)

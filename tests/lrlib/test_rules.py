@@ -19,7 +19,7 @@ from lrlib.sweep import sweep
 NAMES = list(rules.RULES)
 SWEPT = [name for name in NAMES if rules.get(name).kind != "closure"]
 SHAPES = ((5,), (2, 3))
-OTHER = {"threshold": 4.0, "accumulate": False, "adapt": False, "multiplicative": True}       # a second allowed value
+OTHER = {"threshold": 4.0, "accumulate": False, "adapt": False, "multiplicative": True}  # a second allowed value
 
 
 def bowl(x):
@@ -95,8 +95,9 @@ def test_lanes_of_rates_under_vmap_equal_single_runs(name):
     rule, rates = rules.get(name), torch.tensor([1e-3, 1e-2, 0.3], dtype=torch.float64)
     x = tree_map(lambda p: torch.stack([p] * 3), start())
     state = tree_map(lambda s: torch.stack([s] * 3), begin(rule, start()))
-    lanes = torch.vmap(lambda x, g, s, lr, t: step(rule, x, g, s, t, lr=lr, weight_decay=0.1),
-                       in_dims=(0, None, 0, 0, None))
+    lanes = torch.vmap(
+        lambda x, g, s, lr, t: step(rule, x, g, s, t, lr=lr, weight_decay=0.1), in_dims=(0, None, 0, 0, None)
+    )
     for t, g in enumerate(draws(), start=1):
         x, state = lanes(x, g, state, rates, torch.tensor(t))
     for lane, rate in enumerate(rates.tolist()):
@@ -121,7 +122,9 @@ def test_every_option_may_be_a_vector_of_lanes(name, t):
 def test_options_broadcast_against_the_parameter(name):
     rule = rules.get(name)
     x, g = torch.ones(3, 4, dtype=torch.float64), draws(1)[0][0][:4].expand(3, 4)
-    options = {k: torch.tensor([[v], [OTHER.get(k, 0.7 * v)], [v]], dtype=torch.float64) for k, v in rule.defaults.items()}
+    options = {
+        k: torch.tensor([[v], [OTHER.get(k, 0.7 * v)], [v]], dtype=torch.float64) for k, v in rule.defaults.items()
+    }
     broadcast, _ = rule(x, g, rule.init(x), 7, **options)
     for row in range(3):
         alone, _ = rule(x[row], g[row], rule.init(x[row]), 7, **{k: v[row].item() for k, v in options.items()})
@@ -178,24 +181,29 @@ def test_a_sweep_over_every_option_equals_single_runs(name):
     swept = sweep(task, name, seeds=2, steps=12, dtype=torch.float64, **{k: np.array(v) for k, v in pairs.items()})
     assert swept.path == ("loop" if rule.kind == "closure" else "eager"), swept.path_reason
     for lane in range(4):
-        single = fit(task, name, seed=lane % 2, steps=12, dtype=torch.float64,
-                     **{k: v[lane // 2] for k, v in pairs.items()})
+        single = fit(
+            task, name, seed=lane % 2, steps=12, dtype=torch.float64, **{k: v[lane // 2] for k, v in pairs.items()}
+        )
         np.testing.assert_allclose(swept.loss[lane], single.loss[0], rtol=1e-10)
         np.testing.assert_allclose(swept.parameters["x"][lane], single.parameters["x"][0], rtol=1e-10)
 
 
 LINEAR = ("sgd", "momentum", "nesterov", "radam", "hypergradient_sgd", "annealed_sgd")
-FIXED = {"hypergradient_sgd": {"hyper_lr": 0.0}, "hypergradient_adam": {"hyper_lr": 0.0},
-         "annealed_sgd": {"temperature": math.inf}}
+FIXED = {
+    "hypergradient_sgd": {"hyper_lr": 0.0},
+    "hypergradient_adam": {"hyper_lr": 0.0},
+    "annealed_sgd": {"temperature": math.inf},
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_scale_of_the_gradient_matters_only_to_the_non_adaptive(name):
     rule, g = rules.get(name), [torch.tensor([1.0, -2.0, 3.0, 0.5], dtype=torch.float64)]
     x = [torch.ones(4, dtype=torch.float64)]
-    small, large = (walk(rule, x, [[k * g[0]]] * 5, lr=0.1, weight_decay=0.0, **FIXED.get(name, {}))[0][0] - 1
-                    for k in (1, 1000))
-    ratio = (large / small).mean().item()                                            # RAdam: its first steps are linear
+    small, large = (
+        walk(rule, x, [[k * g[0]]] * 5, lr=0.1, weight_decay=0.0, **FIXED.get(name, {}))[0][0] - 1 for k in (1, 1000)
+    )
+    ratio = (large / small).mean().item()  # RAdam: its first steps are linear
     assert ratio == pytest.approx(1000 if name in LINEAR else 1, rel=1e-6)
 
 
@@ -222,7 +230,11 @@ def test_zero_betas_make_adam_a_sign_step():
 @given(seed=st.integers(0, 99), beta2=st.floats(0.0, 0.999))
 @settings(max_examples=20, deadline=None)
 def test_the_denominator_of_amsgrad_never_shrinks(seed, beta2):
-    x, state, largest = torch.zeros(5, dtype=torch.float64), rules.amsgrad.init(torch.zeros(5, dtype=torch.float64)), 0.0
+    x, state, largest = (
+        torch.zeros(5, dtype=torch.float64),
+        rules.amsgrad.init(torch.zeros(5, dtype=torch.float64)),
+        0.0,
+    )
     for t, (g, _) in enumerate(draws(10, seed=seed), start=1):
         x, state = rules.amsgrad(x, g / t, state, t, beta2=beta2)
         assert (state["v_max"] >= largest).all() and (state["v_max"] >= state["v"]).all()

@@ -64,12 +64,21 @@ named = st.one_of(
     st.builds(schedules.one_cycle, st.integers(8, 12), three_phase=st.booleans(), inclusive=st.booleans()),
     st.builds(schedules.one_cycle_momentum, st.integers(8, 12), shape=st.sampled_from(["linear", "cosine"])),
     st.builds(schedules.slanted_triangular, st.integers(8, 12), rise=st.floats(0.2, 0.7)),
-    st.builds(schedules.cosine_restarts, few, few, stretch=st.sampled_from([1, 2]), decay=st.floats(0.1, 1), final=st.floats(0, 0.5)),
+    st.builds(
+        schedules.cosine_restarts,
+        few,
+        few,
+        stretch=st.sampled_from([1, 2]),
+        decay=st.floats(0.1, 1),
+        final=st.floats(0, 0.5),
+    ),
     st.builds(schedules.triangular2, few, times=few),
     st.builds(schedules.wsd, st.integers(9, 12), warm=st.integers(0, 4), cool=st.integers(0, 4), final=st.floats(0, 1)),
     st.builds(schedules.reheat, fades, every=few, times=few),
 )
-tables = steps_and_values.map(lambda rows: schedules.piecewise([(0, 1), *sorted((t + 1, v) for t, v in rows)], "linear"))
+tables = steps_and_values.map(
+    lambda rows: schedules.piecewise([(0, 1), *sorted((t + 1, v) for t, v in rows)], "linear")
+)
 leaves = st.one_of(leaves, named, tables, st.builds(lambda plan, n: plan.cut(n), endless, few))
 
 
@@ -103,7 +112,9 @@ def on(plan, count):
 # -- the stated conventions -------------------------------------------------------------------------------------------
 
 
-@given(n=st.integers(1, 60), start=values, stop=values, shape=st.sampled_from(["linear", "cosine", "1-sqrt", "1-square"]))
+@given(
+    n=st.integers(1, 60), start=values, stop=values, shape=st.sampled_from(["linear", "cosine", "1-sqrt", "1-square"])
+)
 @quick
 def test_a_ramp_follows_its_formula(n, start, stop, shape):
     s = {
@@ -394,8 +405,10 @@ def test_wsd_is_its_three_phases():
 def test_tables_and_milestones():
     table = schedules.piecewise({0: 0.5, 4: 1, 10: 0})
     assert on(table, 12).tolist() == [0.5] * 4 + [1] * 6 + [0] * 2
-    np.testing.assert_allclose(on(schedules.piecewise([(0, 0), (4, 1), (6, 0.5)], "linear"), 8),
-                               np.interp(np.arange(8), [0, 4, 6], [0, 1, 0.5]))  # fmt: skip
+    np.testing.assert_allclose(
+        on(schedules.piecewise([(0, 0), (4, 1), (6, 0.5)], "linear"), 8),
+        np.interp(np.arange(8), [0, 4, 6], [0, 1, 0.5]),
+    )
     smooth = schedules.piecewise([(0, 0), (4, 1)], "cosine")
     np.testing.assert_allclose(on(smooth, 6), on(ramp(4, 0, 1, shape="cosine"), 6))
     assert repr(table) == "piecewise(((0, 0.5), (4, 1), (10, 0)))"
@@ -424,7 +437,11 @@ def test_a_table_shows_joints_and_prints():
     table = plan.table()
     assert {0, 4, 34, 41} <= set(table.step.tolist()) and len(table.step) <= 14
     np.testing.assert_array_equal(table.value, plan(table.step))
-    assert repr(plan.table([0, 41], base=0.5)).splitlines() == ["  step      value", "     0        0.1", "    41          0"]
+    assert repr(plan.table([0, 41], base=0.5)).splitlines() == [
+        "  step      value",
+        "     0        0.1",
+        "    41          0",
+    ]
     steps, found = plan.table([3])
     assert steps.tolist() == [3] and found.tolist() == [0.8]
     assert schedules.constant(2).table().value.tolist() == [2]
@@ -484,16 +501,19 @@ def test_shapes_are_kept():
     assert plan(torch.ones(2, dtype=torch.float32)).dtype == torch.float32
 
 
-@pytest.mark.parametrize("plan", [
-    warmup(5) >> cosine(9),
-    (linear(4) * cosine(9)).repeat(2, decay=0.5),
-    exponential(8, 0.1),
-    exponential(rate=0.9),
-    schedules.polynomial(9, 1.7) + 0.5 * schedules.inverse_sqrt(5),
-    schedules.logarithmic_cooling(3).cut(20),
-    schedules.one_cycle(20),
-    schedules.exp_range(5, rate=0.9),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "plan",
+    [
+        warmup(5) >> cosine(9),
+        (linear(4) * cosine(9)).repeat(2, decay=0.5),
+        exponential(8, 0.1),
+        exponential(rate=0.9),
+        schedules.polynomial(9, 1.7) + 0.5 * schedules.inverse_sqrt(5),
+        schedules.logarithmic_cooling(3).cut(20),
+        schedules.one_cycle(20),
+        schedules.exp_range(5, rate=0.9),
+    ],
+)
 def test_derivative_in_t_equals_finite_differences(plan):
     t = torch.tensor([0.3, 2.2, 6.1, 7.7, 12.4, 99.0], dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(plan(t).sum(), t)
@@ -657,7 +677,9 @@ def test_wrong_arguments_are_named(build, error, words):
         build()
 
 
-@pytest.mark.parametrize("t", [-1, -0.5, math.nan, math.inf, np.array([1, -2]), np.array([math.nan]), torch.tensor([3.0, -2])])
+@pytest.mark.parametrize(
+    "t", [-1, -0.5, math.nan, math.inf, np.array([1, -2]), np.array([math.nan]), torch.tensor([3.0, -2])]
+)
 def test_wrong_times_are_refused(t):
     with pytest.raises(ValueError, match="t must be at least 0 and finite; got"):
         cosine(5)(t)

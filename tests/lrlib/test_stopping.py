@@ -17,9 +17,11 @@ FEW = settings(max_examples=40, deadline=None)
 
 def worsening(values, patience, delta):
     """Index at which the last `patience` values all lie above the lowest before them, by the definition."""
+
     def worse(t):
         before = [v for v in values[:t] if not math.isnan(v)]
         return math.isnan(values[t]) or values[t] > min(before, default=math.inf) + delta
+
     return next((t for t in range(patience - 1, len(values)) if all(worse(t - k) for k in range(patience))), None)
 
 
@@ -85,12 +87,17 @@ def test_a_rule_that_stopped_stays_stopped():
     assert [rule.update(v) for v in (1.0, 2.0, 0.1)] == [False, True, True] and rule.best == 0.1
 
 
-@pytest.mark.parametrize(("wrong", "match", "error"), [
-    ({"patience": 1.7}, "patience must be a whole number", TypeError),
-    ({"patience": True}, "patience must be a whole number", TypeError),
-    ({"patience": 0}, "patience must be a whole number of at least 1", ValueError),
-    ({"min_delta": -0.1}, "min_delta must be", ValueError),
-    ({"min_delta": True}, "min_delta must be", TypeError), ({"mode": "least"}, "mode must be", ValueError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "match", "error"),
+    [
+        ({"patience": 1.7}, "patience must be a whole number", TypeError),
+        ({"patience": True}, "patience must be a whole number", TypeError),
+        ({"patience": 0}, "patience must be a whole number of at least 1", ValueError),
+        ({"min_delta": -0.1}, "min_delta must be", ValueError),
+        ({"min_delta": True}, "min_delta must be", TypeError),
+        ({"mode": "least"}, "mode must be", ValueError),
+    ],
+)
 def test_wrong_arguments_are_named(wrong, match, error):
     for kind in (Worsening, Stalling):
         with pytest.raises(error, match=match):

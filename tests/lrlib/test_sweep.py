@@ -24,8 +24,19 @@ def binary(model=None, batch=8, noise=0.0, fresh=False, **more):
         x = torch.randn(64, 5, generator=g)
         return x, (x[:, 0] > x[:, 1]).float()
 
-    return tasks.Task("binary", model or (lambda: tasks.mlp([5, 8, 8, 1])), draw if fresh else draw(0), draw(100),
-                      draw(101), tasks.binary_loss, tasks.binary_accuracy, batch, 40, noise, **more)
+    return tasks.Task(
+        "binary",
+        model or (lambda: tasks.mlp([5, 8, 8, 1])),
+        draw if fresh else draw(0),
+        draw(100),
+        draw(101),
+        tasks.binary_loss,
+        tasks.binary_accuracy,
+        batch,
+        40,
+        noise,
+        **more,
+    )
 
 
 def gap(swept, lane, single):
@@ -44,10 +55,20 @@ def normed():
 
 
 def convolved():
-    return nn.Sequential(nn.Unflatten(1, (1, 5)), nn.Conv1d(1, 4, 3, padding=1), nn.BatchNorm1d(4, momentum=0.3), nn.ReLU(),
-                         nn.Dropout1d(0.4), nn.Unflatten(2, (5, 1)), nn.Conv2d(4, 3, 1, bias=False),
-                         nn.BatchNorm2d(3, affine=False), nn.Flatten(), nn.Linear(15, 8), nn.Dropout(0.5, inplace=True),
-                         nn.Linear(8, 1))
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 5)),
+        nn.Conv1d(1, 4, 3, padding=1),
+        nn.BatchNorm1d(4, momentum=0.3),
+        nn.ReLU(),
+        nn.Dropout1d(0.4),
+        nn.Unflatten(2, (5, 1)),
+        nn.Conv2d(4, 3, 1, bias=False),
+        nn.BatchNorm2d(3, affine=False),
+        nn.Flatten(),
+        nn.Linear(15, 8),
+        nn.Dropout(0.5, inplace=True),
+        nn.Linear(8, 1),
+    )
 
 
 def differences(swept, lane, single):
@@ -60,10 +81,21 @@ def differences(swept, lane, single):
     return max(np.abs(a - b).max() for a, b in pairs)
 
 
-@pytest.mark.parametrize("options", [
-    {"model": normed}, {"model": convolved}, {"model": convolved, "batch": None},
-    {"model": lambda: nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.Linear(8, 1))},
-    {"augment": lambda x, g: x + torch.randn(x.shape, generator=g, dtype=x.dtype), "fresh": True}, {"l1": 0.01, "l2": 0.1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": normed},
+        {"model": convolved},
+        {"model": convolved, "batch": None},
+        {
+            "model": lambda: nn.Sequential(
+                nn.Linear(5, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.Linear(8, 1)
+            )
+        },
+        {"augment": lambda x, g: x + torch.randn(x.shape, generator=g, dtype=x.dtype), "fresh": True},
+        {"l1": 0.01, "l2": 0.1},
+    ],
+)
 def test_layers_with_a_memory_or_with_chance_do_in_lanes_what_they_do_alone(options):
     run = dict(steps=25, evaluate=10, plan=PLAN, dtype=torch.float64)
     task = binary(**options)
@@ -75,7 +107,7 @@ def test_layers_with_a_memory_or_with_chance_do_in_lanes_what_they_do_alone(opti
 
 def test_dropout_masks_of_a_seed_are_the_same_whatever_the_other_lanes_and_pieces(monkeypatch):
     whole = sweep(binary(normed, noise=0.1), lr=[0.3, 0.1], seeds=[1, 7, 4], dtype=torch.float64, steps=20)
-    monkeypatch.setattr("lrlib.sweep.lanes.ROOM", 1)                    # the inputs of one step at a time
+    monkeypatch.setattr("lrlib.sweep.lanes.ROOM", 1)  # the inputs of one step at a time
     few = sweep(binary(normed, noise=0.1), lr=[0.1], seeds=[7], dtype=torch.float64, steps=20)
     assert gap(whole, 4, few) < 1e-12 and not np.allclose(whole.loss[4], whole.loss[5])
 
@@ -88,8 +120,14 @@ def test_inputs_are_prepared_in_bounded_memory():
     assert ahead % 4 == 0 and ahead >= 4 and sum(v.nbytes for v in (inputs.noise, *inputs.masks)) <= ROOM
 
 
-@pytest.mark.parametrize("rule, options", [("hypergradient_sgd", {"hyper_lr": 0.01}), ("lars", {"lr": [0.5, 1.0]}),
-                                           ("hypergradient_adam", {"hyper_lr": [1e-4, 1e-3], "multiplicative": True})])
+@pytest.mark.parametrize(
+    "rule, options",
+    [
+        ("hypergradient_sgd", {"hyper_lr": 0.01}),
+        ("lars", {"lr": [0.5, 1.0]}),
+        ("hypergradient_adam", {"hyper_lr": [1e-4, 1e-3], "multiplicative": True}),
+    ],
+)
 def test_rules_that_look_at_whole_tensors_or_all_of_them_run_as_lanes(rule, options):
     options = {"lr": [0.01, 0.03], **options}
     swept = sweep(binary(), rule, seeds=2, dtype=torch.float64, **options)
@@ -106,8 +144,15 @@ class Looking(nn.Linear):
         return super().forward(x if float(x.detach().sum()) < 1e9 else -x)
 
 
-@pytest.mark.parametrize("options, path", [({}, "loop"), ({"batch": None, "fresh": True}, "loop"), ({"batch": None}, "eager"),
-                                           ({"batch": None, "augment": lambda x, g: x}, "loop")])
+@pytest.mark.parametrize(
+    "options, path",
+    [
+        ({}, "loop"),
+        ({"batch": None, "fresh": True}, "loop"),
+        ({"batch": None}, "eager"),
+        ({"batch": None, "augment": lambda x, g: x}, "loop"),
+    ],
+)
 def test_a_network_that_looks_at_its_inputs_runs_as_lanes_only_where_all_see_the_same(options, path):
     task, run = binary(lambda: Looking(5, 1), **options), dict(steps=5, dtype=torch.float64)
     swept = sweep(task, lr=[0.1, 0.2], seeds=2, **run)
@@ -124,10 +169,21 @@ def test_a_rule_that_asks_for_losses_takes_the_loop():
 @pytest.mark.parametrize("path", ["eager", "loop"])
 def test_options_follow_plans_of_their_own(path):
     plans = {"momentum": one_cycle_momentum(40), "weight_decay": cosine(40)}
-    swept = sweep(binary(), "momentum", lr=[0.02, 0.05], momentum=[0.5, 0.9], weight_decay=0.1, plan=PLAN, plans=plans,
-                  dtype=torch.float64, path=path)
+    swept = sweep(
+        binary(),
+        "momentum",
+        lr=[0.02, 0.05],
+        momentum=[0.5, 0.9],
+        weight_decay=0.1,
+        plan=PLAN,
+        plans=plans,
+        dtype=torch.float64,
+        path=path,
+    )
     for lane, (lr, mu) in enumerate([(0.02, 0.5), (0.05, 0.9)]):
-        single = fit(binary(), "momentum", lr=lr, momentum=mu, weight_decay=0.1, plan=PLAN, plans=plans, dtype=torch.float64)
+        single = fit(
+            binary(), "momentum", lr=lr, momentum=mu, weight_decay=0.1, plan=PLAN, plans=plans, dtype=torch.float64
+        )
         assert differences(swept, lane, single) < 1e-10
         assert np.allclose(swept.options["momentum"][lane], mu * one_cycle_momentum(40)(np.arange(40)), rtol=1e-12)
     with pytest.raises(ValueError, match="beta1 must be"):
@@ -143,11 +199,13 @@ def test_lanes_that_have_all_diverged_end_early_with_the_same_record(monkeypatch
     events = []
     gone = sweep(binary(), lr=[1e6, 1e7], steps=500, evaluate=[0, 200, 500])
     told = sweep(binary(), lr=[1e6, 1e7], steps=500, evaluate=[0, 200, 500], on_event=lambda e: events.append(e.step))
-    assert len(made) == 2 * 2 and gone == told and events == list(range(500))          # the second step shows it
+    assert len(made) == 2 * 2 and gone == told and events == list(range(500))  # the second step shows it
     beside = sweep(binary(), lr=[1e6, 1e7, 0.01], steps=500, evaluate=[0, 200, 500])
     assert same_lanes(gone, beside, [0, 1]) and np.array_equal(gone.step, beside.step)
     for name, values in gone.evaluations.items():
-        assert np.array_equal(values, beside.evaluations[name] if name == "step" else beside.evaluations[name][:2], equal_nan=True)
+        assert np.array_equal(
+            values, beside.evaluations[name] if name == "step" else beside.evaluations[name][:2], equal_nan=True
+        )
 
 
 def test_random_numbers_in_the_loss_come_from_the_seed():
@@ -160,7 +218,9 @@ def test_random_numbers_in_the_loss_come_from_the_seed():
     first, again = (fit(task, lr=0.1, seed=1, steps=9, evaluate=4) for _ in range(2))
     assert first == again and torch.equal(before, torch.get_rng_state())
     swept = sweep(task, lr=[0.1], seeds=2, steps=9, evaluate=4)
-    assert swept.path == "loop" and "random numbers" in swept.path_reason and np.array_equal(swept.loss[1], first.loss[0])
+    assert (
+        swept.path == "loop" and "random numbers" in swept.path_reason and np.array_equal(swept.loss[1], first.loss[0])
+    )
     assert not np.array_equal(swept.loss[0], swept.loss[1])
 
 
@@ -188,8 +248,10 @@ def test_below_the_stability_limit_full_batch_float64_and_float32():
         assert gap(single, lane, fit(task, lr=lr, steps=20)) < 1e-4
 
 
-@pytest.mark.parametrize("options", [{"fresh": True}, {"fresh": True, "batch": None}, {"noise": 0.1},
-                                     {"noise": lambda x: 0.1 * (1 + x.abs())}])
+@pytest.mark.parametrize(
+    "options",
+    [{"fresh": True}, {"fresh": True, "batch": None}, {"noise": 0.1}, {"noise": lambda x: 0.1 * (1 + x.abs())}],
+)
 def test_own_training_sets_and_noise_are_those_of_the_seed(options):
     swept = sweep(binary(**options), "momentum", lr=[0.02, 0.05], seeds=[3, 8], dtype=torch.float64)
     for lane, (lr, seed) in enumerate([(0.02, 3), (0.02, 8), (0.05, 3), (0.05, 8)]):
@@ -233,9 +295,18 @@ def compiled():
     """
     if " " in sys.prefix:
         pytest.skip("PyTorch's compiler cannot use headers in a folder with a space: the eager path serves there")
+
     def run(middle, **options):
-        return sweep(binary(lambda: tasks.mlp([5, 8, 1], dropout=0.3, batch_norm=True), noise=0.01), "momentum",
-                     lr=[0.01, middle, 0.03], seeds=2, steps=42, plan=PLAN, evaluate=[9, 42], **options)
+        return sweep(
+            binary(lambda: tasks.mlp([5, 8, 1], dropout=0.3, batch_norm=True), noise=0.01),
+            "momentum",
+            lr=[0.01, middle, 0.03],
+            seeds=2,
+            steps=42,
+            plan=PLAN,
+            evaluate=[9, 42],
+            **options,
+        )
 
     before = len(paths._PROGRAMS)
     with pytest.MonkeyPatch.context() as patch:
@@ -249,7 +320,7 @@ def test_compiled_gives_what_eager_gives(compiled):
     run, made, programs = compiled
     eager = run(0.02, path="eager")
     assert made[0.02].path == "compiled", made[0.02].path_reason
-    assert programs == 1                                             # a new rate does not compile again
+    assert programs == 1  # a new rate does not compile again
     assert np.array_equal(made[0.02].step, eager.step) and np.allclose(made[0.02].lr, eager.lr, rtol=1e-6)
     assert np.abs(made[0.02].loss - eager.loss).max() < 1e-4
     assert made[0.02].evaluations["step"].tolist() == [9, 42]
@@ -275,7 +346,9 @@ def test_without_a_compiler_the_eager_path_serves_and_says_so(monkeypatch):
 
 def test_auto_compiles_only_what_is_long_enough():
     def path(steps):
-        setup = Setup(tasks.digits(), "sgd", np.full(8, 0.1), 4, None, steps, "cpu", torch.float32, None, "auto", 1e3, {})
+        setup = Setup(
+            tasks.digits(), "sgd", np.full(8, 0.1), 4, None, steps, "cpu", torch.float32, None, "auto", 1e3, {}
+        )
         return choose.decide("auto", setup.lanes(), steps)[0]
 
     assert path(100) == "eager" and path(100_000) == "compiled"
@@ -288,10 +361,14 @@ def test_auto_times_steps_where_the_rough_costs_leave_doubt(monkeypatch):
     assert choose.decide("auto", lanes, 9) == ("compiled", "about 90 s of eager steps are worth a compilation")
 
 
-@pytest.mark.parametrize("layer, reason", [
-    (lambda: nn.AlphaDropout(0.2), "draw random numbers in other ways than by dropout"),
-    (lambda: nn.BatchNorm1d(8, momentum=None), "vmap cannot run this model"),
-    (lambda: Odd(), "vmap cannot run this model")])
+@pytest.mark.parametrize(
+    "layer, reason",
+    [
+        (lambda: nn.AlphaDropout(0.2), "draw random numbers in other ways than by dropout"),
+        (lambda: nn.BatchNorm1d(8, momentum=None), "vmap cannot run this model"),
+        (lambda: Odd(), "vmap cannot run this model"),
+    ],
+)
 def test_what_cannot_be_stacked_takes_the_loop(layer, reason):
     def model():
         return nn.Sequential(nn.Linear(5, 8), layer(), nn.Linear(8, 1))
@@ -313,8 +390,10 @@ class Odd(nn.Module):
 
 
 def test_the_loop_path_can_be_asked_for_and_agrees():
-    loop, eager = (sweep(binary(), "adam", lr=[0.01, 0.02], seeds=2, plan=PLAN, path=p, dtype=torch.float64)
-                   for p in ("loop", "eager"))
+    loop, eager = (
+        sweep(binary(), "adam", lr=[0.01, 0.02], seeds=2, plan=PLAN, path=p, dtype=torch.float64)
+        for p in ("loop", "eager")
+    )
     assert np.abs(loop.loss - eager.loss).max() < 1e-9 and np.array_equal(loop.status, eager.status)
     assert loop.evaluations.keys() == eager.evaluations.keys() and np.allclose(loop.lr, eager.lr)
 
@@ -346,14 +425,20 @@ def test_large_evaluations_are_cut_into_pieces(monkeypatch):
         assert np.allclose(whole.evaluations[name], pieces.evaluations[name], rtol=1e-12)
 
 
-@pytest.mark.parametrize("change, match, kind", [
-    ({"path": "fast"}, "path must be one of 'auto'", ValueError), ({"seeds": 0}, "seeds must be", ValueError),
-    ({"seeds": [1, 1]}, "different seeds", ValueError),
-    ({"lr": [0.1, -1]}, "lr must be finite", ValueError), ({"rule": "adan"}, "unknown rule 'adan'", ValueError),
-    ({"lr": [[1]]}, "lr must be a number", ValueError),
-    ({"device": "cuda:99"}, "device 'cuda:99' is not available here; this machine has: cpu", ValueError),
-    ({"steps": -1}, "steps must be", ValueError),
-    ({"plan": lambda t: np.nan}, "plan must give one finite number of at least 0 a step", ValueError)])
+@pytest.mark.parametrize(
+    "change, match, kind",
+    [
+        ({"path": "fast"}, "path must be one of 'auto'", ValueError),
+        ({"seeds": 0}, "seeds must be", ValueError),
+        ({"seeds": [1, 1]}, "different seeds", ValueError),
+        ({"lr": [0.1, -1]}, "lr must be finite", ValueError),
+        ({"rule": "adan"}, "unknown rule 'adan'", ValueError),
+        ({"lr": [[1]]}, "lr must be a number", ValueError),
+        ({"device": "cuda:99"}, "device 'cuda:99' is not available here; this machine has: cpu", ValueError),
+        ({"steps": -1}, "steps must be", ValueError),
+        ({"plan": lambda t: np.nan}, "plan must give one finite number of at least 0 a step", ValueError),
+    ],
+)
 def test_mistakes_are_named_before_anything_runs(change, match, kind):
     with pytest.raises(kind, match=match):
         sweep(binary(), **{"lr": [0.1]} | change)
@@ -396,10 +481,16 @@ class _Odd(nn.Module):
         return self.inner(x) * (1 + self.seen)
 
 
-@pytest.mark.parametrize("habit, path", [
-    ("assigns", "eager"), ("always drops", "loop"), ("draws in evaluation", "loop"), ("silent", "loop"),
-    ("metric as a number", "loop"),
-])
+@pytest.mark.parametrize(
+    "habit, path",
+    [
+        ("assigns", "eager"),
+        ("always drops", "loop"),
+        ("draws in evaluation", "loop"),
+        ("silent", "loop"),
+        ("metric as a number", "loop"),
+    ],
+)
 def test_lanes_of_odd_models_are_single_runs(habit, path):
     task = binary(lambda: _Odd(habit))
     if habit == "metric as a number":
@@ -407,6 +498,6 @@ def test_lanes_of_odd_models_are_single_runs(habit, path):
     swept = sweep(task, lr=[0.1, 0.3], seeds=2, steps=6, evaluate=3, dtype=torch.float64)
     assert swept.path == path
     for lane in range(4):
-        torch.rand(lane)                                   # the caller's generator has no say
+        torch.rand(lane)  # the caller's generator has no say
         single = fit(task, lr=swept.lr0[lane], seed=swept.seed[lane], steps=6, evaluate=3, dtype=torch.float64)
         assert differences(swept, lane, single) < 1e-12

@@ -24,11 +24,25 @@ def folder(tmp_path, monkeypatch):
 
 
 def states():
-    return random.getstate(), np.random.get_state()[1].tolist(), np.random.get_state()[2], torch.get_rng_state().tolist()
+    return (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        np.random.get_state()[2],
+        torch.get_rng_state().tolist(),
+    )
 
 
-@pytest.mark.parametrize("make", [tasks.digits, tasks.breast_cancer, tasks.sparse_logistic, tasks.convex_logistic,
-                                  tasks.quadratic, tasks.double_well])
+@pytest.mark.parametrize(
+    "make",
+    [
+        tasks.digits,
+        tasks.breast_cancer,
+        tasks.sparse_logistic,
+        tasks.convex_logistic,
+        tasks.quadratic,
+        tasks.double_well,
+    ],
+)
 def test_every_task_gives_a_finite_loss_and_leaves_the_random_state(make):
     before = states()
     task = make()
@@ -108,8 +122,9 @@ def test_convex_logistic_optimum_is_least():
     task = tasks.convex_logistic(train=200)
     model = task.model().double()
     x, y = (t.double() for t in task.train)
-    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=200, tolerance_grad=1e-12, tolerance_change=1e-16,
-                                  line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        model.parameters(), max_iter=200, tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe"
+    )
 
     def closure():
         optimizer.zero_grad()
@@ -143,24 +158,47 @@ def test_a_task_of_ones_own_from_a_data_loader_and_its_mistakes():
     x, y = torch.randn(12, 3), torch.arange(12) % 2
     data = torch.utils.data.TensorDataset(x, y)
     loader = torch.utils.data.DataLoader(data, batch_size=4)
-    usual = dict(name="mine", model=lambda: tasks.mlp([3, 4, 2]), train=loader, valid=None, test=data,
-                 loss=nn.functional.cross_entropy, metric=tasks.accuracy, batch=4, steps=10)
+    usual = dict(
+        name="mine",
+        model=lambda: tasks.mlp([3, 4, 2]),
+        train=loader,
+        valid=None,
+        test=data,
+        loss=nn.functional.cross_entropy,
+        metric=tasks.accuracy,
+        batch=4,
+        steps=10,
+    )
     task = tasks.Task(**usual)
     assert torch.equal(task.train[0], x) and torch.equal(task.test[1], y)
     for kind, change, match in (
-            (TypeError, {"loss": None}, "loss must be callable"), (ValueError, {"steps": 0}, "steps must be a whole number"),
-            (ValueError, {"train": (x, y[:3])}, "as many x as y"), (TypeError, {"valid": x}, "valid must be a pair"),
-            (TypeError, {"batch": 2.5}, "batch must be a whole number"),
-            (ValueError, {"noise": -1}, "noise must be a finite number of at least 0")):
+        (TypeError, {"loss": None}, "loss must be callable"),
+        (ValueError, {"steps": 0}, "steps must be a whole number"),
+        (ValueError, {"train": (x, y[:3])}, "as many x as y"),
+        (TypeError, {"valid": x}, "valid must be a pair"),
+        (TypeError, {"batch": 2.5}, "batch must be a whole number"),
+        (ValueError, {"noise": -1}, "noise must be a finite number of at least 0"),
+    ):
         with pytest.raises(kind, match=match):
             tasks.Task(**usual | change)
 
 
 def plain(**change):
     x = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
-    return tasks.Task(**dict(name="mine", model=lambda: tasks.mlp([3, 4, 2]), train=(x, torch.arange(12) % 2),
-                             valid=None, test=None, loss=nn.functional.cross_entropy, metric=tasks.accuracy, batch=4,
-                             steps=10) | change)  # fmt: skip
+    return tasks.Task(
+        **dict(
+            name="mine",
+            model=lambda: tasks.mlp([3, 4, 2]),
+            train=(x, torch.arange(12) % 2),
+            valid=None,
+            test=None,
+            loss=nn.functional.cross_entropy,
+            metric=tasks.accuracy,
+            batch=4,
+            steps=10,
+        )
+        | change
+    )
 
 
 def test_a_part_of_a_dataset_stays_a_part_and_other_samplers_are_refused():
@@ -170,8 +208,11 @@ def test_a_part_of_a_dataset_stays_a_part_and_other_samplers_are_refused():
     def task(train):
         return tasks.Task("part", nn.Module, train, None, None, nn.functional.mse_loss, tasks.accuracy, 2, 2)
 
-    for part in (utils.Subset(data, some), utils.DataLoader(utils.Subset(data, some)),
-                 utils.DataLoader(data, sampler=utils.SubsetRandomSampler(some))):
+    for part in (
+        utils.Subset(data, some),
+        utils.DataLoader(utils.Subset(data, some)),
+        utils.DataLoader(data, sampler=utils.SubsetRandomSampler(some)),
+    ):
         assert task(part).train[1].tolist() == some
     with pytest.raises(ValueError, match="WeightedRandomSampler"):
         task(utils.DataLoader(data, sampler=utils.WeightedRandomSampler([1.0] * 6, 3)))
@@ -201,7 +242,9 @@ def test_the_penalty_and_its_gradient_are_the_formula(penalise, names):
     parameters = dict(model.named_parameters())
     chosen = [p for n, p in parameters.items() if names is None or n in names]
     expected = sum(0.3 * p.abs().sum() + 0.35 * (p**2).sum() for p in chosen)
-    assert torch.allclose(task.penalty(parameters), expected) and torch.equal(task.penalty(parameters.values()), task.penalty(parameters))
+    assert torch.allclose(task.penalty(parameters), expected) and torch.equal(
+        task.penalty(parameters.values()), task.penalty(parameters)
+    )
     task.penalty(parameters).backward()
     for n, p in parameters.items():
         wanted = 0.3 * p.sign() + 0.7 * p if names is None or n in names else None
@@ -227,32 +270,57 @@ def test_the_penalty_can_be_batched_over_lanes():
     task = plain(l1=0.3, l2=0.7)
     stacked = {"weight": torch.randn(5, 3, 2), "bias": torch.randn(5, 2)}
     lanes = torch.func.vmap(torch.func.grad(task.penalty))(stacked)
-    assert torch.allclose(lanes["weight"], 0.3 * stacked["weight"].sign() + 0.7 * stacked["weight"]) and not lanes["bias"].any()
+    assert (
+        torch.allclose(lanes["weight"], 0.3 * stacked["weight"].sign() + 0.7 * stacked["weight"])
+        and not lanes["bias"].any()
+    )
 
 
-@pytest.mark.parametrize(("change", "match", "kind"), [
-    ({"steps": 1.7}, "steps must be a whole", TypeError), ({"steps": True}, "steps must be a whole", TypeError),
-    ({"batch": True}, "batch must be a whole", TypeError), ({"noise": True}, "noise must be a finite", TypeError),
-    ({"l1": -1.0}, "l1 must be a finite number of at least 0", ValueError), ({"l2": float("inf")}, "l2 must be", ValueError),
-    ({"l2": "0.1"}, "l2 must be", TypeError), ({"penalise": "biases"}, "penalise must be", ValueError),
-    ({"augment": 3}, "augment must be callable", TypeError),
-    ({"name": None}, "name must be a text", TypeError), ({"optimum": "0"}, "optimum must be", TypeError),
-    ({"metric_name": 3}, "metric_name must be a text", TypeError),
-    ({"details": None}, "details must be a dict", TypeError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "match", "kind"),
+    [
+        ({"steps": 1.7}, "steps must be a whole", TypeError),
+        ({"steps": True}, "steps must be a whole", TypeError),
+        ({"batch": True}, "batch must be a whole", TypeError),
+        ({"noise": True}, "noise must be a finite", TypeError),
+        ({"l1": -1.0}, "l1 must be a finite number of at least 0", ValueError),
+        ({"l2": float("inf")}, "l2 must be", ValueError),
+        ({"l2": "0.1"}, "l2 must be", TypeError),
+        ({"penalise": "biases"}, "penalise must be", ValueError),
+        ({"augment": 3}, "augment must be callable", TypeError),
+        ({"name": None}, "name must be a text", TypeError),
+        ({"optimum": "0"}, "optimum must be", TypeError),
+        ({"metric_name": 3}, "metric_name must be a text", TypeError),
+        ({"details": None}, "details must be a dict", TypeError),
+    ],
+)
 def test_a_field_of_the_wrong_kind_is_named(change, match, kind):
     with pytest.raises(kind, match=match):
         plain(**change)
 
 
-@pytest.mark.parametrize("options", [{"dropout": 0.3}, {"batch_norm": True}, {"dropout": 0.3, "batch_norm": True},
-                                     {"network": "conv"}, {"network": "conv", "dropout": 0.5, "batch_norm": False}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": 0.3},
+        {"batch_norm": True},
+        {"dropout": 0.3, "batch_norm": True},
+        {"network": "conv"},
+        {"network": "conv", "dropout": 0.5, "batch_norm": False},
+    ],
+)
 def test_ready_made_tasks_take_regularised_networks(folder, options):
-    for task in (tasks.digits(**options, augment=True, l1=1e-4), tasks.mnist1d(**SMALL, **options, augment=True, l2=1e-3)):
+    for task in (
+        tasks.digits(**options, augment=True, l1=1e-4),
+        tasks.mnist1d(**SMALL, **options, augment=True, l2=1e-3),
+    ):
         x = task.augmented(task.train_for(0)[0][:10], 0, 0)
         model = task.model()
         kinds = [type(m).__name__ for m in model]
         assert any("BatchNorm" in k for k in kinds) == options.get("batch_norm", options.get("network") == "conv")
-        assert ("Dropout" in kinds) == ("dropout" in options) and any("Conv" in k for k in kinds) == ("network" in options)
+        assert ("Dropout" in kinds) == ("dropout" in options) and any("Conv" in k for k in kinds) == (
+            "network" in options
+        )
         assert model(x).shape == (10, 10)
         assert task.objective(model(x), task.train_for(0)[1][:10], dict(model.named_parameters())).ndim == 0
 
@@ -265,43 +333,59 @@ def test_dropout_and_batch_norm_leave_the_first_weights_of_a_seed():
     assert all(torch.equal(a, b) for a, b in zip(*made))
 
 
-@pytest.mark.parametrize(("wrong", "match", "kind"), [
-    ({"network": "rnn"}, "network must be", ValueError),
-    ({"dropout": 1.0}, "dropout must be a number of at least 0 and below 1", ValueError),
-    ({"width": 1.7}, "width must be a whole", TypeError), ({"depth": True}, "depth must be a whole", TypeError),
-    ({"valid": 1.5}, "valid must be", TypeError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "match", "kind"),
+    [
+        ({"network": "rnn"}, "network must be", ValueError),
+        ({"dropout": 1.0}, "dropout must be a number of at least 0 and below 1", ValueError),
+        ({"width": 1.7}, "width must be a whole", TypeError),
+        ({"depth": True}, "depth must be a whole", TypeError),
+        ({"valid": 1.5}, "valid must be", TypeError),
+    ],
+)
 def test_a_wrong_option_of_a_ready_made_task_is_named(wrong, match, kind):
     with pytest.raises(kind, match=match):
         tasks.digits(**wrong)
 
 
-@pytest.mark.parametrize(("make", "match", "kind"), [
-    (lambda: tasks.breast_cancer(width=1.7), "width must be", TypeError),
-    (lambda: tasks.breast_cancer(depth=True), "depth must be", TypeError),
-    (lambda: tasks.breast_cancer(batch_norm=1), "batch_norm must be", TypeError),
-    (lambda: tasks.sparse_logistic(features=1.7), "features must be", TypeError),
-    (lambda: tasks.sparse_logistic(train=True), "train must be", TypeError),
-    (lambda: tasks.convex_logistic(penalty=0), "penalty must be", ValueError),
-    (lambda: tasks.convex_logistic(condition=0.5), "condition must be", ValueError),
-    (lambda: tasks.convex_logistic(test=2.5), "test must be", TypeError),
-    (lambda: tasks.mlp([3]), "sizes must name", ValueError), (lambda: tasks.mlp([3, 1.7]), "sizes must be", TypeError),
-    (lambda: tasks.mlp([3, True]), "sizes must be", TypeError),
-    (lambda: tasks.conv_net((3, 4, 5)), "shape must be", ValueError),
-    (lambda: tasks.conv_net((8, 8), depth=0), "depth must be", ValueError),
-    (lambda: tasks.quadratic(curvatures=(1.0, True)), "curvatures must be", TypeError),
-    (lambda: tasks.quadratic(start="a"), "start must be", TypeError),
-    (lambda: tasks.quadratic([]), "curvatures must be at least one", ValueError),
-    (lambda: tasks.quadratic("a"), "curvatures must be", TypeError),
-    (lambda: tasks.conv_net((8,), classes=0), "classes must be", ValueError),
-    (lambda: tasks.frequency_error(tasks.sparse_logistic(4, 9, 9, 9), {"weight": np.zeros((1, 4))}, bins=0), "bins must be", ValueError),
-    (lambda: tasks.double_well(start=True), "start must be", TypeError),
-    (lambda: tasks.double_well(steps=1.5), "steps must be", TypeError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "match", "kind"),
+    [
+        (lambda: tasks.breast_cancer(width=1.7), "width must be", TypeError),
+        (lambda: tasks.breast_cancer(depth=True), "depth must be", TypeError),
+        (lambda: tasks.breast_cancer(batch_norm=1), "batch_norm must be", TypeError),
+        (lambda: tasks.sparse_logistic(features=1.7), "features must be", TypeError),
+        (lambda: tasks.sparse_logistic(train=True), "train must be", TypeError),
+        (lambda: tasks.convex_logistic(penalty=0), "penalty must be", ValueError),
+        (lambda: tasks.convex_logistic(condition=0.5), "condition must be", ValueError),
+        (lambda: tasks.convex_logistic(test=2.5), "test must be", TypeError),
+        (lambda: tasks.mlp([3]), "sizes must name", ValueError),
+        (lambda: tasks.mlp([3, 1.7]), "sizes must be", TypeError),
+        (lambda: tasks.mlp([3, True]), "sizes must be", TypeError),
+        (lambda: tasks.conv_net((3, 4, 5)), "shape must be", ValueError),
+        (lambda: tasks.conv_net((8, 8), depth=0), "depth must be", ValueError),
+        (lambda: tasks.quadratic(curvatures=(1.0, True)), "curvatures must be", TypeError),
+        (lambda: tasks.quadratic(start="a"), "start must be", TypeError),
+        (lambda: tasks.quadratic([]), "curvatures must be at least one", ValueError),
+        (lambda: tasks.quadratic("a"), "curvatures must be", TypeError),
+        (lambda: tasks.conv_net((8,), classes=0), "classes must be", ValueError),
+        (
+            lambda: tasks.frequency_error(tasks.sparse_logistic(4, 9, 9, 9), {"weight": np.zeros((1, 4))}, bins=0),
+            "bins must be",
+            ValueError,
+        ),
+        (lambda: tasks.double_well(start=True), "start must be", TypeError),
+        (lambda: tasks.double_well(steps=1.5), "steps must be", TypeError),
+    ],
+)
 def test_wrong_numbers_of_the_other_tasks_are_named(make, match, kind):
     with pytest.raises(kind, match=match):
         make()
 
 
-@pytest.mark.parametrize("options", [{"dropout": 0.2, "batch_norm": True, "l1": 1e-4}, {"network": "conv", "width": 2, "l2": 1e-3}])
+@pytest.mark.parametrize(
+    "options", [{"dropout": 0.2, "batch_norm": True, "l1": 1e-4}, {"network": "conv", "width": 2, "l2": 1e-3}]
+)
 def test_regularised_tasks_train_alike_alone_and_in_a_sweep(options):
     task = tasks.digits(**{"width": 8, **options}, augment=True, steps=6)
     usual = dict(dtype=torch.float64, momentum=0.8)
@@ -325,8 +409,18 @@ def test_conv_net_of_every_depth_fits_its_input():
 
 
 def test_functions_of_a_task_that_draw_without_a_generator_draw_from_the_seed():
-    task = tasks.Task("own", lambda: nn.Linear(2, 1), lambda seed: (torch.randn(8, 2), torch.zeros(8)), None, None,
-                      nn.MSELoss(), nn.MSELoss(), batch=2, steps=9, augment=lambda x, g: x + torch.randn(x.shape))
+    task = tasks.Task(
+        "own",
+        lambda: nn.Linear(2, 1),
+        lambda seed: (torch.randn(8, 2), torch.zeros(8)),
+        None,
+        None,
+        nn.MSELoss(),
+        nn.MSELoss(),
+        batch=2,
+        steps=9,
+        augment=lambda x, g: x + torch.randn(x.shape),
+    )
     torch.manual_seed(0)
     before = torch.get_rng_state()
     first, augmented = task.train_for(3)[0], task.augmented(torch.zeros(2, 2), 3, 1)

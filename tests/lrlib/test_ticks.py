@@ -31,12 +31,15 @@ def test_every_feature_alone_separates_the_classes_with_the_margin():
 def test_points_fill_their_part_of_the_square_evenly_and_pairs_are_independent():
     x, y = tasks.ticks(train=4000, margin=0.0).train_for(0)
     a, b, outside = parts(x, 16)
-    for label in (0, 1):                            # both parts have half of the square: 8 of 16
+    for label in (0, 1):  # both parts have half of the square: 8 of 16
         for at in (a[y == label], b[y == label]):
             assert at.min() < -1.95 and at.max() > 1.95
-    low = (b < 0) & (a.abs() > 1)                   # a quarter of the square
-    inside = outside < 0                            # of it the band covers 1 of 4: half the square's share
-    assert abs(low.float().mean() - 0.25) < 0.01 and abs((low & inside).float().mean() / inside.float().mean() - 0.125) < 0.01
+    low = (b < 0) & (a.abs() > 1)  # a quarter of the square
+    inside = outside < 0  # of it the band covers 1 of 4: half the square's share
+    assert (
+        abs(low.float().mean() - 0.25) < 0.01
+        and abs((low & inside).float().mean() / inside.float().mean() - 0.125) < 0.01
+    )
     assert np.abs(np.corrcoef(outside[y == 1].T.numpy()) - np.eye(16)).max() < 0.12
 
 
@@ -78,7 +81,7 @@ def test_the_network_is_scale_invariant_and_starts_on_the_sphere(norm):
     assert abs(model[-1].weight.norm().item() - 10) < 1e-5 and not model[-1].weight.requires_grad
     before = model(x)
     gradient = torch.autograd.grad(before.square().sum(), weights)
-    for w, g in zip(weights, gradient, strict=True):            # layer by layer, up to eps
+    for w, g in zip(weights, gradient, strict=True):  # layer by layer, up to eps
         assert abs((w * g).sum()) < 1e-4 * w.norm() * g.norm()
     with torch.no_grad():
         weights[0].mul_(5.0), weights[1].mul_(0.7)
@@ -92,13 +95,13 @@ def test_a_run_stays_on_the_sphere_and_rates_on_another_are_effective_rates(radi
     def final(radius, lr):
         record = sweep(tasks.ticks(**SMALL, radius=radius), lr=lr, seeds=2, steps=60, path="eager", dtype=torch.float64)
         planned = np.broadcast_to(record.lr0[:, None], record.lr.shape)
-        assert np.array_equal(record.lr, planned)                # what was applied is what was planned
+        assert np.array_equal(record.lr, planned)  # what was applied is what was planned
         return record, np.concatenate([v.reshape(len(record.lr0), -1) for v in record.parameters.values()], axis=1)
 
     record, weights = final(radius, np.array([0.01, 1.0]) * radius**2)
     assert np.allclose(np.linalg.norm(weights, axis=1), radius, rtol=1e-12)
     _, unit = final(1.0, np.array([0.01, 1.0]))
-    assert np.allclose(weights[:2], radius * unit[:2], atol=1e-3 * radius)       # eps is not scaled
+    assert np.allclose(weights[:2], radius * unit[:2], atol=1e-3 * radius)  # eps is not scaled
     alone = fit(tasks.ticks(**SMALL, radius=radius), lr=0.01 * radius**2, seed=1, steps=60, dtype=torch.float64)
     same = np.concatenate([v.reshape(-1) for v in alone.parameters.values()])
     assert np.allclose(same, weights[1], atol=1e-9)
@@ -110,12 +113,17 @@ def test_mnist1d_on_the_sphere_and_wrong_arguments():
     assert torch.equal(torch.get_rng_state(), before)
     model = initial_model(task, 0)
     assert [tuple(p.shape) for p in model.parameters()] == [(16, 40), (16, 16)] and model[-1].weight.shape == (10, 16)
-    for call, word in ((lambda: tasks.unit_sphere(0.0), "norm"), (lambda: tasks.scale_invariant_mlp([3, 2]), "sizes"),
-                       (lambda: tasks.scale_invariant_mlp([3, 4, 2], norm="group"), "norm"),
-                       (lambda: tasks.ticks(margin=1.0), "margin"), (lambda: tasks.ticks(features=0), "features"),
-                       (lambda: tasks.ticks(radius=-1.0), "radius"), (lambda: tasks.FrozenLinear(3, 2, norm=0.0), "norm"),
-                       (lambda: tasks.mnist1d_sphere(radius=0.0), "radius"),
-                       (lambda: tasks.mnist1d_sphere(norm="group"), "norm"),
-                       (lambda: tasks.ticks_features(tasks.ticks(**SMALL), seed=-1), "seed")):
+    for call, word in (
+        (lambda: tasks.unit_sphere(0.0), "norm"),
+        (lambda: tasks.scale_invariant_mlp([3, 2]), "sizes"),
+        (lambda: tasks.scale_invariant_mlp([3, 4, 2], norm="group"), "norm"),
+        (lambda: tasks.ticks(margin=1.0), "margin"),
+        (lambda: tasks.ticks(features=0), "features"),
+        (lambda: tasks.ticks(radius=-1.0), "radius"),
+        (lambda: tasks.FrozenLinear(3, 2, norm=0.0), "norm"),
+        (lambda: tasks.mnist1d_sphere(radius=0.0), "radius"),
+        (lambda: tasks.mnist1d_sphere(norm="group"), "norm"),
+        (lambda: tasks.ticks_features(tasks.ticks(**SMALL), seed=-1), "seed"),
+    ):
         with pytest.raises(ValueError, match=word):
             call()

@@ -35,8 +35,19 @@ def problem(project=sphere, model=None, **more):
         x = torch.randn(48, 4, generator=g)
         return x, (x[:, 0] > x[:, 1]).float()
 
-    return tasks.Task("small", model or (lambda: tasks.mlp([4, 6, 1])), draw, draw(100), draw(101), tasks.binary_loss,
-                      tasks.binary_accuracy, 8, 20, project=project, **more)
+    return tasks.Task(
+        "small",
+        model or (lambda: tasks.mlp([4, 6, 1])),
+        draw,
+        draw(100),
+        draw(101),
+        tasks.binary_loss,
+        tasks.binary_accuracy,
+        8,
+        20,
+        project=project,
+        **more,
+    )
 
 
 def normed():
@@ -66,8 +77,15 @@ def given():
     return sweep(problem(None, normed), "momentum", lr=LR, seeds=SEEDS, **RUN)
 
 
-@pytest.mark.parametrize("project, rule, path", [(sphere, "sgd", "eager"), (sphere, "lars", "eager"), (sphere, "sgd", "loop"),
-                                                 (refuse_negative, "momentum", "auto")])
+@pytest.mark.parametrize(
+    "project, rule, path",
+    [
+        (sphere, "sgd", "eager"),
+        (sphere, "lars", "eager"),
+        (sphere, "sgd", "loop"),
+        (refuse_negative, "momentum", "auto"),
+    ],
+)
 def test_a_projected_lane_is_the_projected_single_run(project, rule, path):
     task = problem(project)
     swept = sweep(task, rule, lr=LR, seeds=SEEDS, path=path, **RUN)
@@ -114,7 +132,7 @@ def test_lanes_start_from_given_weights_and_buffers(given, path):
     for kind in ("parameters", "buffers"):
         assert all(np.array_equal(v, getattr(given, kind)[n]) for n, v in swept.snapshots[0][kind].items())
     only = sweep(task, "momentum", lr=LR, seeds=SEEDS, path=path, start=given.parameters, steps=1, snapshots=[0])
-    assert (only.snapshots[0]["buffers"]["1.running_mean"] == 0).all()       # a buffer that is not given is the seed's
+    assert (only.snapshots[0]["buffers"]["1.running_mean"] == 0).all()  # a buffer that is not given is the seed's
 
 
 def test_a_diverged_lane_stays_where_it_was_and_disturbs_nobody():
@@ -131,20 +149,24 @@ def test_a_diverged_lane_stays_where_it_was_and_disturbs_nobody():
 
 
 def test_the_compiled_path_does_the_same(given, monkeypatch):
-    monkeypatch.setattr(paths.torch, "compile", lambda program, **_: program)        # the traced program, as it is
+    monkeypatch.setattr(paths.torch, "compile", lambda program, **_: program)  # the traced program, as it is
     run = dict(RUN, start=given, seeds=SEEDS)
-    ours, theirs = (sweep(problem(sphere, normed), "momentum", lr=LR, path=path, **run) for path in ("compiled", "eager"))
+    ours, theirs = (
+        sweep(problem(sphere, normed), "momentum", lr=LR, path=path, **run) for path in ("compiled", "eager")
+    )
     assert ours.path == "compiled", ours.path_reason
     assert list(ours.snapshots) == [0, 5, 12] and max(far(ours, lane, one(theirs, lane)) for lane in range(4)) < 1e-12
 
 
 def one(record, lane):
     """A lane as a record of its own."""
-    def cut(value):
-        return {k: cut(v) for k, v in value.items()} if isinstance(value, dict) else value[lane:lane + 1]
 
-    return dataclasses.replace(record, loss=cut(record.loss), parameters=cut(record.parameters),
-                               snapshots=cut(record.snapshots))
+    def cut(value):
+        return {k: cut(v) for k, v in value.items()} if isinstance(value, dict) else value[lane : lane + 1]
+
+    return dataclasses.replace(
+        record, loss=cut(record.loss), parameters=cut(record.parameters), snapshots=cut(record.snapshots)
+    )
 
 
 def test_parts_and_folders_know_start_and_snapshots(given, tmp_path):
@@ -178,7 +200,7 @@ def test_a_folder_goes_on_with_any_number_of_jobs(tmp_path, monkeypatch, lanes, 
         monkeypatch.setattr(joblib, "effective_n_jobs", lambda jobs, found=processors: found)
         with joblib.parallel_config(backend="threading"):
             found = [sweep(problem(), jobs=jobs, **run).path_reason for jobs in (1, 3, -1)]
-        assert all(f"{parts} of them taken" in text for text in found[processors == 1:])
+        assert all(f"{parts} of them taken" in text for text in found[processors == 1 :])
     assert len(list(tmp_path.iterdir())) == parts
 
 
@@ -190,22 +212,38 @@ def test_a_single_run_resumes_with_its_snapshots(given, tmp_path):
     fit(problem(sphere, normed), checkpoint=path, on_event=lambda event: event.step < 6, **run)
     assert fit(problem(sphere, normed), checkpoint=path, **run) == whole
     with pytest.raises(ValueError, match="belongs to another run"):
-        fit(problem(sphere, normed), checkpoint=path, **dict(run, start={n: 2 * v for n, v in start.items()} | {
-            "0.bias": start["0.bias"] + 1}))
+        fit(
+            problem(sphere, normed),
+            checkpoint=path,
+            **dict(run, start={n: 2 * v for n, v in start.items()} | {"0.bias": start["0.bias"] + 1}),
+        )
 
 
 def clipped(parameters, limit):
     return {name: v.clamp(-limit, limit) for name, v in parameters.items()}
 
 
-@pytest.mark.parametrize("one, other", [
-    ((None, {}), (None, {"1.running_mean": np.ones(6)})), ((None, {"1.running_mean": np.ones(6)}), (None, {})),
-    ((functools.partial(clipped, limit=9.0), {}), (functools.partial(clipped, limit=8.0), {}))])
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ((None, {}), (None, {"1.running_mean": np.ones(6)})),
+        ((None, {"1.running_mean": np.ones(6)}), (None, {})),
+        ((functools.partial(clipped, limit=9.0), {}), (functools.partial(clipped, limit=8.0), {})),
+    ],
+)
 def test_a_checkpoint_is_of_one_start_and_one_projection(given, tmp_path, one, other):
     path, start = tmp_path / "run.pt", {n: v[0] for n, v in given.parameters.items()}
 
     def run(project, more, **options):
-        return fit(problem(project, normed), checkpoint=path, checkpoint_every=4, start={**start, **more}, lr=0.05, **RUN, **options)
+        return fit(
+            problem(project, normed),
+            checkpoint=path,
+            checkpoint_every=4,
+            start={**start, **more},
+            lr=0.05,
+            **RUN,
+            **options,
+        )
 
     run(*one, on_event=lambda event: event.step < 6)
     with pytest.raises(ValueError, match="belongs to another run"):
@@ -218,7 +256,9 @@ def test_averages_are_means_to_start_from_and_to_store(given, tmp_path):
     expected = (given.snapshots[5]["parameters"]["0.weight"] + given.snapshots[12]["parameters"]["0.weight"]) / 2
     assert np.allclose(mean.parameters["0.weight"], expected, rtol=1e-15)
     assert np.array_equal(mean.buffers["1.running_var"], given.snapshots[12]["buffers"]["1.running_var"])
-    assert Record.load(mean.save(tmp_path / "mean.npz")) == mean and Record.load(given.save(tmp_path / "all.npz")) == given
+    assert (
+        Record.load(mean.save(tmp_path / "mean.npz")) == mean and Record.load(given.save(tmp_path / "all.npz")) == given
+    )
     begun = sweep(problem(None, normed), lr=LR, seeds=SEEDS, start=mean, **RUN)
     assert np.array_equal(begun.snapshots[0]["parameters"]["0.weight"], mean.parameters["0.weight"])
     for wrong in ([5, 7], []):
@@ -230,7 +270,7 @@ def test_weights_are_evaluated_as_their_runs_were(given, monkeypatch):
     task, names = problem(None, normed), [n for n in given.evaluations if n != "step"]
     found = evaluate_weights(task, given)
     assert sorted(found) == sorted(names) and all(np.allclose(found[n], given.final(n), rtol=1e-12) for n in names)
-    monkeypatch.setattr("lrlib.evaluation.CELLS", 64)                    # one lane and few examples at a time
+    monkeypatch.setattr("lrlib.evaluation.CELLS", 64)  # one lane and few examples at a time
     x, y = task.test
     arrays = {n: torch.as_tensor(v) for n, v in given.parameters.items()}
     pieces = evaluate_weights(task, arrays, given.buffers, sets={"half": (x[:24], y[:24]), "test": task.test})
@@ -251,10 +291,18 @@ def lost(parameters):
     return {name: v for name, v in parameters.items() if name != "0.bias"}
 
 
-@pytest.mark.parametrize("project, error, match", [
-    (lost, ValueError, "project must give the parameters 0.weight, 0.bias"),
-    (lambda p: {n: v[:1] for n, v in p.items()}, ValueError, r"project must keep shape \(6, 4\) and torch.float32 of 0.weight"),
-    (lambda p: list(p.values()), TypeError, "project must give a dict of tensors by name; got list")])
+@pytest.mark.parametrize(
+    "project, error, match",
+    [
+        (lost, ValueError, "project must give the parameters 0.weight, 0.bias"),
+        (
+            lambda p: {n: v[:1] for n, v in p.items()},
+            ValueError,
+            r"project must keep shape \(6, 4\) and torch.float32 of 0.weight",
+        ),
+        (lambda p: list(p.values()), TypeError, "project must give a dict of tensors by name; got list"),
+    ],
+)
 def test_a_wrong_projection_is_named_before_anything_runs(project, error, match):
     for run in (fit, sweep, lambda task: next(sweep_steps(task))):
         with pytest.raises(error, match=match):
@@ -272,14 +320,23 @@ def weights(lanes=None, drop=None, **more):
     return {n: v for n, v in {**all_, **more}.items() if n != drop}
 
 
-@pytest.mark.parametrize("run, start, error, match", [
-    (sweep, weights(4, drop="0.bias"), ValueError, "it lacks 0.bias"),
-    (sweep, weights(4, extra=np.zeros(4)), ValueError, "it has unknown extra"),
-    (sweep, weights(3), ValueError, "start['0.weight'] must have shape (4, 6, 4) for 4 lanes; got (3, 6, 4)"),
-    (fit, weights(1), ValueError, "start['0.weight'] must have shape (6, 4); got (1, 6, 4)"),
-    (fit, weights(**{"0.bias": np.array(["a"] * 6)}), TypeError, "start['0.bias'] must be an array of real numbers"),
-    (fit, tasks.mlp([4, 6, 1]), TypeError, "start must be a Record or a dict of arrays"),
-    (sweep, [1.0], TypeError, "start must be a Record or a dict of arrays")])
+@pytest.mark.parametrize(
+    "run, start, error, match",
+    [
+        (sweep, weights(4, drop="0.bias"), ValueError, "it lacks 0.bias"),
+        (sweep, weights(4, extra=np.zeros(4)), ValueError, "it has unknown extra"),
+        (sweep, weights(3), ValueError, "start['0.weight'] must have shape (4, 6, 4) for 4 lanes; got (3, 6, 4)"),
+        (fit, weights(1), ValueError, "start['0.weight'] must have shape (6, 4); got (1, 6, 4)"),
+        (
+            fit,
+            weights(**{"0.bias": np.array(["a"] * 6)}),
+            TypeError,
+            "start['0.bias'] must be an array of real numbers",
+        ),
+        (fit, tasks.mlp([4, 6, 1]), TypeError, "start must be a Record or a dict of arrays"),
+        (sweep, [1.0], TypeError, "start must be a Record or a dict of arrays"),
+    ],
+)
 def test_wrong_weights_are_named_before_anything_runs(run, start, error, match):
     grid = dict(lr=LR, seeds=SEEDS) if run is sweep else {}
     with pytest.raises(error, match=re.escape(match)):

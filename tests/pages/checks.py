@@ -1,4 +1,5 @@
 """Questions put to an open page."""
+
 from site_under_test import AXE, AXE_URL
 
 SETTLE = """async () => {
@@ -68,7 +69,8 @@ COLOURS = ("color-contrast", "link-in-text-block")
 
 # Left out are the rules that can find nothing serious, and the coloured words of code, which carry nothing but a colour:
 # for the time of the question each listing is one text. What stands in a listing with more than that stays as it is.
-AXE_REST = """async (colours) => {
+AXE_REST = (
+    """async (colours) => {
   %s
   const minor = axe._audit.rules.filter(r => ["minor", "moderate"].includes(r.impact)).map(r => r.id);
   const plain = (e) => e.tagName === "SPAN" && e.getAttributeNames().every(name => name === "class");
@@ -79,7 +81,9 @@ AXE_REST = """async (colours) => {
     return serious(await axe.run(document, { resultTypes: ["violations"],
       rules: Object.fromEntries([...colours, ...minor].map(name => [name, { enabled: false }])) }));
   } finally { listings.forEach((e, i) => e.replaceChildren(...inner[i])); }
-}""" % FINDINGS
+}"""
+    % FINDINGS
+)
 
 # A verdict on colours depends on a text's colour, size, weight and ground, and on what a link stands in: three texts of
 # each kind in each theme stand for all of their kind, and every control for itself. The rest of the page is emptied
@@ -146,6 +150,6 @@ def contrast(page):
 
 def _axe(page, question):
     if not page.evaluate("() => typeof axe === 'object'"):
-        served = page.url.startswith("http:")         # from one address, so that the browser compiles it once
+        served = page.url.startswith("http:")  # from one address, so that the browser compiles it once
         page.add_script_tag(**({"url": AXE_URL} if served else {"path": str(AXE)}))
     return page.evaluate(question, list(COLOURS))

@@ -1,4 +1,5 @@
 """One browser, one context and one server for all page tests of a worker."""
+
 import os
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ def address():
 def context(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(20_000)
-    context.set_default_navigation_timeout(60_000)       # a long page on a machine that does much else
+    context.set_default_navigation_timeout(60_000)  # a long page on a machine that does much else
     yield context
     context.close()
 

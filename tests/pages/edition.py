@@ -1,4 +1,5 @@
 """The tests that every page of an edition passes; one test module a language runs them."""
+
 import checks
 import pytest
 from site_under_test import SITE, page_paths

@@ -1,4 +1,5 @@
 """The built site and a browser for it: shared by all page tests, one browser and one context a worker."""
+
 import contextlib
 import functools
 import html.parser
@@ -13,13 +14,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-AXE_URL = "/axe.min.js"               # where `served` answers with it
+AXE_URL = "/axe.min.js"  # where `served` answers with it
 LANGUAGES = ("en", "ja")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-             "--disable-sync", "--no-first-run", "--disable-quic", "--allow-file-access-from-files=false",
-             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-BENIGN = re.compile(r"Got invalid theme mode")        # the theme says this on a first visit
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+    "--allow-file-access-from-files=false",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+BENIGN = re.compile(r"Got invalid theme mode")  # the theme says this on a first visit
 LOCAL = ("http://127.0.0.1:", "file://", "data:", "blob:", "about:", "chrome-error:")
 
 

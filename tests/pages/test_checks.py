@@ -1,4 +1,5 @@
 """The checks themselves, on planted mistakes."""
+
 import checks
 import pytest
 from edition import narrow_problems, wide_problems
@@ -42,20 +43,32 @@ def test_listings_are_whole_again_after_axe_and_their_links_are_seen(page):
     found = opened(page, '<style>.k { color: #bbb }</style><pre><span class="k">pale</span> code</pre>')
     assert not checks.axe(found) and found.locator("pre span.k").count() == 1
     assert checks.contrast(found)
-    assert any("link-name" in line for line in checks.axe(opened(page, '<pre><a href="#"></a> <span class="k">x</span></pre>')))
+    assert any(
+        "link-name" in line for line in checks.axe(opened(page, '<pre><a href="#"></a> <span class="k">x</span></pre>'))
+    )
 
 
 def test_pale_text_is_seen_among_much_that_is_dark(page):
     dark = "".join(f"<p>text {i}</p>" for i in range(20))
     assert not checks.contrast(opened(page, dark))
-    for pale in ('<p style="color:#aaa">pale</p>', '<p style="background:#555">dark on dark</p>', '<p style="opacity:.3">faint</p>',
-                 '<div style="background:#444"><p>dark on what lies behind</p></div>'):
+    for pale in (
+        '<p style="color:#aaa">pale</p>',
+        '<p style="background:#555">dark on dark</p>',
+        '<p style="opacity:.3">faint</p>',
+        '<div style="background:#444"><p>dark on what lies behind</p></div>',
+    ):
         assert checks.contrast(opened(page, dark + pale)), pale
 
 
-@pytest.mark.parametrize("script", [
-    "fetch('https://cdn.example.org/x.js').catch(() => 0)", "console.error('broken')", "undefinedFunction()",
-    "new Image().src = 'nowhere.png'"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "fetch('https://cdn.example.org/x.js').catch(() => 0)",
+        "console.error('broken')",
+        "undefinedFunction()",
+        "new Image().src = 'nowhere.png'",
+    ],
+)
 def test_the_watch_sees_requests_and_errors(page, tmp_path, script):
     (tmp_path / "a.html").write_text(HEAD + f"<script>{script}</script></main></body></html>", encoding="utf-8")
     with served(tmp_path) as address:
@@ -65,8 +78,9 @@ def test_the_watch_sees_requests_and_errors(page, tmp_path, script):
 
 
 def test_the_benign_line_of_the_theme_is_allowed(page, tmp_path):
-    (tmp_path / "a.html").write_text(HEAD + "<script>console.error('Got invalid theme mode: . Resetting to auto.')</script>",
-                                     encoding="utf-8")
+    (tmp_path / "a.html").write_text(
+        HEAD + "<script>console.error('Got invalid theme mode: . Resetting to auto.')</script>", encoding="utf-8"
+    )
     page.goto((tmp_path / "a.html").as_uri())
     assert not page.watch.problems()
 
@@ -76,28 +90,53 @@ def planted(page, address, faults):
     name = "en/book/en/disagreements.html"
     text = (SITE / name).read_text(encoding="utf-8")
     assert text.count("</article>") == 1
-    page.route(f"**/{name}", lambda route: route.fulfill(body=text.replace("</article>", faults + "</article>"),
-                                                         content_type="text/html; charset=utf-8"))
+    page.route(
+        f"**/{name}",
+        lambda route: route.fulfill(
+            body=text.replace("</article>", faults + "</article>"), content_type="text/html; charset=utf-8"
+        ),
+    )
     page.goto(f"{address}/{name}", wait_until="load")
     return page
 
 
 def test_mistakes_in_a_built_page_are_seen(page, address):
-    faults = {"picture without alt": '<img src="/en/_static/logo.svg">', "label": '<input type="range" id="unnamed">',
-              "asks another host": "<script>fetch('https://cdn.example.org/x.js').catch(() => 0)</script>",
-              "console: broken": "<script>console.error('broken')</script>", "missing glyph": "<p>\ue123</p>",
-              "maths not typeset": '<span class="math no-mathjax tex2jax_ignore mathjax_ignore">\\(x\\)</span>',
-              "404": '<img alt="a" src="nowhere.png">', "exception": "<script>undefinedFunction()</script>"}
+    faults = {
+        "picture without alt": '<img src="/en/_static/logo.svg">',
+        "label": '<input type="range" id="unnamed">',
+        "asks another host": "<script>fetch('https://cdn.example.org/x.js').catch(() => 0)</script>",
+        "console: broken": "<script>console.error('broken')</script>",
+        "missing glyph": "<p>\ue123</p>",
+        "maths not typeset": '<span class="math no-mathjax tex2jax_ignore mathjax_ignore">\\(x\\)</span>',
+        "404": '<img alt="a" src="nowhere.png">',
+        "exception": "<script>undefinedFunction()</script>",
+    }
     found = wide_problems(planted(page, address, "".join(faults.values())))
     assert not [word for word in faults if not any(word in line for line in found)], found
 
 
-@pytest.mark.parametrize("fault, theme, rule", [
-    ('<style>html[data-theme=light] #p { color: #aaa }</style><p id="p">pale by day</p>', "light", "color-contrast"),
-    ('<style>html[data-theme=dark] #p { color: #444 }</style><p id="p">dark by night</p>', "dark", "color-contrast"),
-    ('<style>html[data-theme] #p { color: #333; text-decoration: none }</style><p>text with '
-     '<a id="p" href="#">a hidden link</a> in it</p>', "light", "link-in-text-block")],
-    ids=["light", "dark", "link"])
+@pytest.mark.parametrize(
+    "fault, theme, rule",
+    [
+        (
+            '<style>html[data-theme=light] #p { color: #aaa }</style><p id="p">pale by day</p>',
+            "light",
+            "color-contrast",
+        ),
+        (
+            '<style>html[data-theme=dark] #p { color: #444 }</style><p id="p">dark by night</p>',
+            "dark",
+            "color-contrast",
+        ),
+        (
+            "<style>html[data-theme] #p { color: #333; text-decoration: none }</style><p>text with "
+            '<a id="p" href="#">a hidden link</a> in it</p>',
+            "light",
+            "link-in-text-block",
+        ),
+    ],
+    ids=["light", "dark", "link"],
+)
 def test_colours_are_judged_in_both_themes_of_a_built_page(page, address, fault, theme, rule):
     found = checks.contrast(planted(page, address, fault))
     assert any(line.startswith(f"{theme}: serious {rule}") and 'id="p"' in line for line in found), found
@@ -109,4 +148,6 @@ def test_mistakes_on_a_phone_are_seen(page, address):
     page.set_viewport_size({"width": 390, "height": 800})
     view = '<div><script type="application/vnd.jupyter.widget-view+json">{"model_id": "0"}</script></div>'
     found = narrow_problems(planted(page, address, view + '<div style="width:900px">wide</div>'))
-    assert any("wide in a window of 390" in line for line in found) and any("did not start" in line for line in found), found
+    assert any("wide in a window of 390" in line for line in found) and any(
+        "did not start" in line for line in found
+    ), found

@@ -1,4 +1,5 @@
 """The site as a whole: links, doors, search, language switch, themes."""
+
 import csv
 import functools
 import re
@@ -37,7 +38,11 @@ def switch_problems(pages, lang, names, root=SITE):
 
 def compounds(count=3):
     """The longest runs of kanji in the Japanese pages: what a splitter into words would cut."""
-    text = "".join(re.sub(r"<[^>]+>", " ", (SITE / name).read_text(encoding="utf-8")) for name in page_paths("ja") if "/book/" in name)
+    text = "".join(
+        re.sub(r"<[^>]+>", " ", (SITE / name).read_text(encoding="utf-8"))
+        for name in page_paths("ja")
+        if "/book/" in name
+    )
     return sorted(set(re.findall(r"[\u4e00-\u9fff]{4,8}", text)), key=lambda run: (-len(run), run))[:count]
 
 
@@ -47,9 +52,15 @@ def test_links_and_anchors():
 
 
 def test_the_link_checker_sees_a_broken_link(tmp_path):
-    (tmp_path / "a.html").write_text('<a href="b.html">b</a><a id="x" href="#y">y</a><script src="https://cdn.example/x.js"></script>',
-                                     encoding="utf-8")
-    assert link_problems(tmp_path) == ["a.html: loads https://cdn.example/x.js", "a.html: no file b.html", "a.html: no anchor #y"]
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html">b</a><a id="x" href="#y">y</a><script src="https://cdn.example/x.js"></script>',
+        encoding="utf-8",
+    )
+    assert link_problems(tmp_path) == [
+        "a.html: loads https://cdn.example/x.js",
+        "a.html: no file b.html",
+        "a.html: no anchor #y",
+    ]
 
 
 def test_every_page_has_title_description_and_language():
@@ -84,8 +95,12 @@ def test_language_switch_is_the_same_page(lang):
 
 def test_a_page_without_its_twin_is_seen(tmp_path):
     root = tmp_path.resolve()
-    for name, link in {"en/a.html": "../ja/a.html", "ja/a.html": "../en/a.html", "en/b.html": "../ja/b.html",
-                       "en/c.html": "../ja/a.html"}.items():
+    for name, link in {
+        "en/a.html": "../ja/a.html",
+        "ja/a.html": "../en/a.html",
+        "en/b.html": "../ja/b.html",
+        "en/c.html": "../ja/a.html",
+    }.items():
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(f'<a href="{link}">x</a>', encoding="utf-8")
     names = ["en/a.html", "en/b.html", "en/c.html"]
@@ -136,6 +151,9 @@ def test_ledger_filter(page):
 
 
 def test_no_literal_stars_in_japanese_pages():
-    found = [f"{name}: {message}" for name in page_paths("ja")
-             for message in literal_stars((SITE / name).read_text(encoding="utf-8"))]
+    found = [
+        f"{name}: {message}"
+        for name in page_paths("ja")
+        for message in literal_stars((SITE / name).read_text(encoding="utf-8"))
+    ]
     assert not found

@@ -1,4 +1,5 @@
 """A small copy of the project in a folder whose name has spaces and Japanese characters."""
+
 import shutil
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))                      # tools/ is no part of the installed packages
+sys.path.insert(0, str(ROOT))  # tools/ is no part of the installed packages
 
 
 @pytest.fixture

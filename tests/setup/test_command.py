@@ -1,4 +1,5 @@
 """run.py's own words: help, unknown commands, an old Python, JupyterLab's command line."""
+
 import ast
 import os
 import signal
@@ -14,8 +15,14 @@ from .conftest import ROOT
 
 
 def call(*arguments, **variables):
-    return subprocess.run([sys.executable, "run.py", *arguments], cwd=ROOT, capture_output=True, encoding="utf-8",
-                          env={**os.environ, **variables}, timeout=60)
+    return subprocess.run(
+        [sys.executable, "run.py", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, **variables},
+        timeout=60,
+    )
 
 
 def test_help_names_every_command():
@@ -50,8 +57,13 @@ def test_tools_need_nothing_but_the_standard_library():
     allowed = set(sys.stdlib_module_names) | {"tools"}
     for path in [ROOT / "run.py", *(ROOT / "tools").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
-                [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             assert {name.split(".")[0] for name in names} <= allowed, path
 
 
@@ -89,12 +101,22 @@ def test_without_a_display_no_browser_is_tried(monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_ctrl_c_ends_jupyterlab_without_a_traceback(tmp_path):
     """A real Ctrl-C to the whole group, with a program in JupyterLab's place that notes how it ended."""
-    child = ("import time\ntry: print('up', flush=True); time.sleep(60)\n"
-             "except KeyboardInterrupt: print('saved', flush=True)")
-    parent = ("import subprocess, sys; from tools import lab\n"
-              f"sys.exit(lab.wait(subprocess.Popen([sys.executable, '-c', {child!r}])))")
-    process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True)
+    child = (
+        "import time\ntry: print('up', flush=True); time.sleep(60)\n"
+        "except KeyboardInterrupt: print('saved', flush=True)"
+    )
+    parent = (
+        "import subprocess, sys; from tools import lab\n"
+        f"sys.exit(lab.wait(subprocess.Popen([sys.executable, '-c', {child!r}])))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
     assert process.stdout.readline() == "up\n"
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
@@ -104,8 +126,10 @@ def test_ctrl_c_ends_jupyterlab_without_a_traceback(tmp_path):
 
 
 def test_jupyterlab_fetches_no_news():
-    code = ("import json; from jupyterlab.labapp import LabApp; app = LabApp(); app.load_config_file();"
-            "print(json.dumps([app.news_url, app.check_for_updates_class.__name__]))")
+    code = (
+        "import json; from jupyterlab.labapp import LabApp; app = LabApp(); app.load_config_file();"
+        "print(json.dumps([app.news_url, app.check_for_updates_class.__name__]))"
+    )
     config = {"JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=os.environ | config)
     assert done.stdout.strip().splitlines()[-1] == '[null, "NeverCheckForUpdate"]', done.stderr

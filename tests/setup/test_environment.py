@@ -1,4 +1,5 @@
 """run.py's environment: complete or made anew, never half-used, with clear words where something is missing."""
+
 import json
 import os
 import subprocess
@@ -82,8 +83,10 @@ def test_a_torn_stamp_counts_as_none(env, pips):
     assert env.state() == "broken"
 
 
-@pytest.mark.parametrize(("name", "old", "new"), [
-    ("pyproject.toml", '"numpy>=2.0"', '"numpy>=2.1"'), ("constraints.txt", "numpy==2.", "numpy==3.")])
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("pyproject.toml", '"numpy>=2.0"', '"numpy>=2.1"'), ("constraints.txt", "numpy==2.", "numpy==3.")],
+)
 def test_changed_requirements_are_installed_in_place(env, pips, name, old, new):
     calls, _ = pips
     ensure(env)
@@ -107,8 +110,13 @@ def test_its_python_starts_in_any_folder_under_any_encoding(env, pips, monkeypat
 
     monkeypatch.setattr(environment, "pip", pip)
     ensure(env)
-    plain = {**os.environ, "PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0",
-             "PYTHONIOENCODING": "utf-8:surrogateescape"}
+    plain = {
+        **os.environ,
+        "PYTHONUTF8": "0",
+        "LC_ALL": "C",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "utf-8:surrogateescape",
+    }
     for name in ("book", "widgets"):
         (env.root / name).mkdir()
     show = "import sys; print(*sys.path, sep='\\n')"
@@ -184,9 +192,16 @@ def test_asking_for_cuda_later_makes_it_anew(env, pips):
     assert env.state(cuda=True) == "broken"
 
 
-@pytest.mark.parametrize(("platform", "cuda", "off", "indexed"), [
-    ("linux", False, "", True), ("linux", False, "1", False), ("linux", True, "", False),
-    ("darwin", False, "", False), ("win32", False, "", False)])
+@pytest.mark.parametrize(
+    ("platform", "cuda", "off", "indexed"),
+    [
+        ("linux", False, "", True),
+        ("linux", False, "1", False),
+        ("linux", True, "", False),
+        ("darwin", False, "", False),
+        ("win32", False, "", False),
+    ],
+)
 def test_pytorch_comes_from_the_cpu_index_on_linux_only(env, monkeypatch, platform, cuda, off, indexed):
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv("LR_NO_TORCH_INDEX", off)
@@ -245,10 +260,21 @@ def test_the_lock_is_free_after_an_error(tmp_path):
 def test_without_a_network_the_message_says_so_and_nothing_is_half_used(checkout):
     """The whole command, with an index that nobody serves: a real environment, real pip, a dead address."""
     offline = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
-    offline |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0",
-                "PIP_NO_CACHE_DIR": "1", "LR_NO_TORCH_INDEX": "1"}
-    done = subprocess.run([sys.executable, "run.py", "setup"], cwd=checkout, env=offline, capture_output=True,
-                          encoding="utf-8", timeout=600)
+    offline |= {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_RETRIES": "0",
+        "PIP_NO_CACHE_DIR": "1",
+        "LR_NO_TORCH_INDEX": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "run.py", "setup"],
+        cwd=checkout,
+        env=offline,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=600,
+    )
     assert done.returncode == 1
     assert "Is this machine online?" in done.stderr and "Traceback" not in done.stderr
     assert Environment(checkout).state() == "broken"

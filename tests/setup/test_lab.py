@@ -1,4 +1,5 @@
 """`run.py lab` as a reader starts it: the address is printed soon, no news are fetched, Ctrl-C leaves nothing behind."""
+
 import os
 import queue
 import re
@@ -17,7 +18,7 @@ from tools.environment import Environment
 
 from .conftest import ROOT
 
-SOON = 300          # a later start takes under 5 s on a quiet machine; this one may share its cores
+SOON = 300  # a later start takes under 5 s on a quiet machine; this one may share its cores
 
 
 def answered(address, seconds=60):
@@ -46,9 +47,15 @@ def started():
         pytest.skip("needs the environment that run.py makes, and signals")
     quiet = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     begun = time.monotonic()
-    process = subprocess.Popen([sys.executable, "run.py", "lab", f"--port={free_port()}"], cwd=ROOT, env=quiet,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
-                               start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "run.py", "lab", f"--port={free_port()}"],
+        cwd=ROOT,
+        env=quiet,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,
+    )
     lines, seen = queue.Queue(), []
     threading.Thread(target=lambda: [lines.put(line) for line in process.stdout], daemon=True).start()
     try:

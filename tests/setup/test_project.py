@@ -1,4 +1,5 @@
 """The files around the code agree with one another, and nothing of anyone's machine is in them."""
+
 import ast
 import csv
 import importlib
@@ -29,7 +30,9 @@ def pins():
 
 
 def ranges():
-    extras = {name: group for name, group in PROJECT["optional-dependencies"].items() if name != "ray"}   # never installed
+    extras = {
+        name: group for name, group in PROJECT["optional-dependencies"].items() if name != "ray"
+    }  # never installed
     groups = [PROJECT["dependencies"], *extras.values()]
     return [one for one in (Requirement(text) for group in groups for text in group) if one.name != PROJECT["name"]]
 
@@ -58,8 +61,11 @@ def test_the_running_environment_is_the_pinned_one():
 
 def test_every_installed_package_is_pinned():
     ours = {canonicalize_name(PROJECT["name"]), "pip", "setuptools", "wheel"}
-    installed = {canonicalize_name(one.metadata["Name"]) for one in importlib.metadata.distributions()
-                 if ".venv" in str(one._path)}
+    installed = {
+        canonicalize_name(one.metadata["Name"])
+        for one in importlib.metadata.distributions()
+        if ".venv" in str(one._path)
+    }
     assert installed - ours <= set(pins())
 
 
@@ -70,8 +76,9 @@ def test_conda_and_binder_get_the_same():
     assert [spec.split("=")[0].rstrip(">") for spec in conda] == ["python", "pip"]
     python = next(spec for spec in conda if spec.startswith("python=")).split("=")[1]
     assert SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0")
-    assert last == {"pip": [f"--extra-index-url {environment.TORCH_INDEX}", "-c constraints.txt",
-                            f"-e .[{environment.EXTRAS}]"]}
+    assert last == {
+        "pip": [f"--extra-index-url {environment.TORCH_INDEX}", "-c constraints.txt", f"-e .[{environment.EXTRAS}]"]
+    }
 
 
 def test_the_extras_that_are_installed_exist():
@@ -92,13 +99,20 @@ def test_packages_are_imported_from_the_checkout_by_plain_paths(package):
     assert (ROOT / PACKAGES[package]).samefile(next(iter(module.__path__)))
 
 
-@pytest.mark.parametrize(("package", "forbidden"), [
-    ("lrlib", {"lrwidgets", "lrbook", "tools"}), ("lrwidgets", {"lrbook", "tools"}), ("lrbook", {"tools"})])
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [("lrlib", {"lrwidgets", "lrbook", "tools"}), ("lrwidgets", {"lrbook", "tools"}), ("lrbook", {"tools"})],
+)
 def test_imports_go_one_way(package, forbidden):
     for path in (ROOT / PACKAGES[package]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
-                [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             for name in names:
                 assert name.split(".")[0] not in forbidden, f"{path.relative_to(ROOT)}:{node.lineno} imports {name}"
 
@@ -121,22 +135,46 @@ def test_the_readmes_tables_are_what_the_benchmarks_stored():
 
 def test_the_readme_credits_the_four_documents():
     credited = README.split("## Credits")[1]
-    for title in ("AIモデルにおける学習率(Learning Rate)の最適化戦略を徹底解説", "「学習率」というアクセルの踏み込み方",
-                  "大きな学習率はどこに導くか"):
+    for title in (
+        "AIモデルにおける学習率(Learning Rate)の最適化戦略を徹底解説",
+        "「学習率」というアクセルの踏み込み方",
+        "大きな学習率はどこに導くか",
+    ):
         assert title in credited
     assert len(re.findall(r"^\d\. ", credited, re.M)) == 4
 
 
-TEXT = {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".cfg", ".csv", ".json", ".js", ".mjs", ".css", ".html",
-        ".bib", ".ipynb", ".cff", ".svg", ""}
+TEXT = {
+    ".py",
+    ".md",
+    ".toml",
+    ".txt",
+    ".yml",
+    ".yaml",
+    ".cfg",
+    ".csv",
+    ".json",
+    ".js",
+    ".mjs",
+    ".css",
+    ".html",
+    ".bib",
+    ".ipynb",
+    ".cff",
+    ".svg",
+    "",
+}
 BIG = 3_000_000
 LEAKS = {
-    "a path of one machine": re.compile(r"(?<![\w.])/(?:work|home/\w+|root|Users/\w+|opt/(?:pypi|wheels))(?:/|\b(?!\.))"),
+    "a path of one machine": re.compile(
+        r"(?<![\w.])/(?:work|home/\w+|root|Users/\w+|opt/(?:pypi|wheels))(?:/|\b(?!\.))"
+    ),
     "a temporary path": re.compile(r"(?<![\w.])/tmp/(?!\W)"),
     "a package registry's host": re.compile(
-        r"(?:pypi\.org/simple|pythonhosted|registry\.npmjs|registry\.yarnpkg|deb\.debian\.org|/artifactory/|:\d+/simple)"),
+        r"(?:pypi\.org/simple|pythonhosted|registry\.npmjs|registry\.yarnpkg|deb\.debian\.org|/artifactory/|:\d+/simple)"
+    ),
 }
-ALLOWED = {"tests/setup/test_project.py", "tests/setup/test_environment.py"}      # they name such things to refuse them
+ALLOWED = {"tests/setup/test_project.py", "tests/setup/test_environment.py"}  # they name such things to refuse them
 
 
 def texts():
@@ -155,8 +193,9 @@ def test_nothing_of_anyones_machine_is_in_the_project():
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("line", ["/work/x", "see /root/.cache", "/home/ann/book", "/tmp/try",
-                                  "https://pypi.org/simple"])
+@pytest.mark.parametrize(
+    "line", ["/work/x", "see /root/.cache", "/home/ann/book", "/tmp/try", "https://pypi.org/simple"]
+)
 def test_the_search_for_leaks_finds_them(line):
     assert any(pattern.search(line) for pattern in LEAKS.values())
 
@@ -178,9 +217,26 @@ def test_text_files_are_utf_8_and_name_their_encoding():
 
 
 def test_ruff_finds_nothing():
-    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--output-format=concise", "."], cwd=ROOT,
-                          capture_output=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--output-format=concise", "."],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_python_is_formatted():
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--check", "."], cwd=ROOT, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, "run `python3 run.py format`\n" + done.stdout + done.stderr
+
+
+def test_experiments_hold_tables_and_no_walls():
+    for path in (ROOT / "book" / "experiments").glob("*.py"):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            assert len(line) <= 160, f"{path.relative_to(ROOT)}:{number} has {len(line)} characters"
 
 
 def test_no_javascript_lock_file_names_a_host():

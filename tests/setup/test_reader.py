@@ -1,4 +1,5 @@
 """The reader's copy: fresh where the reader changed nothing, untouched where they did."""
+
 import json
 
 import pytest
@@ -8,8 +9,10 @@ from tools.reader import adapted, sync
 
 def notebook(*cells):
     """A notebook of Markdown cells, as text."""
-    made = [{"cell_type": "markdown", "id": str(i), "metadata": {}, "source": text.splitlines(keepends=True)}
-            for i, text in enumerate(cells)]
+    made = [
+        {"cell_type": "markdown", "id": str(i), "metadata": {}, "source": text.splitlines(keepends=True)}
+        for i, text in enumerate(cells)
+    ]
     return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, ensure_ascii=False)
 
 
@@ -97,7 +100,7 @@ def test_without_its_manifest_nothing_of_the_readers_is_lost(book, damage):
     assert mine(book).read_text(encoding="utf-8") == "my own notes"
     page(book, "ja", "stride").write_text(notebook("second edition"), encoding="utf-8")
     sync(book)
-    assert sources(mine(book, "ja").read_bytes()) == ["second edition"]      # it was unchanged: found again
+    assert sources(mine(book, "ja").read_bytes()) == ["second edition"]  # it was unchanged: found again
 
 
 def test_a_page_that_left_the_book_stays_with_the_reader(book):
@@ -120,7 +123,8 @@ def test_what_only_the_pages_understand_is_left_out():
     kept = "````{exercise}\n:label: a\n```python\nx = 1\n```\n````"
     content = adapted(notebook(facts, "```{solution-end}\n```", kept, ":::{ledger}\n:::\nAfter").encode("utf-8"))
     assert sources(adapted(notebook("as in {cite}`a-1`; {cite:t}`b,c` says").encode("utf-8"))) == [
-        "as in [a-1]; [b,c] says"]
+        "as in [a-1]; [b,c] says"
+    ]
     assert sources(content) == ["# Title\n\nText with ```code``` in it.", kept, "After"]
 
 
@@ -145,9 +149,23 @@ def test_a_real_notebook_keeps_its_code_and_outputs():
 
 def test_a_widget_is_handed_out_as_the_line_that_says_to_run_it():
     """Its stored state has no code, because the built page brings that; JupyterLab would show an error."""
-    cell = {"cell_type": "code", "source": ["Stride()"], "metadata": {}, "execution_count": 1, "outputs": [
-        {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": {
-            "application/vnd.jupyter.widget-view+json": {"model_id": "0"}, "text/plain": ["[run this cell]"]}}]}
+    cell = {
+        "cell_type": "code",
+        "source": ["Stride()"],
+        "metadata": {},
+        "execution_count": 1,
+        "outputs": [
+            {
+                "output_type": "execute_result",
+                "execution_count": 1,
+                "metadata": {},
+                "data": {
+                    "application/vnd.jupyter.widget-view+json": {"model_id": "0"},
+                    "text/plain": ["[run this cell]"],
+                },
+            }
+        ],
+    }
     stored = {"cells": [cell], "metadata": {"widgets": {"state": {}}}, "nbformat": 4, "nbformat_minor": 5}
     after = json.loads(adapted(json.dumps(stored).encode("utf-8")))
     assert after["metadata"] == {}

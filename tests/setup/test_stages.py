@@ -1,4 +1,5 @@
 """run.py test: order, counting, the table, and that nothing missing or crashed can pass for success."""
+
 import os
 import sys
 import time
@@ -25,7 +26,7 @@ class Here(Environment):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")       # the plugins of this project take seconds
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the plugins of this project take seconds
     root = tmp_path / "本 と spaces"
     root.mkdir()
     return Here(root)
@@ -78,8 +79,11 @@ def test_an_unknown_stage_is_refused(monkeypatch, here):
         run(monkeypatch, here, suite(here, "one", PASS), names=["dance"])
 
 
-@pytest.mark.parametrize("text", [CRASH, "", "import not_there\n", "def test_a(:\n"],
-                         ids=["crash", "no test", "import error", "syntax error"])
+@pytest.mark.parametrize(
+    "text",
+    [CRASH, "", "import not_there\n", "def test_a(:\n"],
+    ids=["crash", "no test", "import error", "syntax error"],
+)
 def test_what_did_not_really_run_has_failed(monkeypatch, here, capfd, text):
     assert run(monkeypatch, here, suite(here, "one", text)) == 1
     assert last_line(capfd).startswith("0 passed, 1 failed")
@@ -141,5 +145,6 @@ def test_the_table():
         "stage        seconds  budget  result",
         "environment        3     240  done",
         "unit             250     240  5 passed, 1 failed, 2 skipped; over its budget of 240 s",
-        "all              253     480"]
+        "all              253     480",
+    ]
     assert stages.totals(results) == "5 passed, 1 failed, 2 skipped"

@@ -1,14 +1,22 @@
 """run.py tables: the README's marked tables, from stored results."""
+
 import json
 
 import pytest
 
 from tools import tables
 
-TEXT = ("before\n<!-- table: attach -->\nold\n<!-- end of table -->\nafter\n"
-        "<!-- table: sweep -->\n<!-- end of table -->\n")
-STORED = {"name": "attach", "columns": ["what", "µs"], "rows": [["plan | step", "1.5"]], "note": "Median of 5",
-          "machine": "a CPU, 2 cores", "measured": "2026-11-21"}
+TEXT = (
+    "before\n<!-- table: attach -->\nold\n<!-- end of table -->\nafter\n<!-- table: sweep -->\n<!-- end of table -->\n"
+)
+STORED = {
+    "name": "attach",
+    "columns": ["what", "µs"],
+    "rows": [["plan | step", "1.5"]],
+    "note": "Median of 5",
+    "machine": "a CPU, 2 cores",
+    "measured": "2026-11-21",
+}
 
 
 @pytest.fixture
@@ -24,7 +32,8 @@ def test_only_the_marked_text_is_rewritten(root):
     assert (root / "README.md").read_text(encoding="utf-8") == (
         "before\n<!-- table: attach -->\n| what | µs |\n| --- | --- |\n| plan \\| step | 1.5 |\n\n"
         "Median of 5. Measured 2026-11-21 on a CPU, 2 cores.\n<!-- end of table -->\nafter\n"
-        "<!-- table: sweep -->\nNot measured yet.\n<!-- end of table -->\n")
+        "<!-- table: sweep -->\nNot measured yet.\n<!-- end of table -->\n"
+    )
 
 
 def test_a_second_rewrite_changes_nothing(root):

@@ -1,4 +1,5 @@
 """A recording comm in place of a kernel's, and the page's half of the protocol."""
+
 import os
 import random
 import shutil
@@ -81,23 +82,27 @@ def page():
 @pytest.fixture
 def until():
     """Wait for a condition, not for a time."""
+
     def wait(condition, seconds=20.0):
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "the condition did not come true"
             time.sleep(0.002)
+
     return wait
 
 
 @pytest.fixture
 def need():
     """A tool that is not Python: missing it fails where CI promises it, and costs a skip with a reason elsewhere."""
+
     def check(*tools):
         missing = [tool for tool in tools if not shutil.which(tool)]
         if missing and os.environ.get("CI"):
             pytest.fail(f"{', '.join(missing)} must be installed where CI is set")
         if missing:
             pytest.skip(f"{', '.join(missing)} is not installed")
+
     return check
 
 

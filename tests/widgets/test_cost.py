@@ -1,4 +1,5 @@
 """The cost ledger: the same arithmetic in the page and in Python."""
+
 import json
 import math
 import pathlib
@@ -13,12 +14,27 @@ JS = pathlib.Path(__file__).parents[2] / "widgets" / "js"
 
 def test_page_and_python_compute_the_same(need, dice):
     need("node")
-    cases = [{name: round(dice.uniform(low, 100), 2) for name, low in zip(cost.NUMBERS, (0, 0, -9, -9, -9, 0, 0, -99, 0))} for _ in range(40)]
-    cases += [{**cases[0], "point_value": 0.0}, {**cases[0], "months": 0.0}, {**cases[0], "trainings": 0.0, "gain": -1.0}]
-    code = ("import {ledger} from './cost.js'; console.log(JSON.stringify(JSON.parse(process.argv[1]).map(ledger), "
-            "(_k, v) => (v === Infinity ? 'inf' : v)));")
-    done = subprocess.run(["node", "--input-type=module", "-e", code, json.dumps(cases)], cwd=JS, check=True, capture_output=True,
-                          text=True, encoding="utf-8")
+    cases = [
+        {name: round(dice.uniform(low, 100), 2) for name, low in zip(cost.NUMBERS, (0, 0, -9, -9, -9, 0, 0, -99, 0))}
+        for _ in range(40)
+    ]
+    cases += [
+        {**cases[0], "point_value": 0.0},
+        {**cases[0], "months": 0.0},
+        {**cases[0], "trainings": 0.0, "gain": -1.0},
+    ]
+    code = (
+        "import {ledger} from './cost.js'; console.log(JSON.stringify(JSON.parse(process.argv[1]).map(ledger), "
+        "(_k, v) => (v === Infinity ? 'inf' : v)));"
+    )
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", code, json.dumps(cases)],
+        cwd=JS,
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     for case, page in zip(cases, json.loads(done.stdout), strict=True):
         assert {name: float(value) for name, value in page.items()} == pytest.approx(cost.ledger(**case)), case
 
@@ -41,4 +57,6 @@ def test_a_wrong_value_and_an_unknown_measurement_are_named(page):
         CostLedger(measured=("price",))
     books = CostLedger(measured=("gain",), gain=2.5)
     page(books).set(gain=3)
-    assert books.gain == 3 and books.measured == {"gain": 2.5}, "the page tells the reader's number from the measured one"
+    assert books.gain == 3 and books.measured == {"gain": 2.5}, (
+        "the page tells the reader's number from the measured one"
+    )

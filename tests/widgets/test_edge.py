@@ -1,4 +1,5 @@
 """The edge of stability: the page and lrlib train the same network; the rate moves in mid-run."""
+
 import json
 import math
 import pathlib
@@ -10,15 +11,23 @@ import pytest
 from lrwidgets import EdgeOfStability, edge, recorded
 
 JS = pathlib.Path(__file__).parents[2] / "widgets" / "js"
-CODE = ("import {descent} from './edge_task.js'; const [s, ...rates] = JSON.parse(process.argv[1]); let t = 0;"
-        "console.log(JSON.stringify([...descent(s, () => rates[t++ < 60 ? 0 : 1])]));")
+CODE = (
+    "import {descent} from './edge_task.js'; const [s, ...rates] = JSON.parse(process.argv[1]); let t = 0;"
+    "console.log(JSON.stringify([...descent(s, () => rates[t++ < 60 ? 0 : 1])]));"
+)
 
 
 def test_the_page_trains_what_the_library_trains(need):
     need("node")
     settings, rates = {"width": 12, "seed": 3, "steps": 120, "every": 20}, (0.05, 0.2)
-    done = subprocess.run(["node", "--input-type=module", "-e", CODE, json.dumps([settings, *rates])], cwd=JS, check=True,
-                          capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", CODE, json.dumps([settings, *rates])],
+        cwd=JS,
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     page, run = json.loads(done.stdout), edge.descent(12, 3, rates[0], 120)
     mine = [next(run)] + [run.send({"lr": rates[0 if t < 60 else 1]}) for t in range(1, 120)]
     assert [(e.step, e.lr) for e in mine] == [(row[0], row[2]) for row in page]
@@ -48,7 +57,9 @@ def test_a_run_that_leaves_says_so():
     assert figure.step < 100 and math.isnan(h["lr"][-1]) and h["loss"][-1] > 100 * h["loss"][0]
 
 
-@pytest.mark.parametrize("name, value", [("lr", 0), ("lr", math.inf), ("units", 4), ("units", 7.5), ("steps", 50), ("seed", -1)])
+@pytest.mark.parametrize(
+    "name, value", [("lr", 0), ("lr", math.inf), ("units", 4), ("units", 7.5), ("steps", 50), ("seed", -1)]
+)
 def test_a_wrong_value_is_refused(name, value):
     figure = EdgeOfStability()
     with pytest.raises(ValueError, match=name):
@@ -73,6 +84,6 @@ def test_a_recorded_run_made_afresh_agrees():
     file = recorded.read("edge_of_stability")
     raw = recorded.base64.b64decode(file["runs"][3]["b64"])
     loss, high = recorded.edge_run(0.05, steps=200)
-    old = recorded.unpack(file["columns"][0], raw[:len(raw) // 2])
+    old = recorded.unpack(file["columns"][0], raw[: len(raw) // 2])
     assert loss[:10] == pytest.approx(old[:10], rel=1e-3)
-    assert high[:10] == pytest.approx(recorded.unpack(file["columns"][1], raw[len(raw) // 2:])[:10], rel=5e-3)
+    assert high[:10] == pytest.approx(recorded.unpack(file["columns"][1], raw[len(raw) // 2 :])[:10], rel=5e-3)

@@ -1,4 +1,5 @@
 """The built kit: fresh, small, offline; and the pure functions under Node."""
+
 import pathlib
 import re
 import subprocess
@@ -10,18 +11,29 @@ JS, STATIC = ROOT / "widgets" / "js", ROOT / "widgets" / "lrwidgets" / "static"
 HERE = pathlib.Path(__file__).parent
 
 
-def test_the_committed_kit_is_what_the_source_gives(need):
+@pytest.fixture
+def tools(need):
+    """The JavaScript tools that package-lock.json names, installed."""
     need("node", "npm")
-    if not (JS / "node_modules" / "esbuild").is_dir():
+    if not all((JS / "node_modules" / tool).is_dir() for tool in ("esbuild", "prettier")):
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=JS, check=True, capture_output=True)
+
+
+def test_the_source_is_formatted(tools):
+    done = subprocess.run(["npm", "run", "--silent", "format", "--", "--check"], cwd=JS, capture_output=True, text=True)
+    assert done.returncode == 0, "run `python3 run.py format`\n" + done.stderr
+
+
+def test_the_committed_kit_is_what_the_source_gives(tools):
     done = subprocess.run(["node", "build.mjs", "--check"], cwd=JS, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
 
 
 def test_pure_functions(need):
     need("node")
-    done = subprocess.run(["node", "--test", str(HERE / "kit.test.mjs")], cwd=ROOT, capture_output=True, text=True,
-                          encoding="utf-8")
+    done = subprocess.run(
+        ["node", "--test", str(HERE / "kit.test.mjs")], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     assert int(re.search(r"# pass (\d+)", done.stdout).group(1)) >= 19
 

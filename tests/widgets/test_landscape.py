@@ -1,4 +1,5 @@
 """The landscape walk: what it measures is what lrlib measures; a real run; the recorded land."""
+
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ def test_a_real_run_measures_line_plane_and_barrier():
     line, plane = land["line"], land["plane"]
     assert (len(line["loss"]), len(line["error"]), len(plane["a"]), len(plane["loss"])) == (41, 41, 21, 441)
     assert land["marks"][:2] == [[0.0, 0.0], [1.0, 0.0]] and walk.share == 1.0
-    between = np.array(line["loss"])[10:31]                 # from A to B in steps of a twentieth, as `barrier` takes tenths
+    between = np.array(line["loss"])[10:31]  # from A to B in steps of a twentieth, as `barrier` takes tenths
     assert land["barrier"]["loss"] == pytest.approx(between[::2].max() - (between[0] + between[-1]) / 2, abs=1e-4)
     assert json.loads(json.dumps(land, allow_nan=False)) == land, "the page can read it"
     walk.reset()
@@ -24,6 +25,7 @@ def test_a_real_run_measures_line_plane_and_barrier():
 def test_line_and_plane_agree_where_they_meet():
     from lrlib import tasks
     from lrlib.sweep import sweep
+
     task = tasks.ticks(features=3, train=64, test=50)
     record = sweep(task, lr=[1e-4, 3e-4, 1e-3], steps=20, path="eager")
     a, b, c = ({n: w[i] for n, w in record.parameters.items()} for i in range(3))

@@ -1,4 +1,5 @@
 """Jobs, storms, steering and snapshots of the two labs, through the real message path."""
+
 import contextvars
 import gc
 import math
@@ -22,6 +23,7 @@ class Event:
 
 def counting(steps, pause=0.0, fail_at=None, closed=None):
     """A run without torch: counts its steps, takes changes as lrlib does, may fail."""
+
     def make():
         lr = 0.1
         try:
@@ -36,6 +38,7 @@ def counting(steps, pause=0.0, fail_at=None, closed=None):
         finally:
             if closed is not None:
                 closed.append(threading.current_thread().name)
+
     return make
 
 
@@ -52,6 +55,7 @@ class Quick(TrainingLab):
 def quick():
     def make(plan, **controls):
         return type("Quick", (Quick,), {"plan": staticmethod(plan)})(**controls)
+
     return make
 
 
@@ -69,8 +73,11 @@ def test_a_run_streams_all_its_rows_and_stores_them_once(quick, page, until):
     assert expected == 500 == lab.step
     assert np.concatenate(rows)[:, 0].tolist() == list(range(500)) == lab.history()["step"]
     assert bytes(lab.get_state()["snapshot"]) == np.concatenate(rows).tobytes()
-    assert page(lab).states("status") == ["loading", "loading", "running", "done"] or \
-        page(lab).states("status") == ["loading", "running", "done"]
+    assert page(lab).states("status") == ["loading", "loading", "running", "done"] or page(lab).states("status") == [
+        "loading",
+        "running",
+        "done",
+    ]
 
 
 def test_updates_are_at_most_fifteen_a_second(quick, page):
@@ -108,7 +115,7 @@ def test_a_change_made_in_a_pause_counts_from_the_next_step(quick, page, until):
     until(lambda: lab.step > held + 5)
     lab.stop()
     assert lab.wait(10)
-    assert lab.history()["lr"][held - 1:held + 1] == [pytest.approx(0.1), pytest.approx(0.02)]
+    assert lab.history()["lr"][held - 1 : held + 1] == [pytest.approx(0.1), pytest.approx(0.02)]
 
 
 def test_stop_closes_the_generator_in_its_own_thread(quick, page, until):
@@ -140,6 +147,7 @@ def test_pause_holds_and_resume_goes_on(quick, page, until):
 
 def test_a_run_has_one_thread_of_torch_and_gives_the_others_back(quick, until):
     import torch
+
     seen, before = [], torch.get_num_threads()
 
     def plan():
@@ -232,6 +240,7 @@ def test_close_stops_the_run(quick, until):
 def test_running_the_same_cell_again_stops_the_older_widgets_run(quick, until, monkeypatch):
     parent = {"metadata": {"cellId": "a"}, "header": {"msg_id": "1"}}
     import IPython
+
     monkeypatch.setattr(IPython, "get_ipython", lambda: type("Shell", (), {"get_parent": lambda self: parent})())
     monkeypatch.setattr(base, "_made_by", {})
     old, beside = quick(counting(100_000, pause=0.001)), quick(counting(10))
@@ -281,6 +290,7 @@ def test_a_storm_of_three_threads_loses_no_failure_and_leaves_no_thread(quick, p
 
     def front(seed):
         import random
+
         own = random.Random(seed)
         try:
             for _ in range(334):
@@ -325,7 +335,10 @@ def test_job_refuses_nothing_that_comes_late(until):
 @pytest.mark.parametrize("make", [TrainingLab, SweepLab])
 def test_controls_are_scalar_traits_in_both_directions(make, page):
     lab = make()
-    heard, wanted = [], {"optimizer": "adam", "momentum": 0.5, "steps": 55, "seed": 7, "task": "mnist1d", "device": "cuda"}
+    heard, wanted = (
+        [],
+        {"optimizer": "adam", "momentum": 0.5, "steps": 55, "seed": 7, "task": "mnist1d", "device": "cuda"},
+    )
     if make is TrainingLab:
         wanted |= {"lr": 0.02, "schedule": "cosine"}
     else:
@@ -349,6 +362,7 @@ def test_choices_are_those_of_the_library():
     from lrlib.rules import RULES
 
     from lrwidgets.sweep_lab import DEFAULTS
+
     assert set(OPTIMIZERS) <= set(RULES)
     assert {name: RULES[name].defaults["lr"] for name in OPTIMIZERS} == DEFAULTS
 
@@ -404,6 +418,7 @@ def test_the_default_that_is_marked_belongs_to_the_curve(until):
 
 def test_a_missing_device_is_named_in_the_widget(until):
     import torch
+
     if torch.backends.mps.is_available():
         pytest.skip("this machine has the device")
     lab = TrainingLab(device="mps", steps=10)

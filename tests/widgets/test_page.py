@@ -1,4 +1,5 @@
 """The static host in Chromium, from file://: a plain page with stored widget state, no kernel, no network."""
+
 import base64
 import json
 import os
@@ -9,7 +10,17 @@ import shutil
 import numpy as np
 import pytest
 
-from lrwidgets import CostLedger, EdgeOfStability, LandscapeWalk, RegimeExplorer, SharedRate, Stride, SweepLab, TrainingLab, shared_rate
+from lrwidgets import (
+    CostLedger,
+    EdgeOfStability,
+    LandscapeWalk,
+    RegimeExplorer,
+    SharedRate,
+    Stride,
+    SweepLab,
+    TrainingLab,
+    shared_rate,
+)
 from lrwidgets.base import STATIC
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -18,19 +29,30 @@ STATE = "application/vnd.jupyter.widget-state+json"
 
 def stored(widget):
     """What nbclient would keep of a widget, without the kit's code."""
-    state = {k: v for k, v in widget.get_state().items() if not k.startswith("_") and k not in ("layout", "snapshot", "tabbable", "tooltip")}
+    state = {
+        k: v
+        for k, v in widget.get_state().items()
+        if not k.startswith("_") and k not in ("layout", "snapshot", "tabbable", "tooltip")
+    }
     raw = bytes(widget.get_state().get("snapshot", b""))
     buffers = [{"path": ["snapshot"], "encoding": "base64", "data": base64.b64encode(raw).decode()}] if raw else []
-    return {"model_name": "AnyModel", "model_module": "anywidget", "state": json.loads(json.dumps(state)), "buffers": buffers}
+    return {
+        "model_name": "AnyModel",
+        "model_module": "anywidget",
+        "state": json.loads(json.dumps(state)),
+        "buffers": buffers,
+    }
 
 
 def document(entries, shown, lang="en", theme="light"):
     states = json.dumps({"version_major": 2, "version_minor": 0, "state": entries})
     views = "".join(f'<script type="{VIEW}">{json.dumps({"model_id": key})}</script>' for key in shown)
-    return (f'<!doctype html><html lang="{lang}" data-theme="{theme}"><head><meta charset="utf-8"><title>t</title>'
-            f'<link rel="stylesheet" href="{(STATIC / "kit.css").as_uri()}">'
-            f'<script defer src="{(STATIC / "page.js").as_uri()}"></script></head><body><main><h1>t</h1>'
-            f'<script type="{STATE}">{states}</script>{views}</main></body></html>')
+    return (
+        f'<!doctype html><html lang="{lang}" data-theme="{theme}"><head><meta charset="utf-8"><title>t</title>'
+        f'<link rel="stylesheet" href="{(STATIC / "kit.css").as_uri()}">'
+        f'<script defer src="{(STATIC / "page.js").as_uri()}"></script></head><body><main><h1>t</h1>'
+        f'<script type="{STATE}">{states}</script>{views}</main></body></html>'
+    )
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +61,11 @@ def browser():
     if not path:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("Chromium is not installed")
     from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
         yield chromium
         chromium.close()
 
@@ -75,19 +100,24 @@ def show(browser, tmp_path):
 def has_rows(page, n):
     """The table of numbers, which is filled once its summary has opened it."""
     from playwright.sync_api import expect
+
     expect(page.locator("table tbody tr")).to_have_count(n, timeout=30_000)
 
 
 def says(page, text, index=0):
     from playwright.sync_api import expect
+
     expect(page.locator(".lrw").nth(index).get_by_role("status")).to_contain_text(text, timeout=30_000)
 
 
 def ink(page, index=0):
     """How many pixels of a widget's canvas are drawn."""
-    return page.evaluate("i => { const c = document.querySelectorAll('.lrw canvas')[i], d = c.getContext('2d')"
-                         ".getImageData(0, 0, c.width, c.height).data; let n = 0; for (let k = 3; k < d.length; k += 4)"
-                         " n += d[k] > 0; return n; }", index)
+    return page.evaluate(
+        "i => { const c = document.querySelectorAll('.lrw canvas')[i], d = c.getContext('2d')"
+        ".getImageData(0, 0, c.width, c.height).data; let n = 0; for (let k = 3; k < d.length; k += 4)"
+        " n += d[k] > 0; return n; }",
+        index,
+    )
 
 
 def test_stride_reacts_to_every_control(show):
@@ -122,11 +152,24 @@ def test_the_slider_stops_at_the_limit_by_keyboard(show):
 
 
 def test_every_control_is_labelled_and_leaves_arrow_keys_alone(show):
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk(), CostLedger(), SharedRate()])
+    page = show(
+        [
+            Stride(),
+            TrainingLab(),
+            SweepLab(),
+            EdgeOfStability(),
+            RegimeExplorer(),
+            LandscapeWalk(),
+            CostLedger(),
+            SharedRate(),
+        ]
+    )
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
-    bare = page.evaluate("() => [...document.querySelectorAll('.lrw input, .lrw select, .lrw button, .lrw summary')]"
-                         ".filter(e => e.dataset.lmSuppressShortcuts !== 'true' || !((e.labels && e.labels.length)"
-                         " || e.getAttribute('aria-label') || e.textContent.trim())).map(e => e.outerHTML)")
+    bare = page.evaluate(
+        "() => [...document.querySelectorAll('.lrw input, .lrw select, .lrw button, .lrw summary')]"
+        ".filter(e => e.dataset.lmSuppressShortcuts !== 'true' || !((e.labels && e.labels.length)"
+        " || e.getAttribute('aria-label') || e.textContent.trim())).map(e => e.outerHTML)"
+    )
     assert bare == []
 
 
@@ -229,7 +272,9 @@ def test_the_walk_crosses_a_hill_and_finds_flat_land(show):
     place, heights = page.get_by_role("slider", name="Place on the way"), []
     page.get_by_role("combobox", name="Height").select_option("error")
     for _ in range(11):
-        heights.append(float(re.search(r"error ([\d.]+) %", page.locator("canvas").get_attribute("aria-label")).group(1)))
+        heights.append(
+            float(re.search(r"error ([\d.]+) %", page.locator("canvas").get_attribute("aria-label")).group(1))
+        )
         place.press("ArrowRight")
         place.press("ArrowRight")
         page.wait_for_timeout(320)
@@ -250,8 +295,11 @@ def test_the_ledger_follows_every_number(show):
     page = show([CostLedger(measured=("gain",))])
     says(page, "It pays for itself after 4 months")
     says(page, "Measured in this book: Gain")
-    for name, value, words in (("Extra trainings", "80", "has cost 5,600 more"), ("Gain, high", "9", "the numbers do not decide"),
-                               ("Gain (points)", "0", "It never pays for itself")):
+    for name, value, words in (
+        ("Extra trainings", "80", "has cost 5,600 more"),
+        ("Gain, high", "9", "the numbers do not decide"),
+        ("Gain (points)", "0", "It never pays for itself"),
+    ):
         box = page.get_by_role("spinbutton", name=name, exact=True)
         box.fill(value)
         box.press("Enter")
@@ -264,7 +312,9 @@ def test_the_ledger_follows_every_number(show):
 def lost(page):
     """The points that the sentence says are lost where most are."""
     page.wait_for_timeout(320)
-    return float(re.search(r"worst setting is .*?: ([\d.]+) points off", page.get_by_role("status").inner_text()).group(1))
+    return float(
+        re.search(r"worst setting is .*?: ([\d.]+) points off", page.get_by_role("status").inner_text()).group(1)
+    )
 
 
 def test_a_guess_uncovers_the_curves_and_the_shared_rate_is_found_by_keyboard_and_drag(show):
@@ -325,8 +375,11 @@ def test_stored_rows_are_drawn_where_no_recording_can_be_loaded(show):
 
 
 def test_stored_links_work_without_a_kernel(show):
-    link = {"model_name": "LinkModel", "model_module": "@jupyter-widgets/controls",
-            "state": {"source": ["IPY_MODEL_a", "lr"], "target": ["IPY_MODEL_b", "lr"]}}
+    link = {
+        "model_name": "LinkModel",
+        "model_module": "@jupyter-widgets/controls",
+        "state": {"source": ["IPY_MODEL_a", "lr"], "target": ["IPY_MODEL_b", "lr"]},
+    }
     page = show({"a": stored(Stride(lr=0.1)), "b": stored(Stride(lr=0.2)), "l": link}, shown=["a", "b"])
     boxes = page.get_by_role("spinbutton", name="Learning rate")
     assert boxes.nth(1).input_value() == "0.1"
@@ -339,9 +392,21 @@ def test_stored_links_work_without_a_kernel(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800])
 def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
-    page = show([Stride(lang="ja", curve="dent"), TrainingLab(lang="ja"), SweepLab(lang="ja"),
-                 EdgeOfStability(lang="ja"), RegimeExplorer(lang="ja"),
-                 LandscapeWalk(lang="ja"), CostLedger(lang="ja"), SharedRate(lang="ja", guess="skip")], lang="ja", theme=theme, width=width)
+    page = show(
+        [
+            Stride(lang="ja", curve="dent"),
+            TrainingLab(lang="ja"),
+            SweepLab(lang="ja"),
+            EdgeOfStability(lang="ja"),
+            RegimeExplorer(lang="ja"),
+            LandscapeWalk(lang="ja"),
+            CostLedger(lang="ja"),
+            SharedRate(lang="ja", guess="skip"),
+        ],
+        lang="ja",
+        theme=theme,
+        width=width,
+    )
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     says(page, "止まるのは")
@@ -384,12 +449,29 @@ def test_a_view_that_is_taken_away_leaves_nothing_behind(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(show, theme):
     axe = pathlib.Path(__file__).parents[1] / "pages" / "vendor" / "axe.min.js"
-    page = show([Stride(), TrainingLab(), SweepLab(), EdgeOfStability(), RegimeExplorer(), LandscapeWalk(), CostLedger(), SharedRate()], theme=theme)
+    page = show(
+        [
+            Stride(),
+            TrainingLab(),
+            SweepLab(),
+            EdgeOfStability(),
+            RegimeExplorer(),
+            LandscapeWalk(),
+            CostLedger(),
+            SharedRate(),
+        ],
+        theme=theme,
+    )
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     page.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    page.evaluate("dark => { document.body.style.background = dark ? '#14181e' : '#fff';"
-                  " document.body.style.color = dark ? '#fff' : '#000'; }", theme == "dark")
+    page.evaluate(
+        "dark => { document.body.style.background = dark ? '#14181e' : '#fff';"
+        " document.body.style.color = dark ? '#fff' : '#000'; }",
+        theme == "dark",
+    )
     page.add_script_tag(path=str(axe))
-    found = page.evaluate("async () => (await axe.run({ preload: false })).violations.map(v => [v.id, v.impact, v.nodes.map(n => n.html)])")
+    found = page.evaluate(
+        "async () => (await axe.run({ preload: false })).violations.map(v => [v.id, v.impact, v.nodes.map(n => n.html)])"
+    )
     assert found == []

@@ -1,4 +1,5 @@
 """The recorded runs: the format, the files, and two runs trained afresh."""
+
 import base64
 
 import numpy as np
@@ -18,7 +19,7 @@ def files():
 def values(file, run, name):
     raw, start = base64.b64decode(run["b64"]), 0
     for column in file["columns"]:
-        part = raw[start:start + 2 * column["n"]]
+        part = raw[start : start + 2 * column["n"]]
         if column["name"] == name:
             return recorded.unpack(column, part)
         start += 2 * column["n"]
@@ -67,15 +68,22 @@ def test_every_run_has_its_place_and_all_its_numbers(files):
     assert [axis["values"] for axis in sweeps["axes"][:2]] == [list(TASKS), list(OPTIMIZERS)]
     assert all(find(sweeps, task=t, optimizer=o) for t in TASKS for o in OPTIMIZERS)
     lab = files["training_lab"]
-    assert len(lab["runs"]) == sum(len(recorded.LRS[o]) * len(recorded.SCHEDULES[t]) for t, os in recorded.SHOWN.items() for o in os)
+    assert len(lab["runs"]) == sum(
+        len(recorded.LRS[o]) * len(recorded.SCHEDULES[t]) for t, os in recorded.SHOWN.items() for o in os
+    )
     assert set(lab["factor"]["runs"]) == set(recorded.SCHEDULES["digits"])
 
 
 def test_a_training_run_made_afresh_agrees(files):
     file = files["training_lab"]
     loss, applied = recorded.training_run("digits", "sgd", "cosine", 0.1)
-    fresh, old = recorded.buckets(loss)["mean"], values(file, find(file, task="digits", optimizer="sgd", schedule="cosine", lr=0.1), "mean")
-    assert fresh[:10] == pytest.approx(old[:10], rel=0.05), "rounding differs between machines, and grows with the steps"
+    fresh, old = (
+        recorded.buckets(loss)["mean"],
+        values(file, find(file, task="digits", optimizer="sgd", schedule="cosine", lr=0.1), "mean"),
+    )
+    assert fresh[:10] == pytest.approx(old[:10], rel=0.05), (
+        "rounding differs between machines, and grows with the steps"
+    )
     assert np.mean(fresh[-20:]) == pytest.approx(np.mean(old[-20:]), rel=0.5)
     factor = recorded.unpack(file["factor"], base64.b64decode(file["factor"]["runs"]["cosine"]["b64"]))
     assert (applied / 0.1).reshape(100, -1).mean(axis=1) == pytest.approx(factor, abs=1e-4)
@@ -87,7 +95,7 @@ def test_a_sweep_made_afresh_agrees(files):
     steps, losses, found = recorded.sweep_run("digits", "sgd", 0.9)
     old = values(file, run, "loss").reshape(losses.shape)
     assert steps == file["made"]["at"]
-    calm = np.array(file["made"]["rates"]) < 0.1        # beyond, one rounding decides what a lane becomes
+    calm = np.array(file["made"]["rates"]) < 0.1  # beyond, one rounding decides what a lane becomes
     assert losses[:, calm] == pytest.approx(old[:, calm], rel=0.1)
     assert np.isnan(losses[-1, -1]) or losses[-1, -1] > 1
     assert run["default"] == 1e-3 and run["suggestions"]["valley"] == pytest.approx(found["valley"], rel=0.5)

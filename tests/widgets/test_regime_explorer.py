@@ -1,4 +1,5 @@
 """The regime explorer: real runs end in the right regimes, stage by stage; a result of E34 becomes a recording."""
+
 import json
 import math
 
@@ -57,14 +58,31 @@ def quantity(values, **axes):
 
 def test_a_result_of_e34_becomes_a_recording(tmp_path):
     lr, tuned = [0.001, 0.01], np.array([[[0.7, 0.72], [0.74, 0.76]], [[0.8, 0.8], [0.6, 0.7]]])
-    one = {name: quantity([[0.1, 0.3], [0.5, 0.7]], lr=lr) for name in
-           ("pretrain_loss", "pretrain_loss_last_tenth", "pretrain_accuracy", "feature_accuracy", "feature_accuracy_finetuned",
-            "feature_accuracy_averaged", "barrier")}
-    q = one | {"finetune_accuracy": quantity(tuned, lr=lr, finetune_lr=[1e-4, 1e-3]), "swa_accuracy": quantity(tuned, lr=lr, checkpoints=[2, 50]),
-               "loss_curve": {"axes": {"lr": lr, "step": [50, 150]}, "mean": [[0.5, 0.25], [2.0, None]]},
-               "regime_share": {"axes": {"regime": ["1", "2A", "2B", "3"], "lr": lr}, "mean": [[1.0, 0.0], [0.0, 0.5], [0.0, 0.5], [0.0, 0.0]]},
-               **{name: {"axes": {}, "mean": 0.003} for name in ("threshold", "split", "divergence")}}
-    (tmp_path / "e34.json").write_text(json.dumps({"id": "e34_ticks", "code": "abc", "quantities": q}), encoding="utf-8")
+    one = {
+        name: quantity([[0.1, 0.3], [0.5, 0.7]], lr=lr)
+        for name in (
+            "pretrain_loss",
+            "pretrain_loss_last_tenth",
+            "pretrain_accuracy",
+            "feature_accuracy",
+            "feature_accuracy_finetuned",
+            "feature_accuracy_averaged",
+            "barrier",
+        )
+    }
+    q = one | {
+        "finetune_accuracy": quantity(tuned, lr=lr, finetune_lr=[1e-4, 1e-3]),
+        "swa_accuracy": quantity(tuned, lr=lr, checkpoints=[2, 50]),
+        "loss_curve": {"axes": {"lr": lr, "step": [50, 150]}, "mean": [[0.5, 0.25], [2.0, None]]},
+        "regime_share": {
+            "axes": {"regime": ["1", "2A", "2B", "3"], "lr": lr},
+            "mean": [[1.0, 0.0], [0.0, 0.5], [0.0, 0.5], [0.0, 0.0]],
+        },
+        **{name: {"axes": {}, "mean": 0.003} for name in ("threshold", "split", "divergence")},
+    }
+    (tmp_path / "e34.json").write_text(
+        json.dumps({"id": "e34_ticks", "code": "abc", "quantities": q}), encoding="utf-8"
+    )
     file = recorded.regimes_of(tmp_path / "e34.json")
     found = file["found"]
     assert file["made"]["steps"] == 200 and file["made"]["pairs"] == 2 and file["loss"] == [[0.5, 2.0], [0.25, None]]
@@ -77,6 +95,7 @@ def test_a_result_of_e34_becomes_a_recording(tmp_path):
 def test_the_strongest_feature_is_one_that_was_learned():
     from lrlib import tasks
     from lrlib.sweep import sweep
+
     task = tasks.ticks(features=3, train=256, test=100)
     record = sweep(task, lr=[1e-6, 3e-3], steps=300, path="eager")
     untrained, trained = regime_explorer._strongest(task, record)

@@ -1,4 +1,5 @@
 """The shared rate: the same arithmetic in the page and in Python, and a recording that is what the results say."""
+
 import json
 import pathlib
 import subprocess
@@ -15,7 +16,11 @@ console.log(JSON.stringify(Object.fromEntries(Object.entries(groups).map(([name,
 
 
 def made(unit, *curves, rates=(0.01, 0.1, 1.0, 10.0)):
-    return {"unit": unit, "rates": list(rates), "settings": [{"name": n, "mean": list(c), "low": list(c), "high": list(c)} for n, c in zip("abc", curves)]}
+    return {
+        "unit": unit,
+        "rates": list(rates),
+        "settings": [{"name": n, "mean": list(c), "low": list(c), "high": list(c)} for n, c in zip("abc", curves)],
+    }
 
 
 GROUPS = {
@@ -29,8 +34,14 @@ GROUPS = {
 def test_page_and_python_compute_the_same(need):
     need("node")
     groups = GROUPS | {f"recorded {name}": group for name, group in recorded.read("shared_rate")["groups"].items()}
-    done = subprocess.run(["node", "--input-type=module", "-e", PAGE, json.dumps(groups)], cwd=JS, check=True, capture_output=True,
-                          text=True, encoding="utf-8")
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", PAGE, json.dumps(groups)],
+        cwd=JS,
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     for name, page in json.loads(done.stdout).items():
         group, (sign, near) = groups[name], shared_rate.UNITS[groups[name]["unit"]]
         assert page["common"] == shared_rate.common(group) and page["least"] == shared_rate.least(group)
@@ -43,14 +54,27 @@ def test_page_and_python_compute_the_same(need):
 
 def test_the_guess_is_judged_by_the_middle_of_the_ranges(need):
     need("node")
-    done = subprocess.run(["node", "--input-type=module", "-e", PAGE, json.dumps(GROUPS)], cwd=JS, check=True, capture_output=True,
-                          text=True, encoding="utf-8")
-    assert {name: page["truth"] for name, page in json.loads(done.stdout).items()} == {"width": "down", "depth": "up", "regulariser": "b", "data": "b"}
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", PAGE, json.dumps(GROUPS)],
+        cwd=JS,
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert {name: page["truth"] for name, page in json.loads(done.stdout).items()} == {
+        "width": "down",
+        "depth": "up",
+        "regulariser": "b",
+        "data": "b",
+    }
 
 
 def test_the_recording_is_what_the_results_say():
     file = recorded.read("shared_rate")
-    assert file == json.loads(json.dumps(shared_rate.gather(recorded.RESULTS))), "run: python -m lrwidgets.recorded shared_rate"
+    assert file == json.loads(json.dumps(shared_rate.gather(recorded.RESULTS))), (
+        "run: python -m lrwidgets.recorded shared_rate"
+    )
     assert {"width", "depth", "data", "method"} <= set(file["groups"]) <= set(shared_rate.SOURCES)
     for group in file["groups"].values():
         assert len(shared_rate.common(group)) >= 6 and len(group["settings"]) >= 2

@@ -14,8 +14,9 @@ from lrwidgets.stride import CURVES, VERDICTS, bend, descend, judge, slope
 JS = pathlib.Path(__file__).parents[2] / "widgets" / "js"
 
 
-@pytest.mark.parametrize("p, verdict", [(0.2, "monotone"), (1.0, "monotone"), (1.5, "alternating"),
-                                        (2.0, "periodic"), (2.01, "diverging")])
+@pytest.mark.parametrize(
+    "p, verdict", [(0.2, "monotone"), (1.0, "monotone"), (1.5, "alternating"), (2.0, "periodic"), (2.01, "diverging")]
+)
 @pytest.mark.parametrize("curvature", [0.1, 3.0, 4.0, 10.0])
 def test_verdict_of_a_parabola_depends_on_rate_times_curvature(p, verdict, curvature):
     assert Stride(curvature=curvature, lr=p / curvature).verdict == verdict
@@ -34,6 +35,7 @@ def test_a_small_rate_stays_in_the_dent_and_a_large_one_leaves_it():
 
 def test_wells_are_those_of_the_library():
     from lrlib.tasks.toys import Well
+
     for kind in ("tilted", "dent"):
         well = Well(kind)
         for x in np.linspace(-3.9, 3.9, 79):
@@ -44,8 +46,9 @@ def test_wells_are_those_of_the_library():
 @pytest.mark.parametrize("curve", CURVES)
 def test_bend_is_the_derivative_of_slope(curve):
     for x in np.linspace(-5, 5, 41):
-        assert bend(curve, 3.0, x) == pytest.approx((slope(curve, 3.0, x + 1e-5) - slope(curve, 3.0, x - 1e-5)) / 2e-5,
-                                                    abs=1e-4)
+        assert bend(curve, 3.0, x) == pytest.approx(
+            (slope(curve, 3.0, x + 1e-5) - slope(curve, 3.0, x - 1e-5)) / 2e-5, abs=1e-4
+        )
 
 
 @pytest.mark.parametrize("curve", CURVES)
@@ -54,9 +57,25 @@ def test_descend_overflows_without_an_exception(curve):
     assert len(xs) == 501 and not any(math.isnan(x) for x in xs)
 
 
-@pytest.mark.parametrize("name, value", [("lr", 0), ("lr", -1.0), ("lr", math.nan), ("lr", math.inf), ("lr", "0.1"), ("lr", True),
-                                         ("lr", None), ("steps", 2.5), ("steps", 0), ("curve", "cubic"), ("curve", 3),
-                                         ("lang", "fr"), ("start", 1e9), ("curvature", [1])])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("lr", 0),
+        ("lr", -1.0),
+        ("lr", math.nan),
+        ("lr", math.inf),
+        ("lr", "0.1"),
+        ("lr", True),
+        ("lr", None),
+        ("steps", 2.5),
+        ("steps", 0),
+        ("curve", "cubic"),
+        ("curve", 3),
+        ("lang", "fr"),
+        ("start", 1e9),
+        ("curvature", [1]),
+    ],
+)
 def test_a_wrong_value_is_refused_and_the_old_one_stays(name, value):
     s = Stride()
     old = getattr(s, name)
@@ -115,8 +134,12 @@ def test_link_joins_a_plain_slider_in_both_directions(page):
 
 def test_jslink_accepts_every_scalar_control():
     s = Stride()
-    for name, slider in (("lr", ipywidgets.FloatSlider()), ("curvature", ipywidgets.FloatSlider()),
-                         ("start", ipywidgets.FloatSlider()), ("steps", ipywidgets.IntSlider(value=3))):
+    for name, slider in (
+        ("lr", ipywidgets.FloatSlider()),
+        ("curvature", ipywidgets.FloatSlider()),
+        ("start", ipywidgets.FloatSlider()),
+        ("steps", ipywidgets.IntSlider(value=3)),
+    ):
         link = ipywidgets.jslink((slider, "value"), (s, name))
         assert link.source == (slider, "value") and link.target == (s, name)
 
@@ -132,8 +155,14 @@ def test_repr_is_the_same_for_every_widget_and_localised():
 
 def test_storm_of_a_thousand_events_ends_in_the_right_verdict(page, dice):
     s = Stride()
-    wild = {"lr": (0.1, 0.5, -1, 1e9, "x", None, 3.0), "curvature": (1, 4.0, 0, [], 9.5), "start": (2, -3.0, {}, 1e30),
-            "steps": (1, 40, 2.5, -4), "curve": (*CURVES, "no", 1), "verdict": VERDICTS[:1]}
+    wild = {
+        "lr": (0.1, 0.5, -1, 1e9, "x", None, 3.0),
+        "curvature": (1, 4.0, 0, [], 9.5),
+        "start": (2, -3.0, {}, 1e30),
+        "steps": (1, 40, 2.5, -4),
+        "curve": (*CURVES, "no", 1),
+        "verdict": VERDICTS[:1],
+    }
     for _ in range(1000):
         name = dice.choice(list(wild))
         if name == "verdict":
@@ -151,12 +180,25 @@ def test_storm_of_a_thousand_events_ends_in_the_right_verdict(page, dice):
 
 def test_page_and_python_compute_the_same(need):
     need("node")
-    cases = [(curve, c, lr, start) for curve in CURVES for c in (0.5, 4.0) for lr in (0.01, 0.1, 0.24, 0.3, 0.5, 0.9, 1.2, 2.4, 9.0)
-             for start in (-5.0, -2.0, 0.7, 3.0)]
-    code = ("import {curve,descend,judge} from './core/curves.js'; const out=[]; for (const [n,c,lr,s] of JSON.parse(process.argv[1])) {"
-            " const k=curve(n,c); out.push([judge(n,k,lr,s).verdict, descend(k,lr,s,12)]); } console.log(JSON.stringify(out));")
-    done = subprocess.run(["node", "--input-type=module", "-e", code, json.dumps(cases)], cwd=JS, capture_output=True,
-                          text=True, encoding="utf-8", check=True)
+    cases = [
+        (curve, c, lr, start)
+        for curve in CURVES
+        for c in (0.5, 4.0)
+        for lr in (0.01, 0.1, 0.24, 0.3, 0.5, 0.9, 1.2, 2.4, 9.0)
+        for start in (-5.0, -2.0, 0.7, 3.0)
+    ]
+    code = (
+        "import {curve,descend,judge} from './core/curves.js'; const out=[]; for (const [n,c,lr,s] of JSON.parse(process.argv[1])) {"
+        " const k=curve(n,c); out.push([judge(n,k,lr,s).verdict, descend(k,lr,s,12)]); } console.log(JSON.stringify(out));"
+    )
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", code, json.dumps(cases)],
+        cwd=JS,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
     for case, (verdict, xs) in zip(cases, json.loads(done.stdout), strict=True):
         assert judge(*case) == verdict, case
         mine = descend(*case, 12)

@@ -8,7 +8,16 @@ import { stride } from "./stride.js";
 import { sweepLab } from "./sweep_lab.js";
 import { trainingLab } from "./training_lab.js";
 
-export const VIEWS = { stride, training_lab: trainingLab, sweep_lab: sweepLab, edge_of_stability: edgeOfStability, regime_explorer: regimeExplorer, landscape_walk: landscapeWalk, cost_ledger: costLedger, shared_rate: sharedRate };
+export const VIEWS = {
+  stride,
+  training_lab: trainingLab,
+  sweep_lab: sweepLab,
+  edge_of_stability: edgeOfStability,
+  regime_explorer: regimeExplorer,
+  landscape_walk: landscapeWalk,
+  cost_ledger: costLedger,
+  shared_rate: sharedRate,
+};
 
 // anywidget calls this once for each model and `render` once for each view of it.
 export default () => ({ render: ({ model, el }) => VIEWS[model.get("kind")](model, el) });

@@ -5,6 +5,7 @@
 pre-training rate leads. ``LandscapeWalk``: the loss between two solutions.
 ``CostLedger``: what a search costs and what it brings. ``SharedRate``: what one rate costs several settings.
 """
+
 from .cost import CostLedger
 from .edge import EdgeOfStability
 from .landscape import LandscapeWalk
@@ -14,4 +15,13 @@ from .stride import Stride
 from .sweep_lab import SweepLab
 from .training_lab import TrainingLab
 
-__all__ = ["CostLedger", "EdgeOfStability", "LandscapeWalk", "RegimeExplorer", "SharedRate", "Stride", "SweepLab", "TrainingLab"]
+__all__ = [
+    "CostLedger",
+    "EdgeOfStability",
+    "LandscapeWalk",
+    "RegimeExplorer",
+    "SharedRate",
+    "Stride",
+    "SweepLab",
+    "TrainingLab",
+]

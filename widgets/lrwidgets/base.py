@@ -4,6 +4,7 @@
 float32 rows (custom messages, at most 15 a second) and are sent once more, whole, when it ends: stored
 notebooks keep state, never messages.
 """
+
 from __future__ import annotations
 
 import atexit
@@ -34,6 +35,7 @@ def _read(name: str) -> str:
 
 def guarded(method):
     """Show an exception of ``method`` in the widget: JupyterLab itself would show a number in the status bar."""
+
     @functools.wraps(method)
     def inner(self, *args, **kwargs):
         try:
@@ -42,6 +44,7 @@ def guarded(method):
             self.error = str(refusal)
         except Exception as problem:
             self.error = "".join(traceback.format_exception(problem))
+
     return inner
 
 
@@ -100,7 +103,7 @@ class Figure(anywidget.AnyWidget):
     def __del__(self):
         try:
             super().__del__()
-        except Exception:       # the interpreter may be half gone: nobody is left to tell
+        except Exception:  # the interpreter may be half gone: nobody is left to tell
             pass
 
 
@@ -108,6 +111,7 @@ def _stop_older_of_this_cell(figure: "LiveFigure") -> None:
     """Stop the jobs of widgets that an earlier run of the same cell made: nobody can reach them any more."""
     try:
         from IPython import get_ipython
+
         parent = get_ipython().get_parent()
         cell, run = parent["metadata"]["cellId"], parent["header"]["msg_id"]
     except (ImportError, AttributeError, KeyError, TypeError):
@@ -158,9 +162,14 @@ class LiveFigure(Figure):
             self._clear()
             self.error, self.status = "", LOADING
             serial = self._serial
-            self._job = Job(make, lock=self._lock, context=self._context, around=one_thread,
-                            on_events=lambda events: self._on_events(serial, events),
-                            on_status=lambda status, error: self._on_status(serial, status, error))
+            self._job = Job(
+                make,
+                lock=self._lock,
+                context=self._context,
+                around=one_thread,
+                on_events=lambda events: self._on_events(serial, events),
+                on_status=lambda status, error: self._on_status(serial, status, error),
+            )
             return self._job.start()
 
     def pause(self) -> None:
@@ -208,7 +217,7 @@ class LiveFigure(Figure):
                 self.send({"is": "live", "serial": self._serial, "rows": len(self._rows) // self.width})
             self.hello()
         elif name == "resync":
-            with self._lock:                        # no row may overtake the snapshot
+            with self._lock:  # no row may overtake the snapshot
                 self.send_state("snapshot")
         elif name in ("run", "pause", "resume", "stop", "reset"):
             getattr(self, name)()
@@ -231,7 +240,7 @@ class LiveFigure(Figure):
 
     def _on_events(self, serial: int, events: list) -> None:
         with self._lock:
-            if serial == self._serial:              # a run that was reset has nothing more to say
+            if serial == self._serial:  # a run that was reset has nothing more to say
                 self.accept(events)
 
     def _on_status(self, serial: int, status: str, error: str) -> None:

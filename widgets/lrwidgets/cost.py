@@ -3,6 +3,7 @@
 The page computes the picture itself, so the figure lives without a kernel. The same formulas stand here; a test holds
 the two sides equal.
 """
+
 from __future__ import annotations
 
 import math
@@ -12,12 +13,30 @@ import traitlets as tl
 from .base import Figure
 from .traits import Number
 
-NUMBERS = ("trainings", "training_cost", "gain", "gain_low", "gain_high", "point_value", "inference_cost",
-           "inference_change", "months")
+NUMBERS = (
+    "trainings",
+    "training_cost",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "point_value",
+    "inference_cost",
+    "inference_change",
+    "months",
+)
 
 
-def ledger(trainings: float, training_cost: float, gain: float, gain_low: float, gain_high: float, point_value: float,
-           inference_cost: float, inference_change: float, months: float) -> dict[str, float]:
+def ledger(
+    trainings: float,
+    training_cost: float,
+    gain: float,
+    gain_low: float,
+    gain_high: float,
+    point_value: float,
+    inference_cost: float,
+    inference_change: float,
+    months: float,
+) -> dict[str, float]:
     """Return the entries of the ledger over all months, money that comes in counted as positive.
 
     ``training`` = −trainings · training_cost; ``inference`` = −months · inference_cost · inference_change / 100;
@@ -33,9 +52,16 @@ def ledger(trainings: float, training_cost: float, gain: float, gain_low: float,
     net, low, high = (training + inference + a for a in accuracy)
     monthly = gain * point_value - inference_cost * inference_change / 100
     needed = -(training + inference) / (months * point_value) if months * point_value else math.inf
-    return {"training": training, "inference": inference, "accuracy": accuracy[0], "net": net, "net_low": low,
-            "net_high": high, "months_needed": -training / monthly if monthly > 0 else 0.0 if training == 0 else math.inf,
-            "gain_needed": needed}
+    return {
+        "training": training,
+        "inference": inference,
+        "accuracy": accuracy[0],
+        "net": net,
+        "net_low": low,
+        "net_high": high,
+        "months_needed": -training / monthly if monthly > 0 else 0.0 if training == 0 else math.inf,
+        "gain_needed": needed,
+    }
 
 
 class CostLedger(Figure):

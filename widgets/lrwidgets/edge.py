@@ -2,6 +2,7 @@
 
 The page can train the same network by itself, so the figure lives without a kernel; a test holds the two sides equal.
 """
+
 from __future__ import annotations
 
 import math
@@ -14,7 +15,7 @@ from .base import LiveFigure
 from .traits import Number, Whole
 
 POINTS = 20
-EVERY = 20          # steps from one measurement of the sharpness to the next
+EVERY = 20  # steps from one measurement of the sharpness to the next
 
 
 @dataclass
@@ -48,7 +49,10 @@ def network(units: int, seed: int):
     """Return the tanh network 1-units-units-1 in float64; weights and biases uniform within ±1/√(inputs)."""
     import torch
     from torch import nn
-    net = nn.Sequential(nn.Linear(1, units), nn.Tanh(), nn.Linear(units, units), nn.Tanh(), nn.Linear(units, 1)).double()
+
+    net = nn.Sequential(
+        nn.Linear(1, units), nn.Tanh(), nn.Linear(units, units), nn.Tanh(), nn.Linear(units, 1)
+    ).double()
     numbers = uniform(seed)
     with torch.no_grad():
         for layer in net[::2]:
@@ -61,6 +65,7 @@ def network(units: int, seed: int):
 def data():
     """Return x, y [20, 1]: equally spaced points of [−1, 1] and the Chebyshev polynomial 16x⁵ − 20x³ + 5x."""
     import torch
+
     x = torch.linspace(-1, 1, POINTS, dtype=torch.float64)[:, None]
     return x, 16 * x**5 - 20 * x**3 + 5 * x
 
@@ -70,6 +75,7 @@ def descent(units: int, seed: int, lr: float, steps: int, every: int = EVERY):
     from lrlib import fit, tasks
     from lrlib.curvature import sharpness
     from torch.nn.functional import mse_loss
+
     x, y = data()
     net = network(units, seed)
     task = tasks.Task("edge of stability", lambda: net, (x, y), None, None, mse_loss, mse_loss, batch=None, steps=steps)
@@ -77,7 +83,7 @@ def descent(units: int, seed: int, lr: float, steps: int, every: int = EVERY):
     for t in range(steps):
         if t % every == 0:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)     # a value that is good to 1 % is drawn, too
+                warnings.simplefilter("ignore", RuntimeWarning)  # a value that is good to 1 % is drawn, too
                 found = sharpness(net, mse_loss, x, y, accuracy=1e-3, start=found, details=True)
         try:
             event = run.send(change)

@@ -11,6 +11,7 @@ Stop is ``generator.close()`` between two steps, so the generator's ``finally`` 
 and every change is published from inside ``lock``, which the widget shares: a page never sees two
 changes in the wrong order, and no second lock exists that could be taken the other way round.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -28,7 +29,7 @@ FINAL = frozenset({DONE, STOPPED, FAILED})
 PREFIX = "lrwidgets-job-"
 
 _numbers = itertools.count(1)
-_turn = threading.Lock()        # a laptop with two cores trains one thing at a time
+_turn = threading.Lock()  # a laptop with two cores trains one thing at a time
 
 
 class Job:
@@ -46,8 +47,17 @@ class Job:
         around: makes a context in which the whole run takes place, entered in the thread.
     """
 
-    def __init__(self, make: Callable[[], Generator], *, on_events, on_status, lock,
-                 context: contextvars.Context | None = None, hz: float = 15.0, around=contextlib.nullcontext):
+    def __init__(
+        self,
+        make: Callable[[], Generator],
+        *,
+        on_events,
+        on_status,
+        lock,
+        context: contextvars.Context | None = None,
+        hz: float = 15.0,
+        around=contextlib.nullcontext,
+    ):
         self._around = around
         self._make, self._on_events, self._on_status = make, on_events, on_status
         self._lock, self._context, self._period = lock, context, 1.0 / hz
@@ -61,8 +71,9 @@ class Job:
         """Start the thread and return at once."""
         source = self._context.run if self._context is not None else (lambda f: f())
         context = source(contextvars.copy_context)
-        self._thread = threading.Thread(target=context.run, args=(self._run,), daemon=True,
-                                        name=f"{PREFIX}{next(_numbers)}")
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), daemon=True, name=f"{PREFIX}{next(_numbers)}"
+        )
         self._thread.start()
         return self
 
@@ -120,7 +131,7 @@ class Job:
         try:
             held = self._take_turn()
             final = self._train() if held else STOPPED
-        except BaseException as problem:            # a thread has no cell to show it: the widget does
+        except BaseException as problem:  # a thread has no cell to show it: the widget does
             final, error = FAILED, _text(problem)
         finally:
             if held:
@@ -163,7 +174,7 @@ class Job:
                 event = generator.send(self._take_mail())
             except StopIteration:
                 return DONE
-            if event is None:           # the answer to a change: the step comes with the next call
+            if event is None:  # the answer to a change: the step comes with the next call
                 continue
             events.append(event)
             if self.steps == 0:

@@ -1,4 +1,5 @@
 """LandscapeWalk: the loss on the straight way between two solutions, and on the plane around it."""
+
 from __future__ import annotations
 
 import traitlets as tl
@@ -7,9 +8,9 @@ from .base import LiveFigure
 from .regime_explorer import CHECKPOINTS, FINETUNE_RATES, Event, _list, _stage
 from .traits import Choice, Number, Whole
 
-LINE = tuple(-0.5 + i / 20 for i in range(41))      # where the line is measured: 0 is A, 1 is B
-CELLS = 21                                          # points of the plane on each axis
-AROUND = 0.4                                        # of the way, that the plane shows beyond the solutions
+LINE = tuple(-0.5 + i / 20 for i in range(41))  # where the line is measured: 0 is A, 1 is B
+CELLS = 21  # points of the plane on each axis
+AROUND = 0.4  # of the way, that the plane shows beyond the solutions
 
 
 def walk(rates, seed: int, steps: int, task=None):
@@ -19,6 +20,7 @@ def walk(rates, seed: int, steps: int, task=None):
     last checkpoints before them. The data are the "ticks" of ``lrlib.tasks.ticks``.
     """
     from lrlib import tasks
+
     task = tasks.ticks(steps=steps) if task is None else task
     gap = max(1, steps // 60)
     kept = [steps - k * gap for k in reversed(range(CHECKPOINTS))]
@@ -28,7 +30,10 @@ def walk(rates, seed: int, steps: int, task=None):
     tuned = yield from _stage("finetune", task, FINETUNE_RATES * len(rates), seed, more, start=start, evaluate=[more])
     mean = record.average(kept).parameters
     of = lambda weights, lane: {n: w[lane] for n, w in weights.items()}
-    found = [slices(task, seed, of(tuned.parameters, 2 * i), of(tuned.parameters, 2 * i + 1), of(mean, i)) for i in range(len(rates))]
+    found = [
+        slices(task, seed, of(tuned.parameters, 2 * i), of(tuned.parameters, 2 * i + 1), of(mean, i))
+        for i in range(len(rates))
+    ]
     yield Event("finetune", steps + more, found=found)
 
 
@@ -38,6 +43,7 @@ def slices(task, seed: int, a: dict, b: dict, c: dict) -> dict:
     import torch
     from lrlib.landscape import barrier, loss_line, loss_plane
     from lrlib.streams import initial_model
+
     model, (x, y) = initial_model(task, seed), task.train_for(seed)
     model.load_state_dict({n: torch.as_tensor(w) for n, w in a.items()}, strict=False)
     options = {"metric": task.metric}
@@ -47,9 +53,17 @@ def slices(task, seed: int, a: dict, b: dict, c: dict) -> dict:
     at = tuple(np.linspace(*end, CELLS) for end in ends)
     plane = loss_plane(model, task.loss, x, y, through=[b, c], at=at, **options)
     high = barrier(model, b, task.loss, x, y, metric=task.metric)
-    return {"line": {"at": list(LINE), "loss": _list(line.loss), "error": _list(100 * (1 - line.metric))},
-            "plane": {"a": _list(at[0]), "b": _list(at[1]), "loss": _list(plane.loss.ravel()), "error": _list(100 * (1 - plane.metric).ravel())},
-            "marks": [_list(m) for m in marks], "barrier": {"loss": high.loss_barrier, "error": high.error_barrier}}
+    return {
+        "line": {"at": list(LINE), "loss": _list(line.loss), "error": _list(100 * (1 - line.metric))},
+        "plane": {
+            "a": _list(at[0]),
+            "b": _list(at[1]),
+            "loss": _list(plane.loss.ravel()),
+            "error": _list(100 * (1 - plane.metric).ravel()),
+        },
+        "marks": [_list(m) for m in marks],
+        "barrier": {"loss": high.loss_barrier, "error": high.error_barrier},
+    }
 
 
 class LandscapeWalk(LiveFigure):

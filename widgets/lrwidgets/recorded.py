@@ -9,6 +9,7 @@
 A run's columns follow each other as little-endian uint16: 0 … 65534 from ``lo`` to ``hi`` on a linear or log scale,
 65535 for a value that is not finite.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -26,11 +27,14 @@ from .sweep_lab import DEFAULTS, PICTURES, WINDOW, _mean, _spaced, _suggest
 
 FOLDER = STATIC / "recorded"
 RESULTS = STATIC.parents[2] / "book" / "results"
-LIMIT = 150_000                 # bytes a file
+LIMIT = 150_000  # bytes a file
 SEED, STEPS, SWEEP_STEPS = 0, 400, 300
 BUCKETS = 100
-LRS = {"sgd": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), "momentum": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
-       "adam": (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1)}
+LRS = {
+    "sgd": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+    "momentum": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
+    "adam": (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1),
+}
 SHOWN = {"digits": tuple(LRS), "mnist1d": ("sgd", "adam")}
 SCHEDULES = {"digits": ("constant", "step", "cosine", "warmup-cosine"), "mnist1d": ("constant", "cosine")}
 MOMENTA = {"momentum": (0.5, 0.9, 0.99), "nesterov": (0.9,)}
@@ -67,25 +71,38 @@ def unpack(column: dict, raw: bytes) -> np.ndarray:
 def buckets(loss) -> dict[str, np.ndarray]:
     """Return ``least``, ``most`` and ``mean`` of each hundredth of a run; nan after it has diverged."""
     full = np.full(STEPS, np.nan)
-    full[:len(loss)] = loss
+    full[: len(loss)] = loss
     table = np.where(np.isfinite(full), full, np.nan).reshape(BUCKETS, -1)
     gone = np.isnan(table).all(axis=1)
     safe = np.where(gone[:, None], 0.0, table)
-    return {name: np.where(gone, np.nan, f(safe, axis=1))
-            for name, f in (("least", np.nanmin), ("most", np.nanmax), ("mean", np.nanmean))}
+    return {
+        name: np.where(gone, np.nan, f(safe, axis=1))
+        for name, f in (("least", np.nanmin), ("most", np.nanmax), ("mean", np.nanmean))
+    }
 
 
 def training_run(task: str, optimizer: str, schedule: str, lr: float):
     """Train one run of the training lab; return its ``(losses, applied rates)``."""
     from lrlib import fit
-    events = list(fit.steps(runs.task(task), optimizer, lr=lr, plan=runs.plan(schedule, STEPS), seed=SEED,
-                            steps=STEPS, **runs.options(optimizer, 0.9)))
+
+    events = list(
+        fit.steps(
+            runs.task(task),
+            optimizer,
+            lr=lr,
+            plan=runs.plan(schedule, STEPS),
+            seed=SEED,
+            steps=STEPS,
+            **runs.options(optimizer, 0.9),
+        )
+    )
     return np.array([e.loss for e in events]), np.array([e.lr[0] for e in events])
 
 
 def sweep_run(task: str, optimizer: str, momentum: float):
     """Train one sweep of the sweep lab; return ``(steps, losses [rows, rates], suggestions)``."""
     from lrlib.sweep import sweep_steps
+
     kept, steps, rows = [], [], []
     made, every = runs.task(task), SWEEP_STEPS // PICTURES * 2
     options = runs.options(optimizer, momentum)
@@ -99,9 +116,16 @@ def sweep_run(task: str, optimizer: str, momentum: float):
 
 def _made(**more) -> dict:
     import torch
+
     try:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=STATIC, capture_output=True, text=True,
-                                encoding="utf-8", check=True).stdout.strip()
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"],
+            cwd=STATIC,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         commit = ""
     return {"seed": SEED, "torch": torch.__version__, "commit": commit, "date": time.strftime("%Y-%m-%d"), **more}
@@ -109,9 +133,12 @@ def _made(**more) -> dict:
 
 def training_lab() -> dict:
     """Train every recorded run of the training lab and return the file's data."""
-    axes = [{"name": "task", "values": list(SHOWN)}, {"name": "optimizer", "values": list(LRS)},
-            {"name": "schedule", "values": list(SCHEDULES["digits"])},
-            {"name": "lr", "values": sorted({lr for lrs in LRS.values() for lr in lrs}), "log": True}]
+    axes = [
+        {"name": "task", "values": list(SHOWN)},
+        {"name": "optimizer", "values": list(LRS)},
+        {"name": "schedule", "values": list(SCHEDULES["digits"])},
+        {"name": "lr", "values": sorted({lr for lrs in LRS.values() for lr in lrs}), "log": True},
+    ]
     columns = [{"name": n, "lo": 1e-5, "hi": 1e4, "log": True, "n": BUCKETS} for n in ("least", "most", "mean")]
     factor = {"name": "factor", "lo": 0.0, "hi": 1.0, "log": False, "n": BUCKETS, "runs": {}}
     out = []
@@ -133,16 +160,25 @@ def training_lab() -> dict:
 def sweep_lab() -> dict:
     """Train every recorded sweep of the sweep lab and return the file's data."""
     momenta = sorted({m for ms in MOMENTA.values() for m in ms})
-    axes = [{"name": "task", "values": list(runs.TASKS)}, {"name": "optimizer", "values": list(runs.OPTIMIZERS)},
-            {"name": "momentum", "values": momenta}]
+    axes = [
+        {"name": "task", "values": list(runs.TASKS)},
+        {"name": "optimizer", "values": list(runs.OPTIMIZERS)},
+        {"name": "momentum", "values": momenta},
+    ]
     out, steps = [], []
     for i, task in enumerate(runs.TASKS):
         for j, optimizer in enumerate(runs.OPTIMIZERS):
             for momentum in MOMENTA.get(optimizer, (0.9,)):
                 steps, losses, found = sweep_run(task, optimizer, momentum)
                 column = {"name": "loss", "lo": 1e-5, "hi": 1e4, "log": True, "n": losses.size}
-                out.append({"at": [i, j, momenta.index(momentum)], "b64": _text(pack(column, losses.ravel())),
-                            "default": DEFAULTS[optimizer], "suggestions": {k: float(f"{v:.4g}") for k, v in found.items()}})
+                out.append(
+                    {
+                        "at": [i, j, momenta.index(momentum)],
+                        "b64": _text(pack(column, losses.ravel())),
+                        "default": DEFAULTS[optimizer],
+                        "suggestions": {k: float(f"{v:.4g}") for k, v in found.items()},
+                    }
+                )
     rates = [float(f"{r:.6g}") for r in RATES]
     made = _made(steps=SWEEP_STEPS, at=steps, rates=rates, window=WINDOW)
     return {"v": 1, "made": made, "axes": axes, "columns": [column], "runs": out}
@@ -159,11 +195,19 @@ def edge_run(lr: float, steps: int = EDGE_STEPS):
 
 def edge_of_stability() -> dict:
     """Train every recorded run at the edge of stability and return the file's data."""
-    columns = [{"name": n, "lo": lo, "hi": 1e4, "log": True, "n": EDGE_STEPS // edge.EVERY}
-               for n, lo in (("loss", 1e-7), ("sharpness", 1e-2))]
+    columns = [
+        {"name": n, "lo": lo, "hi": 1e4, "log": True, "n": EDGE_STEPS // edge.EVERY}
+        for n, lo in (("loss", 1e-7), ("sharpness", 1e-2))
+    ]
     out = [{"at": [i], "b64": _text(b"".join(map(pack, columns, edge_run(lr))))} for i, lr in enumerate(EDGE_RATES)]
     made = _made(steps=EDGE_STEPS, every=edge.EVERY, units=EDGE_UNITS)
-    return {"v": 1, "made": made, "axes": [{"name": "lr", "values": list(EDGE_RATES), "log": True}], "columns": columns, "runs": out}
+    return {
+        "v": 1,
+        "made": made,
+        "axes": [{"name": "lr", "values": list(EDGE_RATES), "log": True}],
+        "columns": columns,
+        "runs": out,
+    }
 
 
 def regimes_run(rates, steps: int = REGIME_STEPS) -> dict:
@@ -184,21 +228,37 @@ def regimes_of(path) -> dict:
     q = result["quantities"]
     rates, steps = q["loss_curve"]["axes"].values()
     tuned = _values(q["finetune_accuracy"])
-    mean = {"pretrain_loss": _values(q["pretrain_loss"]), "tail_loss": _values(q["pretrain_loss_last_tenth"]),
-            "finetune_best": tuned.max(axis=1), "finetune_worst": tuned.min(axis=1), "barrier": _values(q["barrier"]),
-            "average_accuracy": _values(q["swa_accuracy"])[:, -1], "pretrain_accuracy": _values(q["pretrain_accuracy"]),
-            "feature_accuracy": _values(q["feature_accuracy"]), "feature_averaged": _values(q["feature_accuracy_averaged"]),
-            "feature_finetuned": _values(q["feature_accuracy_finetuned"])}
+    mean = {
+        "pretrain_loss": _values(q["pretrain_loss"]),
+        "tail_loss": _values(q["pretrain_loss_last_tenth"]),
+        "finetune_best": tuned.max(axis=1),
+        "finetune_worst": tuned.min(axis=1),
+        "barrier": _values(q["barrier"]),
+        "average_accuracy": _values(q["swa_accuracy"])[:, -1],
+        "pretrain_accuracy": _values(q["pretrain_accuracy"]),
+        "feature_accuracy": _values(q["feature_accuracy"]),
+        "feature_averaged": _values(q["feature_accuracy_averaged"]),
+        "feature_finetuned": _values(q["feature_accuracy_finetuned"]),
+    }
     shares = np.array(q["regime_share"]["mean"], dtype=float)
     names, pairs, most = q["regime_share"]["axes"]["regime"], mean["barrier"].shape[-1], shares.argmax(axis=0)
     found = {name: regime_explorer._list(v.mean(axis=-1)) for name, v in mean.items()}
-    found |= {"bands": {n: _interval(mean[n]) for n in ("pretrain_accuracy", "finetune_best", "average_accuracy")},
-              "regime": [names[i] for i in most], "shares": [round(pairs * shares[i, k]) for k, i in enumerate(most)],
-              "borders": {n: q[n]["mean"] for n in ("threshold", "split", "divergence")}}
+    found |= {
+        "bands": {n: _interval(mean[n]) for n in ("pretrain_accuracy", "finetune_best", "average_accuracy")},
+        "regime": [names[i] for i in most],
+        "shares": [round(pairs * shares[i, k]) for k, i in enumerate(most)],
+        "borders": {n: q[n]["mean"] for n in ("threshold", "split", "divergence")},
+    }
     loss = np.array(q["loss_curve"]["mean"], dtype=float).T
-    made = _made(steps=round(2 * steps[0] * len(steps)), pairs=pairs)        # a point stands in the middle of its part
-    return {"v": 1, "made": made | {"result": result["id"], "code": result["code"]}, "rates": rates, "at": steps,
-            "loss": [regime_explorer._list(row) for row in loss], "found": found}
+    made = _made(steps=round(2 * steps[0] * len(steps)), pairs=pairs)  # a point stands in the middle of its part
+    return {
+        "v": 1,
+        "made": made | {"result": result["id"], "code": result["code"]},
+        "rates": rates,
+        "at": steps,
+        "loss": [regime_explorer._list(row) for row in loss],
+        "found": found,
+    }
 
 
 def landscape_walk(steps: int = WALK_STEPS) -> dict:
@@ -214,6 +274,7 @@ def _values(quantity: dict) -> np.ndarray:
 
 def _interval(values: np.ndarray) -> list:
     from lrlib.record import interval
+
     low, high = np.array([interval(row)[1:3] for row in values]).T
     return [regime_explorer._list(low), regime_explorer._list(high)]
 
@@ -230,14 +291,19 @@ def script(name: str, data: dict) -> str:
 def read(name: str) -> dict:
     """Return the data of a committed file, such as ``read("sweep_lab")``."""
     text = (FOLDER / f"{name}.js").read_text(encoding="utf-8")
-    return json.loads(text[text.index(",") + 1:text.rindex(")")])
+    return json.loads(text[text.index(",") + 1 : text.rindex(")")])
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train and write the files that are named; all of them without a name."""
-    makers = {"training_lab": training_lab, "sweep_lab": sweep_lab, "edge_of_stability": edge_of_stability,
-              "regime_explorer": lambda: regimes_run(_spaced(1e-4, 0.3, 24)), "landscape_walk": landscape_walk,
-              "shared_rate": lambda: shared_rate.gather(RESULTS)}
+    makers = {
+        "training_lab": training_lab,
+        "sweep_lab": sweep_lab,
+        "edge_of_stability": edge_of_stability,
+        "regime_explorer": lambda: regimes_run(_spaced(1e-4, 0.3, 24)),
+        "landscape_walk": landscape_walk,
+        "shared_rate": lambda: shared_rate.gather(RESULTS),
+    }
     parser = argparse.ArgumentParser(prog="python -m lrwidgets.recorded", description=main.__doc__)
     parser.add_argument("names", nargs="*", choices=[*makers, []], help=", ".join(makers))
     parser.add_argument("--result", help="the JSON file of experiment E34, to be shown by regime_explorer")

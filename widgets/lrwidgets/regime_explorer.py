@@ -1,4 +1,5 @@
 """RegimeExplorer: where a constant pre-training rate leads, and what fine-tuning and averaging make of it."""
+
 from __future__ import annotations
 
 import math
@@ -13,9 +14,9 @@ from .sweep_lab import PICTURES, WINDOW, _mean, _spaced
 from .traits import Number, RefusedValue, Whole
 
 FINETUNE_RATES = (3e-4, 3e-3)
-CHECKPOINTS = 10            # averaged, from the last sixth of the run
-POINTS = 11                 # on the straight path between two solutions
-MARGIN = 0.02               # of the accuracy, below which fine-tuning rates count as equal; as in experiment E34
+CHECKPOINTS = 10  # averaged, from the last sixth of the run
+POINTS = 11  # on the straight path between two solutions
+MARGIN = 0.02  # of the accuracy, below which fine-tuning rates count as equal; as in experiment E34
 
 
 @dataclass
@@ -35,6 +36,7 @@ def explore(rates, seed: int, steps: int, task=None):
     The data are the "ticks" of ``lrlib.tasks.ticks``: sixteen features, each of which is enough.
     """
     from lrlib import tasks
+
     task = tasks.ticks(steps=steps) if task is None else task
     gap = max(1, steps // 60)
     kept = [steps - k * gap for k in reversed(range(CHECKPOINTS))]
@@ -51,9 +53,10 @@ def explore(rates, seed: int, steps: int, task=None):
 
 def _stage(stage, task, rates, seed, steps, **options):
     from lrlib.sweep import sweep_steps
+
     before = 0 if stage == "pretrain" else 2 * steps
     run = sweep_steps(task, "sgd", lr=list(rates), seeds=[seed], steps=steps, path="eager", **options)
-    while True:                                     # a compiler would keep the reader waiting
+    while True:  # a compiler would keep the reader waiting
         try:
             event = next(run)
         except StopIteration as end:
@@ -64,26 +67,45 @@ def _stage(stage, task, rates, seed, steps, **options):
 def _after_training(task, record, kept) -> dict:
     from lrlib.evaluation import evaluate_weights
     from lrlib.regimes import borders, run_losses
+
     loss, tail = run_losses(record)
     untrained = float(record.evaluations["train_loss"][0, 0])
     mean = record.average(kept)
-    return {"pretrain_loss": _list(loss[:, 0]), "tail_loss": _list(tail[:, 0]), "untrained_loss": untrained,
-            "pretrain_accuracy": _list(record.final("test_metric")), "feature_accuracy": _strongest(task, record),
-            "average_accuracy": _list(evaluate_weights(task, mean, sets=["test"])["test_metric"]),
-            "feature_averaged": _strongest(task, mean), **_borders(borders(record.rates, loss, untrained, tail_loss=tail))}
+    return {
+        "pretrain_loss": _list(loss[:, 0]),
+        "tail_loss": _list(tail[:, 0]),
+        "untrained_loss": untrained,
+        "pretrain_accuracy": _list(record.final("test_metric")),
+        "feature_accuracy": _strongest(task, record),
+        "average_accuracy": _list(evaluate_weights(task, mean, sets=["test"])["test_metric"]),
+        "feature_averaged": _strongest(task, mean),
+        **_borders(borders(record.rates, loss, untrained, tail_loss=tail)),
+    }
 
 
 def _after_tuning(task, record, tuned) -> dict:
     from lrlib.regimes import borders, run_losses
+
     lanes, F = len(record.rates), len(FINETUNE_RATES)
     score = tuned.final("test_metric").reshape(lanes, F)
     barrier, (loss, tail) = _barrier(task, tuned, lanes, F), run_losses(record)
-    found = borders(record.rates, loss, float(record.evaluations["train_loss"][0, 0]), tail_loss=tail,
-                    finetuned=score[:, :, None], barrier=barrier[:, None], margin=MARGIN)
+    found = borders(
+        record.rates,
+        loss,
+        float(record.evaluations["train_loss"][0, 0]),
+        tail_loss=tail,
+        finetuned=score[:, :, None],
+        barrier=barrier[:, None],
+        margin=MARGIN,
+    )
     features = _strongest(task, tuned)
-    return {"finetune_best": _list(score.max(axis=1)), "finetune_worst": _list(score.min(axis=1)),
-            "feature_finetuned": features[F - 1::F],
-            "barrier": _list(barrier), **_borders(found)}
+    return {
+        "finetune_best": _list(score.max(axis=1)),
+        "finetune_worst": _list(score.min(axis=1)),
+        "feature_finetuned": features[F - 1 :: F],
+        "barrier": _list(barrier),
+        **_borders(found),
+    }
 
 
 def _strongest(task, weights) -> list:
@@ -91,6 +113,7 @@ def _strongest(task, weights) -> list:
     import numpy as np
     from lrlib.evaluation import evaluate_weights
     from lrlib.tasks import ticks_features
+
     sets = {f"feature{k}": pair for k, pair in enumerate(ticks_features(task, samples=500))}
     scores = evaluate_weights(task, weights, sets=sets)
     return _list(np.max([scores[f"{name}_metric"] for name in sets], axis=0))
@@ -100,16 +123,22 @@ def _barrier(task, tuned, lanes: int, F: int):
     """Highest training error above the mean of the ends, on the straight path of the lowest and highest rate, in points."""
     import numpy as np
     from lrlib.evaluation import evaluate_weights
+
     ends = {n: w.reshape(lanes, F, *w.shape[1:])[:, [0, -1]].astype("float64") for n, w in tuned.parameters.items()}
     a = np.linspace(0, 1, POINTS)
     path = {n: np.concatenate([(1 - t) * w[:, 0] + t * w[:, 1] for t in a]).astype("float32") for n, w in ends.items()}
-    error = 1 - evaluate_weights(task, path, sets=["train"], seeds=int(tuned.seed[0]))["train_metric"].reshape(POINTS, lanes)
+    error = 1 - evaluate_weights(task, path, sets=["train"], seeds=int(tuned.seed[0]))["train_metric"].reshape(
+        POINTS, lanes
+    )
     return 100 * (error.max(axis=0) - (error[0] + error[-1]) / 2)
 
 
 def _borders(found) -> dict:
     edges = {name: float(getattr(found, name)[0]) for name in ("threshold", "split", "divergence")}
-    return {"regime": found.regime[:, 0].tolist(), "borders": {n: v if math.isfinite(v) else None for n, v in edges.items()}}
+    return {
+        "regime": found.regime[:, 0].tolist(),
+        "borders": {n: v if math.isfinite(v) else None for n, v in edges.items()},
+    }
 
 
 def _list(values) -> list:
@@ -207,5 +236,5 @@ class RegimeExplorer(LiveFigure):
     def losses(self) -> list[float]:
         """Return the latest loss of each lane, in the order of ``rates``: nan before the run and where it diverged."""
         with self._lock:
-            last = self._rows[-self.width:].tolist()
+            last = self._rows[-self.width :].tolist()
         return last[1:] if last else [math.nan] * len(self.rates)

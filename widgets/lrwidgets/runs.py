@@ -2,6 +2,7 @@
 
 ``lrlib`` (and with it torch) is imported when a run begins, so that importing the widgets stays cheap.
 """
+
 from __future__ import annotations
 
 import threading
@@ -19,6 +20,7 @@ def task(name: str):
     MNIST-1D uses one training set of 4,000 examples for all seeds; the seed sets weights and batches.
     """
     from lrlib import tasks
+
     if name == "mnist1d":
         return tasks.mnist1d(train=4000, valid=1000, test=1000, fresh=False)
     return tasks.digits()
@@ -31,6 +33,7 @@ def plan(schedule: str, steps: int):
     first tenth, then constant. warmup-cosine: over the first tenth, then cosine to 0.
     """
     from lrlib import schedules
+
     rise = max(1, steps // 10)
     if schedule == "step":
         return schedules.step(max(1, steps // 3), factor=0.1, times=2)
@@ -57,12 +60,16 @@ def one_thread():
     each other, which cost forty times the processor's work for a step.
     """
     from lrlib import preserve
+
     return preserve.one_thread()
 
 
 def warm_up(then) -> None:
     """Import torch and lrlib in a thread, then call ``then``: the first step of a cold kernel takes seconds."""
+
     def work():
         from lrlib import device, fit, sweep, tasks  # noqa: F401
+
         then(device.available())
+
     threading.Thread(target=work, name="lrwidgets-warm-up", daemon=True).start()

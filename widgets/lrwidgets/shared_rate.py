@@ -3,6 +3,7 @@
 The page computes the picture itself, so the figure lives without a kernel. The same formulas stand here; a test holds
 the two sides equal.
 """
+
 from __future__ import annotations
 
 import functools
@@ -15,16 +16,24 @@ import traitlets as tl
 from .base import STATIC, Figure
 from .traits import Choice, Number
 
-UNITS = {"points": (1, 0.01), "nats": (-1, 0.02)}       # sign (is more better?), and what counts as close to the best
+UNITS = {"points": (1, 0.01), "nats": (-1, 0.02)}  # sign (is more better?), and what counts as close to the best
 METHODS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
 TASKS = ("digits", "breast_cancer", "mnist1d")
 REGULARISERS = ("none", "L1 1e-3", "L2 1e-2", "dropout 0.1", "dropout 0.5")
 
 # group → experiment, unit, and for each setting the quantity with the place on its other axes
 SOURCES = {
-    "width": ("e30_width_depth", "points", {str(n): ("accuracy_by_width", {"width": n}) for n in (32, 64, 128, 256, 512)}),
+    "width": (
+        "e30_width_depth",
+        "points",
+        {str(n): ("accuracy_by_width", {"width": n}) for n in (32, 64, 128, 256, 512)},
+    ),
     "depth": ("e30_width_depth", "points", {str(n): ("accuracy_by_depth", {"depth": n}) for n in (1, 2, 4, 8)}),
-    "regulariser": ("e14_regularisation", "points", {arm: ("accuracy_by_rate", {"arm": arm, "plan": "constant"}) for arm in REGULARISERS}),
+    "regulariser": (
+        "e14_regularisation",
+        "points",
+        {arm: ("accuracy_by_rate", {"arm": arm, "plan": "constant"}) for arm in REGULARISERS},
+    ),
     "data": ("e20_tunability", "points", {t: (f"accuracy_{t}_sgd", {}) for t in TASKS}),
     "method": ("e20_tunability", "points", {m: (f"accuracy_digits_{m}", {}) for m in METHODS}),
     "language": ("e20_tunability", "nats", {m: (f"loss_language_{m}", {}) for m in METHODS}),
@@ -44,8 +53,13 @@ def gather(folder) -> dict:
         curves = {setting: curve(result["quantities"][quantity], at) for setting, (quantity, at) in settings.items()}
         rates = sorted({rate for lr, _ in curves.values() for rate in lr})
         rows = [{"name": setting, **_on(rates, lr, found)} for setting, (lr, found) in curves.items()]
-        groups[name] = {"unit": unit, "id": result["id"].split("_")[0].upper(), "seeds": len(result["seeds"]),
-                        "rates": rates, "settings": rows}
+        groups[name] = {
+            "unit": unit,
+            "id": result["id"].split("_")[0].upper(),
+            "seeds": len(result["seeds"]),
+            "rates": rates,
+            "settings": rows,
+        }
     return {"v": 1, "groups": groups}
 
 
@@ -62,6 +76,7 @@ def curve(quantity: dict, at: dict) -> tuple[list, dict]:
 
 def _line(table: list, axes: dict, main: str, at: dict) -> list:
     import numpy as np
+
     where = tuple(slice(None) if name == main else values.index(at[name]) for name, values in axes.items())
     return np.array(table, dtype=object)[where].tolist()
 
@@ -120,7 +135,7 @@ def _end(rates, values, i: int, step: int, floor: float) -> float:
 @functools.cache
 def _recorded() -> dict:
     text = (STATIC / "recorded" / "shared_rate.js").read_text(encoding="utf-8")
-    return json.loads(text[text.index(",") + 1:text.rindex(")")])
+    return json.loads(text[text.index(",") + 1 : text.rindex(")")])
 
 
 class SharedRate(Figure):

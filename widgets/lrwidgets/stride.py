@@ -3,6 +3,7 @@
 The page computes the picture itself, so the figure lives without a kernel. The same formulas stand here
 for ``path`` and ``verdict``; a test holds the two sides equal.
 """
+
 from __future__ import annotations
 
 import math

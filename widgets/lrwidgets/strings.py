@@ -3,6 +3,7 @@
 Labels and sentences of the page live in ``widgets/js/core/i18n.js``; only what Python itself has to
 say is here: the text that stands for a widget where no page draws it, and the reason of a refusal.
 """
+
 from __future__ import annotations
 
 LANGUAGES = ("en", "ja")

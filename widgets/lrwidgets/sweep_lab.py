@@ -1,4 +1,5 @@
 """SweepLab: many rates at once, as one batched program."""
+
 from __future__ import annotations
 
 import math
@@ -11,11 +12,18 @@ from .base import LiveFigure
 from .strings import say
 from .traits import Choice, Number, RefusedValue, Whole
 
-PICTURES = 60       # rows kept of a run
-WINDOW = 20         # batch losses in the running mean
+PICTURES = 60  # rows kept of a run
+WINDOW = 20  # batch losses in the running mean
 # what torch.optim takes where nobody names a rate
-DEFAULTS = {"sgd": 1e-3, "momentum": 1e-3, "nesterov": 1e-3, "adagrad": 1e-2, "rmsprop": 1e-2, "adam": 1e-3,
-            "adamw": 1e-3}
+DEFAULTS = {
+    "sgd": 1e-3,
+    "momentum": 1e-3,
+    "nesterov": 1e-3,
+    "adagrad": 1e-2,
+    "rmsprop": 1e-2,
+    "adam": 1e-3,
+    "adamw": 1e-3,
+}
 
 
 class SweepLab(LiveFigure):
@@ -93,13 +101,16 @@ class SweepLab(LiveFigure):
 
         def make():
             from lrlib.sweep import sweep_steps
+
             task = runs.task(name)
             found = _suggest(task, optimizer, seed, device, options)
             with self._lock:
-                if serial == self._serial:          # else the run was reset meanwhile
+                if serial == self._serial:  # else the run was reset meanwhile
                     self.suggestions = found
-            return sweep_steps(task, optimizer, lr=rates, seeds=[seed], steps=n, device=device,
-                               path="eager", **options)         # a compiler would keep the reader waiting
+            return sweep_steps(
+                task, optimizer, lr=rates, seeds=[seed], steps=n, device=device, path="eager", **options
+            )  # a compiler would keep the reader waiting
+
         return make
 
     def row(self, event):
@@ -131,7 +142,7 @@ class SweepLab(LiveFigure):
     def losses(self) -> list[float]:
         """Return the latest loss of each lane, in the order of ``rates``: nan before the run and where it diverged."""
         with self._lock:
-            last = self._rows[-self.width:].tolist()
+            last = self._rows[-self.width :].tolist()
         return last[1:] if last else [math.nan] * len(self.rates)
 
     def hello(self):
@@ -151,5 +162,6 @@ def _mean(values) -> float:
 def _suggest(task, optimizer: str, seed: int, device: str, options: dict) -> dict[str, float]:
     """Return what the published rules read off a range test of 100 steps, those that found something."""
     from lrlib import finder
+
     found = finder.find(task, optimizer, seeds=[seed], low=1e-6, device=device, **options).suggestions()
     return {rule: float(rate) for rule, rate in found.items() if math.isfinite(rate)}

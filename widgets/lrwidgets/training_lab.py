@@ -1,4 +1,5 @@
 """TrainingLab: one training run of a small network, steered while it runs."""
+
 from __future__ import annotations
 
 import math
@@ -53,7 +54,7 @@ class TrainingLab(LiveFigure):
     loss = tl.Float(math.nan, help="training loss of the last step's batch")
 
     def __init__(self, **controls):
-        self._trained = ""              # the optimizer of the last run; the menu may name the next one's
+        self._trained = ""  # the optimizer of the last run; the menu may name the next one's
         super().__init__(**controls)
         self.observe(self._steer, ["lr", "momentum"])
 
@@ -69,8 +70,18 @@ class TrainingLab(LiveFigure):
 
         def make():
             from lrlib import fit
-            return fit.steps(runs.task(name), optimizer, lr=lr, plan=runs.plan(schedule, n), seed=seed, steps=n,
-                             device=device, **options)
+
+            return fit.steps(
+                runs.task(name),
+                optimizer,
+                lr=lr,
+                plan=runs.plan(schedule, n),
+                seed=seed,
+                steps=n,
+                device=device,
+                **options,
+            )
+
         return make
 
     def row(self, event):

@@ -3,6 +3,7 @@
 A refusal names the trait, the value and what is allowed; the old value stays. It is both a
 ``TraitError`` (so that traitlets rolls back a message from the page) and a ``ValueError``.
 """
+
 from __future__ import annotations
 
 import math
@@ -34,8 +35,14 @@ class _Control(tl.TraitType):
             return self.accept(obj, value)
         except (TypeError, ValueError, OverflowError):
             old = obj._trait_values.get(self.name, self.default_value)
-            text = say("refused", getattr(obj, "lang", None), name=self.name, value=repr(value),
-                       allowed=self.allowed(obj), old=repr(old))
+            text = say(
+                "refused",
+                getattr(obj, "lang", None),
+                name=self.name,
+                value=repr(value),
+                allowed=self.allowed(obj),
+                old=repr(old),
+            )
             raise RefusedValue(text) from None
 
 

@@ -2,6 +2,7 @@
 
 The plain right answers are those of the page `assignment_pedal`.
 """
+
 import fractions
 import math
 import warnings
@@ -24,12 +25,12 @@ def unusual(question):
 
 @wrong("q1", "q1_bottom")
 def forgets_the_bottom(w, bottom, curvature, lr, n):
-    return w * (1 - lr * curvature)**n
+    return w * (1 - lr * curvature) ** n
 
 
 @wrong("q1", "q1_distance")
 def gives_the_distance(w, bottom, curvature, lr, n):
-    return (w - bottom) * (1 - lr * curvature)**n
+    return (w - bottom) * (1 - lr * curvature) ** n
 
 
 @wrong("q1", "q1_sign")
@@ -48,12 +49,12 @@ def one_step_too_many(w, bottom, curvature, lr, n):
 
 @wrong("q1", "q1_curvature")
 def takes_the_distance_for_the_slope(w, bottom, curvature, lr, n):
-    return bottom + (w - bottom) * (1 - lr)**n
+    return bottom + (w - bottom) * (1 - lr) ** n
 
 
 @wrong("q1", "q1_loss")
 def shrinks_like_the_loss(w, bottom, curvature, lr, n):
-    return bottom + (w - bottom) * (1 - lr * curvature)**(2 * n)
+    return bottom + (w - bottom) * (1 - lr * curvature) ** (2 * n)
 
 
 @wrong("q1", "q1_once")
@@ -63,12 +64,12 @@ def forgets_n(w, bottom, curvature, lr, n):
 
 @wrong("q1", "q1_side")
 def loses_the_side(w, bottom, curvature, lr, n):
-    return bottom + (w - bottom) * abs(1 - lr * curvature)**n
+    return bottom + (w - bottom) * abs(1 - lr * curvature) ** n
 
 
 @wrong("q1", "no_value")
 def forgets_to_return(w, bottom, curvature, lr, n):
-    w = bottom + (w - bottom) * (1 - lr * curvature)**n
+    w = bottom + (w - bottom) * (1 - lr * curvature) ** n
 
 
 @wrong("q1", "q1_other")
@@ -83,7 +84,7 @@ def compares_instead_of_computing(w, bottom, curvature, lr, n):
 
 @wrong("q1", "crash")
 def stops_with_an_error(w, bottom, curvature, lr, n):
-    return bottom + undefined_name * n      # noqa: F821  the mistake that is tested
+    return bottom + undefined_name * n  # noqa: F821  the mistake that is tested
 
 
 @wrong("q2", "q2_overshoot")
@@ -116,8 +117,13 @@ def answers_with_a_number(lr, curvature):
 
 def right_words(lr, curvature):
     factor = 1 - lr * curvature
-    for word, holds in (("frozen", lr == 0), ("arrives", factor == 0), ("periodic", factor == -1),
-                        ("monotone", 0 < factor < 1), ("alternating", -1 < factor < 0)):
+    for word, holds in (
+        ("frozen", lr == 0),
+        ("arrives", factor == 0),
+        ("periodic", factor == -1),
+        ("monotone", 0 < factor < 1),
+        ("alternating", -1 < factor < 0),
+    ):
         if holds:
             return word
     return "diverging"
@@ -207,7 +213,7 @@ def uses_the_approximation(lr, curvature, shrink):
 
 @wrong("q4", "q4_loss")
 def counts_for_the_loss(lr, curvature, shrink):
-    factor = abs(1 - lr * curvature)**2
+    factor = abs(1 - lr * curvature) ** 2
     return None if factor >= 1 else 1 if factor == 0 else math.ceil(math.log(shrink) / math.log(factor))
 
 
@@ -292,7 +298,7 @@ def near(rates, losses):
 @unusual("q1")
 def single_precision(w, bottom, curvature, lr, n):
     w, bottom, curvature, lr = map(np.float32, (w, bottom, curvature, lr))
-    return bottom + (w - bottom) * (np.float32(1) - lr * curvature)**n
+    return bottom + (w - bottom) * (np.float32(1) - lr * curvature) ** n
 
 
 @unusual("q1")
@@ -300,7 +306,7 @@ def autograd(w, bottom, curvature, lr, n):
     torch.manual_seed(1)
     w = torch.tensor([float(w)], dtype=torch.float64, requires_grad=True)
     for _ in range(n):
-        (slope,) = torch.autograd.grad((curvature * (w - bottom)**2 / 2).sum(), w)
+        (slope,) = torch.autograd.grad((curvature * (w - bottom) ** 2 / 2).sum(), w)
         w = (w - lr * slope).detach().requires_grad_()
     return w
 
@@ -336,8 +342,11 @@ def through_a_table(t, peak, warm, total, floor):
 @unusual("q3")
 def a_torch_scalar(t, peak, warm, total, floor):
     share = torch.clamp(torch.tensor((t - warm) / (total - 1 - warm)), 0, 1)
-    return peak * (t + 1) / warm if t < warm else torch.lerp(torch.tensor(peak), torch.tensor(floor),
-                                                            torch.sin(torch.pi * share / 2)**2)
+    return (
+        peak * (t + 1) / warm
+        if t < warm
+        else torch.lerp(torch.tensor(peak), torch.tensor(floor), torch.sin(torch.pi * share / 2) ** 2)
+    )
 
 
 def _remembering():
@@ -348,10 +357,11 @@ def _remembering():
             factor = abs(1 - lr * curvature)
             seen[lr, curvature, shrink] = np.int64(walks(factor, shrink)) if factor < 1 else None
         return seen[lr, curvature, shrink]
+
     return steps
 
 
-unusual("q4")(_remembering())       # a closure with a memory
+unusual("q4")(_remembering())  # a closure with a memory
 
 
 @unusual("q4")

@@ -1,4 +1,5 @@
 """Command line of the classroom: `python -m lrbook.classroom release pedal OUT [--lang ja]`."""
+
 import argparse
 import sys
 

@@ -1,4 +1,5 @@
 """An assignment: its questions, points, checks and hints, read from `book/assignments/NAME/checks.py`."""
+
 import importlib.util
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +17,7 @@ class Check:
     points: int
     title: dict
     run: object
-    crash: dict                 # name of an exception → hint
+    crash: dict  # name of an exception → hint
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Assignment:
         def keep(run):
             self.checks.append(Check(question, points, {"en": en, "ja": ja}, run, crash or {}))
             return run
+
         return keep
 
     def of(self, question):

@@ -1,4 +1,5 @@
 """`check("q1")`: instant feedback in the notebook on a function that the student wrote."""
+
 import contextlib
 import copy
 import io
@@ -16,7 +17,7 @@ from ..language import check_language, language, t
 from .assignment import read_assignment
 from .values import Miss, number
 
-LIMIT = 5.0         # seconds a check, where the system has timers
+LIMIT = 5.0  # seconds a check, where the system has timers
 
 
 class TooSlow(BaseException):
@@ -68,16 +69,21 @@ class Result:
     def _repr_html_(self):
         rows = "".join(self._row(item) for item in self.items)
         kind = "right" if self.points and self.earned == self.points else "open"
-        return (f'<div class="lr-check lr-check-{kind}" role="status" lang="{self.lang}">'
-                f"<p><strong>{escape(self._head())}</strong></p>" + (f"<ul>{rows}</ul>" if rows else "")
-                + f'<p class="lr-check-note">{escape(self.note)}</p></div>')
+        return (
+            f'<div class="lr-check lr-check-{kind}" role="status" lang="{self.lang}">'
+            f"<p><strong>{escape(self._head())}</strong></p>"
+            + (f"<ul>{rows}</ul>" if rows else "")
+            + f'<p class="lr-check-note">{escape(self.note)}</p></div>'
+        )
 
     def _row(self, item):
         mark, word = self._mark(item)
         call = f"<br><code>{escape(item.call)}</code>" if item.call else ""
         words = "<br>" + re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(item.words)) if item.words else ""
-        return (f'<li><span aria-hidden="true">{mark}</span> <strong>{escape(word)}</strong> '
-                f"{escape(item.title)}{call}{words}</li>")
+        return (
+            f'<li><span aria-hidden="true">{mark}</span> <strong>{escape(word)}</strong> '
+            f"{escape(item.title)}{call}{words}</li>"
+        )
 
 
 class Ask:
@@ -180,10 +186,11 @@ def _quiet():
 
 @contextlib.contextmanager
 def _random_states():
-    if "torch" not in sys.modules:      # loading it takes seconds
+    if "torch" not in sys.modules:  # loading it takes seconds
         import random
 
         import numpy as np
+
         python, numpy = random.getstate(), np.random.get_state()
         try:
             yield
@@ -192,6 +199,7 @@ def _random_states():
             np.random.set_state(numpy)
     else:
         from lrlib.preserve import random_states
+
         with random_states():
             yield
 

@@ -1,4 +1,5 @@
 """The student's notebook, made from the assignment's page: same questions, without the answers."""
+
 import ast
 import contextlib
 import copy
@@ -14,7 +15,7 @@ from .assignment import read_assignment
 from .judge import check
 
 ANSWER, CHECK, PAGE_ONLY = "answer-", "check-", "page-only"
-SHORT = 12          # shorter lines of a solution give nothing away ("return None")
+SHORT = 12  # shorter lines of a solution give nothing away ("return None")
 EMPTY = {"en": "*Write your answer here.*", "ja": "*ここに答えを書いてください。*"}
 
 
@@ -71,8 +72,14 @@ def _student_cell(cell, work, lang):
 
 
 def _metadata(grade_id, solution=False, points=None):
-    mark = {"schema_version": 3, "grade_id": grade_id, "grade": points is not None, "solution": solution,
-            "locked": not solution, "task": False}
+    mark = {
+        "schema_version": 3,
+        "grade_id": grade_id,
+        "grade": points is not None,
+        "solution": solution,
+        "locked": not solution,
+        "task": False,
+    }
     if points is not None:
         mark["points"] = points
     return nbformat.from_dict({"deletable": False, "editable": solution, "nbgrader": mark})

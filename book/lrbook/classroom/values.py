@@ -1,4 +1,5 @@
 """What counts as an answer: numbers of every kind, and a tolerance on the scale of the problem."""
+
 import math
 import numbers
 import sys

@@ -6,7 +6,10 @@ export const round = (x, digits = 3) => Number(Number(x).toPrecision(digits));
 export function text(x, digits = 3) {
   if (!Number.isFinite(x)) return Number.isNaN(x) ? "–" : x > 0 ? "∞" : "−∞";
   const size = Math.abs(x);
-  const s = size !== 0 && (size < 1e-3 || size >= 1e5) ? x.toExponential(1).replace(".0e", "e").replace("e+", "e") : String(round(x, digits));
+  const s =
+    size !== 0 && (size < 1e-3 || size >= 1e5)
+      ? x.toExponential(1).replace(".0e", "e").replace("e+", "e")
+      : String(round(x, digits));
   return s.replace(/-/g, "−");
 }
 
@@ -18,7 +21,8 @@ export function ticks(lo, hi, n = 5) {
   const f = raw / power;
   const step = (f < 1.5 ? 1 : f < 3 ? 2 : f < 7 ? 5 : 10) * power;
   const out = [];
-  for (let k = Math.ceil(lo / step - 1e-9); k * step <= hi + step * 1e-9; k++) out.push(Number((k * step).toPrecision(12)));
+  for (let k = Math.ceil(lo / step - 1e-9); k * step <= hi + step * 1e-9; k++)
+    out.push(Number((k * step).toPrecision(12)));
   return out;
 }
 
@@ -39,8 +43,14 @@ export function logTicks(lo, hi, n = 6) {
 
 // The least and the greatest of the finite values (of the positive ones for a log axis).
 export function range(arrays, log = false) {
-  let lo = Infinity, hi = -Infinity;
-  for (const a of arrays) for (const v of a) if (Number.isFinite(v) && (!log || v > 0)) { if (v < lo) lo = v; if (v > hi) hi = v; }
+  let lo = Infinity,
+    hi = -Infinity;
+  for (const a of arrays)
+    for (const v of a)
+      if (Number.isFinite(v) && (!log || v > 0)) {
+        if (v < lo) lo = v;
+        if (v > hi) hi = v;
+      }
   return lo <= hi ? [lo, hi] : null;
 }
 
@@ -48,14 +58,39 @@ export function range(arrays, log = false) {
 // px(i), py(i) → pixels; returns runs of points [x, y, x, y, …] broken where a value is not finite.
 export function decimate(n, px, py) {
   const runs = [];
-  let run = null, col = NaN, first = 0, lo = 0, hi = 0, last = 0;
-  const flush = () => { if (run && !Number.isNaN(col)) { run.push(col, first); if (lo !== first) run.push(col, lo); if (hi !== lo) run.push(col, hi); if (last !== hi) run.push(col, last); } col = NaN; };
+  let run = null,
+    col = NaN,
+    first = 0,
+    lo = 0,
+    hi = 0,
+    last = 0;
+  const flush = () => {
+    if (run && !Number.isNaN(col)) {
+      run.push(col, first);
+      if (lo !== first) run.push(col, lo);
+      if (hi !== lo) run.push(col, hi);
+      if (last !== hi) run.push(col, last);
+    }
+    col = NaN;
+  };
   for (let i = 0; i < n; i++) {
-    const y = py(i), x = Math.round(px(i) * 2) / 2;
-    if (!Number.isFinite(y) || !Number.isFinite(x)) { flush(); run = null; continue; }
-    if (!run) runs.push(run = []);
-    if (x !== col) { flush(); col = x; first = lo = hi = last = y; }
-    else { if (y < lo) lo = y; if (y > hi) hi = y; last = y; }
+    const y = py(i),
+      x = Math.round(px(i) * 2) / 2;
+    if (!Number.isFinite(y) || !Number.isFinite(x)) {
+      flush();
+      run = null;
+      continue;
+    }
+    if (!run) runs.push((run = []));
+    if (x !== col) {
+      flush();
+      col = x;
+      first = lo = hi = last = y;
+    } else {
+      if (y < lo) lo = y;
+      if (y > hi) hi = y;
+      last = y;
+    }
   }
   flush();
   return runs;
@@ -64,10 +99,15 @@ export function decimate(n, px, py) {
 // Exponential running mean, started at the first finite value.
 export function smooth(values, beta = 0.9) {
   const out = new Float64Array(values.length);
-  let m = 0, w = 0;
+  let m = 0,
+    w = 0;
   for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) { out[i] = NaN; continue; }
-    m = beta * m + (1 - beta) * values[i]; w = beta * w + (1 - beta);
+    if (!Number.isFinite(values[i])) {
+      out[i] = NaN;
+      continue;
+    }
+    m = beta * m + (1 - beta) * values[i];
+    w = beta * w + (1 - beta);
     out[i] = m / w;
   }
   return out;

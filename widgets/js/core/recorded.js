@@ -3,31 +3,43 @@
 import { bytes } from "./series.js";
 
 export function unpack(file, run) {
-  const raw = bytes(run.b64), view = new DataView(raw.buffer), out = {};
+  const raw = bytes(run.b64),
+    view = new DataView(raw.buffer),
+    out = {};
   let k = 0;
   for (const { name, lo, hi, log, n } of file.columns) {
-    const f = log ? Math.log : Number, [a, b] = [f(lo), f(hi)];
+    const f = log ? Math.log : Number,
+      [a, b] = [f(lo), f(hi)];
     out[name] = Float64Array.from({ length: n }, () => {
-      const u = view.getUint16(2 * k++, true), v = a + ((b - a) * u) / 65534;
+      const u = view.getUint16(2 * k++, true),
+        v = a + ((b - a) * u) / 65534;
       return u === 65535 ? NaN : log ? Math.exp(v) : v;
     });
   }
   return out;
 }
 
-export const value = (file, run, name) => { const i = file.axes.findIndex((a) => a.name === name); return file.axes[i].values[run.at[i]]; };
+export const value = (file, run, name) => {
+  const i = file.axes.findIndex((a) => a.name === name);
+  return file.axes[i].values[run.at[i]];
+};
 
 // The run nearest to what is wanted: names must agree where some run has them; numbers come as near as they can.
 export function nearest(file, wanted) {
-  let best = null, least = Infinity;
+  let best = null,
+    least = Infinity;
   for (const run of file.runs) {
     let far = 0;
     file.axes.forEach((axis, i) => {
-      const v = axis.values[run.at[i]], w = wanted[axis.name];
+      const v = axis.values[run.at[i]],
+        w = wanted[axis.name];
       if (typeof v === "string") far += v === w ? 0 : 1e6 / (i + 1);
       else far += axis.log ? Math.abs(Math.log10(v / w)) : Math.abs(v - w);
     });
-    if (far < least) { least = far; best = run; }
+    if (far < least) {
+      least = far;
+      best = run;
+    }
   }
   return best;
 }
@@ -35,36 +47,58 @@ export function nearest(file, wanted) {
 // The values of one axis that were recorded together with the wanted names on the axes before it.
 export function choices(file, name, wanted) {
   const i = file.axes.findIndex((a) => a.name === name);
-  const fits = (run) => file.axes.every((axis, j) => j >= i || typeof axis.values[0] !== "string" || axis.values[run.at[j]] === wanted[axis.name]);
+  const fits = (run) =>
+    file.axes.every(
+      (axis, j) => j >= i || typeof axis.values[0] !== "string" || axis.values[run.at[j]] === wanted[axis.name],
+    );
   const seen = new Set(file.runs.filter(fits).map((run) => run.at[i]));
   return file.axes[i].values.filter((_, k) => seen.has(k));
 }
 
 // Calls back when el comes near the screen, once.
 export function whenSeen(el, call) {
-  const seen = new IntersectionObserver((entries) => { if (entries.some((e) => e.isIntersecting)) { seen.disconnect(); call(); } }, { rootMargin: "300px" });
+  const seen = new IntersectionObserver(
+    (entries) => {
+      if (entries.some((e) => e.isIntersecting)) {
+        seen.disconnect();
+        call();
+      }
+    },
+    { rootMargin: "300px" },
+  );
   seen.observe(el);
   return () => seen.disconnect();
 }
 
 // Moves `show(fraction)` from 0 to 1 in about three seconds; at once where motion is unwelcome.
 export class Player {
-  constructor(show, ended) { Object.assign(this, { show, ended, at: 1, frame: 0 }); }
+  constructor(show, ended) {
+    Object.assign(this, { show, ended, at: 1, frame: 0 });
+  }
 
-  get playing() { return this.frame !== 0; }
+  get playing() {
+    return this.frame !== 0;
+  }
 
   play(from, still) {
     this.pause();
     this.at = still ? 1 : from;
-    const begin = performance.now(), start = this.at;
+    const begin = performance.now(),
+      start = this.at;
     const tick = (now) => {
       this.at = Math.min(1, start + Math.max(0, now - begin) / 3000);
       this.frame = this.at < 1 ? requestAnimationFrame(tick) : 0;
       this.show(this.at);
       if (!this.frame) this.ended();
     };
-    if (still) { this.show(1); this.ended(); } else this.frame = requestAnimationFrame(tick);
+    if (still) {
+      this.show(1);
+      this.ended();
+    } else this.frame = requestAnimationFrame(tick);
   }
 
-  pause() { cancelAnimationFrame(this.frame); this.frame = 0; }
+  pause() {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+  }
 }

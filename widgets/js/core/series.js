@@ -1,25 +1,45 @@
 // Rows of float32 numbers, append-only; a row knows its number, so a lost message shows.
 
 export class Series {
-  constructor(width) { this.width = width; this.clear(); }
+  constructor(width) {
+    this.width = width;
+    this.clear();
+  }
 
-  clear() { this.n = 0; this.data = new Float32Array(256 * this.width); }
+  clear() {
+    this.n = 0;
+    this.data = new Float32Array(256 * this.width);
+  }
 
   // Rows that begin at row `first`; false if rows before them are missing.
   add(rows, first = 0) {
     if (first > this.n) return false;
     const end = first * this.width + rows.length;
-    if (end > this.data.length) { const more = new Float32Array(2 * end); more.set(this.data); this.data = more; }
+    if (end > this.data.length) {
+      const more = new Float32Array(2 * end);
+      more.set(this.data);
+      this.data = more;
+    }
     this.data.set(rows, first * this.width);
     this.n = Math.max(this.n, first + Math.floor(rows.length / this.width));
     return true;
   }
 
-  at(row, column) { return this.data[row * this.width + column]; }
+  at(row, column) {
+    return this.data[row * this.width + column];
+  }
 
-  column(c, n = this.n) { const out = new Float64Array(n); for (let i = 0; i < n; i++) out[i] = this.at(i, c); return out; }
+  column(c, n = this.n) {
+    const out = new Float64Array(n);
+    for (let i = 0; i < n; i++) out[i] = this.at(i, c);
+    return out;
+  }
 
-  copy() { const s = new Series(this.width); s.add(this.data.slice(0, this.n * this.width)); return s; }
+  copy() {
+    const s = new Series(this.width);
+    s.add(this.data.slice(0, this.n * this.width));
+    return s;
+  }
 }
 
 // A buffer of a message or of stored state → float32.

@@ -7,13 +7,17 @@ export class Stream {
     Object.assign(this, { model, changed, live: false, serial: -1, ghost: null });
     this.rows = new Series(model.get("width"));
     this.load();
-    model.on("snapshot", () => { this.load(); changed("rows"); });
+    model.on("snapshot", () => {
+      this.load();
+      changed("rows");
+    });
     model.on("msg:custom", (message, buffers) => this.hear(message, buffers || []));
     model.send("hello");
   }
 
   load() {
-    const data = floats(this.model.get("snapshot")), width = this.model.get("width");
+    const data = floats(this.model.get("snapshot")),
+      width = this.model.get("width");
     if (this.rows.width !== width) this.rows = new Series(width);
     this.rows.clear();
     this.rows.add(data);
@@ -21,12 +25,14 @@ export class Stream {
 
   hear(message, buffers) {
     if (message.is === "live") {
-      this.live = message.life || "live"; this.serial = message.serial;
+      this.live = message.life || "live";
+      this.serial = message.serial;
       if (message.rows > this.rows.n) this.model.send("resync");
       this.changed("life");
     } else if (message.is === "clear") this.clear(message.serial);
     else if (message.is === "rows" && message.serial === this.serial) {
-      if (this.rows.add(floats(buffers[0]), message.first)) this.changed("rows"); else this.model.send("resync");
+      if (this.rows.add(floats(buffers[0]), message.first)) this.changed("rows");
+      else this.model.send("resync");
     }
   }
 
