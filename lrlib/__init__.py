@@ -1,108 +1,46 @@
 """lrlib: learning rates as plans, runs and records.
 
-plan → run → record → view. A *plan* is a function of the step (`lrlib.schedules`), a *run* follows it (`lrlib.fit`,
-`lrlib.sweep`), a *record* says what really happened (`lrlib.record`), a *view* draws it (`lrlib.plot`).
+plan → run → record → view. A *plan* is a function of the step (`lrlib.plans`), a *run* follows it (`fit`, `sweep`), a
+`Record` says what really happened, a *view* draws it (`lrlib.plot`).
 
-What a script needs most can be taken from here, and is loaded when it is first used. Where a function is called like
-its module (``attach``, ``fit``, ``sweep``), ``lrlib.fit`` is the module: write ``from lrlib.fit import fit``.
+Everything public is imported from here, and loaded when it is first used: the list is ``__init__.pyi``. Tasks, update
+rules, optimizers and plots are modules with short names of their own: ``tasks.digits``, ``rules.adam``,
+``optimizers.for_rule``, ``plot.losses``.
 
->>> import lrlib
->>> lrlib.warmup(4)(0)
+>>> from lrlib import cosine, warmup
+>>> plan = warmup(4) >> cosine(8)
+>>> plan(0)
 0.2
 """
 
+import ast
+import difflib
 import importlib
+from pathlib import Path
 
-_HOME = {
-    "schedules": [
-        "Plan",
-        "ramp",
-        "hold",
-        "fade",
-        "constant",
-        "step",
-        "multi_step",
-        "piecewise",
-        "warmup",
-        "linear",
-        "polynomial",
-        "exponential",
-        "cosine",
-        "cosine_restarts",
-        "inverse_time",
-        "inverse_sqrt",
-        "one_cycle",
-        "one_cycle_momentum",
-        "triangular",
-        "triangular2",
-        "exp_range",
-        "slanted_triangular",
-        "wsd",
-        "geometric_cooling",
-        "logarithmic_cooling",
-        "fast_cooling",
-        "reheat",
-    ],
-    "attach": ["Attachment"],
-    "plateau": ["Plateau"],
-    "layerwise": ["ulmfit"],
-    "rules": ["RULES", "Rule"],
-    "optimizers": [
-        "SGD",
-        "Momentum",
-        "Nesterov",
-        "AdaGrad",
-        "RMSProp",
-        "Adam",
-        "AMSGrad",
-        "AdamW",
-        "AdaBelief",
-        "RAdam",
-        "LARS",
-        "HypergradientSGD",
-        "HypergradientAdam",
-        "AnnealedSGD",
-    ],
-    "tasks": ["Task"],
-    "fit": ["Event", "steps"],
-    "sweep": ["SweepEvent", "sweep_steps"],
-    "record": ["Record", "record_model"],
-    "evaluation": ["evaluate_weights"],
-    "finder": ["RangeTest", "Finding", "range_test", "find", "reached", "convergence_threshold", "threshold_curve"],
-    "landscape": [
-        "loss_line",
-        "loss_plane",
-        "filter_normalised",
-        "barrier",
-        "angles",
-        "update_ratios",
-        "UpdateRatios",
-        "rescaled",
-    ],
-    "activity": ["effective_rank"],
-    "curvature": ["sharpness", "sharpness_lanes", "preconditioner", "trace", "largest_stable_rate"],
-    "augmentation": ["Signals", "Images"],
-    "initialization": ["initialize", "xavier", "he", "orthogonal", "mutual_information", "relevance"],
-    "averaging": ["Average", "EMA", "SWA", "LAWA", "update_batch_norm"],
-    "regimes": ["borders", "Borders", "run_losses"],
-    "recipe": ["large_rate", "Report", "Candidate", "Difference"],
-    "bounds": ["LastIterateBound", "last_iterate_bound"],
-    "stopping": ["EarlyStopping", "Worsening", "Stalling"],
-    "plot": [],
-}
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+__version__ = "0.1.0"
 
-__all__ = [*_HOME, *_MODULE_OF]
+
+def _face():
+    """{public name: (module, name there)}, as `__init__.pyi` lists them."""
+    stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    return {alias.asname: (f".{node.module or ''}", alias.name) for node in imports for alias in node.names}
+
+
+_FACE = _face()
+__all__ = [*_FACE, "__version__"]
 
 
 def __getattr__(name):
-    if name in _HOME:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name in _MODULE_OF:
-        value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _FACE:
+        close = difflib.get_close_matches(name, _FACE, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", name=name)
+    module, own = _FACE[name]
+    home = importlib.import_module(module, __name__)
+    globals()[name] = vars(home)[own] if own in vars(home) else importlib.import_module(f".{own}", home.__name__)
+    return globals()[name]
 
 
 def __dir__():

@@ -12,10 +12,7 @@ import torch
 from quantities import fixed, per_seed
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.curvature import sharpness
-from lrlib.streams import initial_model
-from lrlib.sweep import sweep
+from lrlib import initial_model, sharpness, sweep, tasks
 
 ID = "e02_stability_limit"
 QUESTION = "Does a network become unstable where a quadratic of the same curvature would?"

@@ -10,8 +10,7 @@ from quantities import fixed, per_seed
 from tuning import Arm, bakeoff, curve
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.schedules import cosine, exponential, linear, step, warmup
+from lrlib import cosine, exponential, linear, step, tasks, warmup
 
 ID = "e04_schedule_bakeoff"
 QUESTION = "Does a rate that falls beat a constant one, when both are tuned and take equally many steps?"

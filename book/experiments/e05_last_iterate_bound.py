@@ -14,8 +14,7 @@ import numpy as np
 from quantities import fixed
 
 from lrbook.experiment import Experiment
-from lrlib.bounds import last_iterate_bound
-from lrlib.schedules import cosine, exponential, hold, linear, ramp, step, warmup
+from lrlib import cosine, exponential, hold, last_iterate_bound, linear, ramp, step, warmup
 
 ID = "e05_last_iterate_bound"
 QUESTION = "Which shape of a schedule has the best guarantee for its last iterate?"

@@ -12,7 +12,7 @@ import numpy as np
 from quantities import fixed, per_seed
 
 from lrbook.experiment import Experiment
-from lrlib.schedules import hold, linear
+from lrlib import hold, linear
 from lrlib.tasks import Well
 
 ID = "e06_double_well"

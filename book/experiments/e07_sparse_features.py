@@ -14,9 +14,7 @@ from scipy.stats import spearmanr
 from tuning import grid, path_of, tuned
 
 from lrbook.experiment import Experiment
-from lrlib import rules, tasks
-from lrlib.streams import Order, initial_model
-from lrlib.sweep import sweep
+from lrlib import initial_model, rules, streams, sweep, tasks
 from lrlib.tasks import frequency_error
 
 ID = "e07_sparse_features"
@@ -34,7 +32,7 @@ def strides(task, rule, lr, seeds, steps):
     rule = rules.get(rule)
     data = [task.train_for(seed) for seed in seeds]
     x, y = (torch.stack(part) for part in zip(*data, strict=True))
-    rows = torch.stack([Order(seed, x.shape[1], task.batch).rows(0, steps) for seed in seeds])
+    rows = torch.stack([streams.Order(seed, x.shape[1], task.batch).rows(0, steps) for seed in seeds])
     lane = torch.arange(len(seeds))[:, None]
     w = torch.zeros(len(seeds), x.shape[2])
     state, travelled, pushed = rule.init(w), torch.zeros_like(w), torch.zeros_like(w)
@@ -94,7 +92,7 @@ def network(size):
     for seed in range(max(3, size["seeds"] // 2)):
         model, (x, y) = initial_model(task, seed), task.train_for(seed)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        for t, rows in enumerate(Order(seed, len(x), task.batch).rows(0, steps)):
+        for t, rows in enumerate(streams.Order(seed, len(x), task.batch).rows(0, steps)):
             if t == steps // 3:
                 here = torch.cat([p.detach().flatten() for p in model.parameters()])
                 square = torch.cat([optimizer.state[p]["exp_avg_sq"].flatten() for p in model.parameters()])

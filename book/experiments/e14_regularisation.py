@@ -11,9 +11,7 @@ from quantities import fixed, per_seed
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.schedules import cosine, multi_step
-from lrlib.sweep import sweep
+from lrlib import cosine, multi_step, sweep, tasks
 
 ID = "e14_regularisation"
 QUESTION = "What do a regulariser and a falling rate bring together, and where does the best rate go?"

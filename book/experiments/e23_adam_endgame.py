@@ -11,9 +11,7 @@ from quantities import fixed, per_seed
 from tuning import Arm, bakeoff, grid, path_of
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.schedules import linear
-from lrlib.sweep import sweep
+from lrlib import linear, sweep, tasks
 
 ID = "e23_adam_endgame"
 QUESTION = "Does Adam stop short of the minimum, and does a falling rate cure it?"

@@ -11,9 +11,7 @@ from quantities import fixed, per_seed
 from tuning import grid, tuned
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.finder import find
-from lrlib.schedules import cosine
+from lrlib import cosine, find, tasks
 
 ID = "e25_rate_finder"
 QUESTION = "How good is the rate that a range test suggests?"

@@ -13,8 +13,7 @@ from shifted import pretrained, repeated, source, target, target_seeds
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib.evaluation import evaluate_weights
-from lrlib.sweep import sweep
+from lrlib import evaluate_weights, sweep
 
 ID = "e27_layers"
 QUESTION = "Does the rate matter in fine-tuning, and does each layer need its own?"

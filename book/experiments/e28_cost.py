@@ -13,7 +13,7 @@ import torch
 from quantities import fixed, per_seed
 
 from lrbook.experiment import Experiment
-from lrlib.streams import seeded
+from lrlib import streams
 from lrlib.tasks import mlp
 
 ID = "e28_cost"
@@ -35,7 +35,7 @@ class Trainer:
     """A network, its optimizer and one batch; `seconds(steps)` times whole steps."""
 
     def __init__(self, width, method):
-        with seeded(0):
+        with streams.seeded(0):
             self.model, self.x = mlp([64, width, width, 10]), torch.randn(64, 64)
             self.y = torch.randint(10, (64,))
         self.optimizer = METHODS[method](self.model.parameters())

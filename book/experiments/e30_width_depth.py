@@ -11,8 +11,7 @@ from best_range import best, bootstrapped, carried, decades, middle, over_arms
 from quantities import fixed, per_seed
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.sweep import sweep
+from lrlib import sweep, tasks
 
 ID = "e30_width_depth"
 QUESTION = "Does the best rate move when the network gets wider or deeper?"

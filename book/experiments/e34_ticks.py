@@ -20,7 +20,7 @@ from regime_borders import bands, border, chosen, mean_over, places
 from ticks_pair import CALM, PAPER, PARTS_OF_A_RUN, RATES, kept
 
 from lrbook.experiment import Experiment, table
-from lrlib.regimes import borders
+from lrlib import borders
 
 ID = "e34_ticks"
 QUESTION = "Where does the first rate lead a network that could learn sixteen features and learns few?"

@@ -16,12 +16,7 @@ from quantities import fixed, per_seed
 from regime_borders import DRAWS, bands, border, chosen, mean_over, places, widths
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.evaluation import evaluate_weights
-from lrlib.landscape import angles, barrier
-from lrlib.regimes import borders, run_losses
-from lrlib.streams import initial_model
-from lrlib.sweep import sweep
+from lrlib import angles, barrier, borders, evaluate_weights, initial_model, run_losses, sweep, tasks
 
 ID = "e35_sphere"
 QUESTION = "Which regimes does training on a sphere have, and where do the best rates lie?"

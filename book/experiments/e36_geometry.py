@@ -16,11 +16,7 @@ from quantities import fixed, per_seed
 from scipy.stats import spearmanr
 
 from lrbook.experiment import Experiment, measured
-from lrlib.activity import activity
-from lrlib.evaluation import evaluate_weights
-from lrlib.landscape import angles
-from lrlib.regimes import borders
-from lrlib.streams import initial_model
+from lrlib import activity, angles, borders, evaluate_weights, initial_model
 
 ID = "e36_geometry"
 QUESTION = "What kind of place does a pre-training rate lead to, and does its flatness go with accuracy?"
@@ -95,7 +91,7 @@ def places(found, count):
 
 
 def regimes(found, barrier):
-    """The regime of every rate and seed by `lrlib.regimes`."""
+    """The regime of every rate and seed by `lrlib.choosing.regimes`."""
     seeds = range(found.scores["pretrained"]["train_loss"].shape[1])
     untrained = []
     for s in seeds:

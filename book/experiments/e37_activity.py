@@ -18,9 +18,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from lrbook.experiment import Experiment, measured
-from lrlib import tasks
-from lrlib.activity import activity
-from lrlib.sweep import sweep
+from lrlib import activity, sweep, tasks
 
 ID = "e37_activity"
 QUESTION = "Do large rates quieten the hidden units, and does that make a network cheaper or clearer?"

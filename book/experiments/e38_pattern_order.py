@@ -16,10 +16,7 @@ from quantities import fixed, per_seed
 from torch import nn
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.evaluation import evaluate_weights
-from lrlib.schedules import hold, linear
-from lrlib.sweep import sweep
+from lrlib import evaluate_weights, hold, linear, sweep, tasks
 
 ID = "e38_pattern_order"
 QUESTION = "Does the rate change which patterns a network learns, and in which order?"

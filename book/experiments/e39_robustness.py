@@ -15,9 +15,7 @@ from large_rates import trained
 from quantities import per_seed
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.evaluation import evaluate_weights
-from lrlib.streams import generator
+from lrlib import evaluate_weights, streams, tasks
 
 ID = "e39_robustness"
 QUESTION = "Does a start at a large rate make a network stand noise and changed data?"
@@ -33,7 +31,7 @@ KINDS = ("input_noise", "shift", "changed_data", "weight_noise")
 
 def noisy(x, size):
     """Inputs with Gaussian noise, the same numbers for every size (inputs have standard deviation 1)."""
-    return x + size * torch.randn(x.shape, generator=generator(0, "test noise"))
+    return x + size * torch.randn(x.shape, generator=streams.generator(0, "test noise"))
 
 
 def shifted(x, places):
@@ -53,7 +51,7 @@ def jolted(weights, size, draw):
     """Weights with noise of `size` times each tensor's root mean square; every lane gets the same numbers."""
     result = {}
     for name, w in weights.items():
-        z = torch.randn(w.shape[1:], generator=generator(draw, f"weight noise {name}")).numpy()
+        z = torch.randn(w.shape[1:], generator=streams.generator(draw, f"weight noise {name}")).numpy()
         scale = np.sqrt((w.astype(float) ** 2).mean(axis=tuple(range(1, w.ndim)), keepdims=True))
         result[name] = (w + size * scale * z).astype(np.float32)
     return result

@@ -13,9 +13,7 @@ from quantities import fixed, per_seed
 from torch import nn
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.curvature import sharpness_lanes
-from lrlib.streams import initial_model
+from lrlib import initial_model, sharpness_lanes, tasks
 
 ID = "e51_edge_of_stability"
 QUESTION = "How sharp a place does gradient descent reach, and what decides about it?"

@@ -14,9 +14,7 @@ from transfer import CHANCE, beside, scores, source, target
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib.evaluation import evaluate_weights
-from lrlib.schedules import linear
-from lrlib.sweep import sweep
+from lrlib import evaluate_weights, linear, sweep
 from lrlib.tasks import adapter_start, low_rank
 
 ID = "e64_low_rank"

@@ -13,11 +13,7 @@ from quantities import fixed, per_seed
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.averaging import EMA, LAWA, SWA
-from lrlib.evaluation import evaluate_weights
-from lrlib.schedules import cosine
-from lrlib.sweep import sweep
+from lrlib import EMA, LAWA, SWA, cosine, evaluate_weights, sweep, tasks
 
 ID = "e65_averaging"
 QUESTION = "Do averaged weights, or a low rate at the end, replace a rate that falls all along?"

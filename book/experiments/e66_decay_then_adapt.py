@@ -17,9 +17,7 @@ from transfer import CHANCE, beside, scores, source, target
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib.evaluation import evaluate_weights
-from lrlib.schedules import cosine, linear
-from lrlib.sweep import sweep
+from lrlib import cosine, evaluate_weights, linear, sweep
 
 ID = "e66_decay_then_adapt"
 QUESTION = "Do the first rate of pre-training, and its fall, reach through to the accuracy after adapting?"

@@ -18,9 +18,7 @@ from regime_borders import DRAWS
 from tuning import curve
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.finder.threshold import convergence_threshold, reached
-from lrlib.schedules import hold, linear
+from lrlib import convergence_threshold, hold, linear, reached, tasks
 
 ID = "e67_threshold"
 QUESTION = "How many trainings does it take to find the largest rate that converges, and is that rate of use?"

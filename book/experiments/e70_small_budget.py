@@ -14,8 +14,7 @@ from quantities import fixed, per_seed
 from tuning import curve
 
 from lrbook.experiment import Experiment
-from lrlib import tasks
-from lrlib.schedules import hold, linear
+from lrlib import hold, linear, tasks
 
 ID = "e70_small_budget"
 QUESTION = "May the threshold and the best rate of a small experiment decide a run at full scale?"

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from lrlib.curvature import sharpness_lanes
+from lrlib import sharpness_lanes
 
 SEARCH = dict(accuracy=0.02, products=60)
 

@@ -17,10 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from lrbook.codehash import code_hash
-from lrlib import tasks
-from lrlib.evaluation import evaluate_weights
-from lrlib.streams import initial_model
-from lrlib.sweep import sweep
+from lrlib import evaluate_weights, initial_model, sweep, tasks
 from lrlib.tasks.cache import cached
 
 CHANCE = 0.1

@@ -4,8 +4,7 @@ import numpy as np
 import transfer
 from shifted import repeated
 
-from lrlib.rules import Rule
-from lrlib.sweep import sweep
+from lrlib import Rule, sweep
 
 TRIES = [-1, -0.5, 0.5, 1]  # decades
 

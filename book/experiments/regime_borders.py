@@ -13,7 +13,7 @@ SLOW = 6  # "far below": up to this part of it
 
 
 def border(found, name, about):
-    """A border of `lrlib.regimes` as a quantity: its middle over the seeds, the interval, the seeds' own values.
+    """A border of `lrlib.choosing.regimes` as a quantity: its middle over the seeds, the interval, the seeds' own values.
 
     nan where it lies outside the grid.
     """

@@ -6,9 +6,7 @@ of the source has drawn.
 
 import numpy as np
 
-from lrlib import tasks
-from lrlib.schedules import cosine
-from lrlib.sweep import sweep
+from lrlib import cosine, sweep, tasks
 
 SHIFT = {"shear_scale": 1.5, "iid_noise_scale": 0.05}
 APART = 1000  # between the seeds of a network's source and of its target

@@ -11,12 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lrlib import tasks
-from lrlib.evaluation import evaluate_weights
-from lrlib.landscape import angles, barrier
-from lrlib.regimes import run_losses
-from lrlib.streams import initial_model
-from lrlib.sweep import sweep
+from lrlib import angles, barrier, evaluate_weights, initial_model, run_losses, sweep, tasks
 
 RATES = np.concatenate([np.logspace(-4.5, -2.25, 10)[:-1], np.logspace(-2.25, -1.25, 9)[:-1], np.logspace(-1.25, 0, 6)])
 FINE = RATES[:11]

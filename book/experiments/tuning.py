@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lrlib.arguments import seed_list
-from lrlib.sweep import sweep
-from lrlib.sweep.choose import eager_seconds
+from lrlib import sweep
+from lrlib.runs.sweeps.choose import eager_seconds
+
 
 QUARTER = 0.25
 LONG = 30.0  # rough seconds of eager steps that are worth a compilation
@@ -50,7 +50,7 @@ def path_of(task, lr, seeds, steps):
 
     Chaotic runs differ in their last digits from path to path, so a result must not hang on which was quicker.
     """
-    parameters, lanes = list(task.model().parameters()), len(lr) * len(seed_list(seeds))
+    parameters, lanes = list(task.model().parameters()), len(lr) * (seeds if isinstance(seeds, int) else len(seeds))
     examples = task.batch or len(task.train_for(0)[0])
     return "compiled" if eager_seconds(task, lanes, parameters, examples, steps) > LONG else "eager"
 

@@ -1,12 +1,11 @@
 """The public names of `lrlib`, and its docstrings as reStructuredText: what the API reference is made from.
 
-Public is what `lrlib` lists for a module, what the module lists in `__all__`, the function that is called like its
-module (`fit`, `sweep`, `attach`), every registered rule, and the documented members of public classes.
+Public is what the face of `lrlib` lists, what the modules among that list in `__all__`, every registered rule, and the
+documented members of public classes. A topic is the last word of the module where the face finds a name.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from dataclasses import dataclass
@@ -24,17 +23,17 @@ INLINE = re.compile(r"(``.+?``|(?::[\w:]+:)?`[^`]+`)")
 
 @dataclass(frozen=True)
 class Name:
-    """A public name: its module below `lrlib`, its path there, the thing itself, and what kind of thing it is."""
+    """A public name: the topic that it belongs to, its path below `lrlib`, the thing itself, and its kind."""
 
-    module: str
-    path: str
+    topic: str
+    short: str  # "warmup", "Plan.repeat", "tasks.digits": as `api_ja.csv` has it
     thing: object
     kind: str  # function, class, rule or member
 
     @property
-    def short(self) -> str:
-        """The name as `api_ja.csv` has it: without `lrlib.`"""
-        return f"{self.module}.{self.path}"
+    def path(self) -> str:
+        """The name without the module that keeps it, as `digits`."""
+        return self.short.removeprefix(f"{self.topic}.")
 
     @property
     def doc(self) -> str:
@@ -42,31 +41,50 @@ class Name:
 
 
 @cache
-def modules() -> tuple[str, ...]:
-    """The modules that `lrlib` lists."""
-    return tuple(lrlib._HOME)
+def topics() -> dict[str, tuple[str, ...]]:
+    """{topic: public names}: the last word of each module that the face of `lrlib` names, in its order.
+
+    >>> "cosine" in topics()["plans"], "tasks.digits" in topics()["tasks"], topics()["plateau"]
+    (True, True, ('Plateau',))
+    """
+    found: dict[str, list[str]] = {}
+    for name, (module, own) in lrlib._FACE.items():
+        if inspect.ismodule(getattr(lrlib, name)):
+            found.setdefault(own, [])
+        else:
+            found.setdefault(module.rpartition(".")[2], []).append(name)
+    for topic, names in found.items():
+        names += kept(topic) if topic in lrlib._FACE else []
+    return {topic: tuple(names) for topic, names in found.items()}
+
+
+def kept(module: str) -> list[str]:
+    """The public names that a module of the face keeps to itself, as "tasks.digits"."""
+    room = getattr(lrlib, module)
+    own = [*room.__all__, *(room.RULES if module == "rules" else ())]
+    return [f"{module}.{name}" for name in dict.fromkeys(own) if name not in lrlib._FACE]
 
 
 @cache
-def names(module: str) -> tuple[Name, ...]:
-    """The public names of a module of `lrlib`, members behind their class.
+def names(topic: str) -> tuple[Name, ...]:
+    """The public names of a topic, members behind their class.
 
-    >>> [name.path for name in names("attach")][:3]
-    ['attach', 'Attachment', 'Attachment.t']
+    >>> [name.short for name in names("attachment")][:3]
+    ['Attachment', 'Attachment.t', 'Attachment.base']
     """
-    room = importlib.import_module(f"lrlib.{module}")
-    listed = [module, *lrlib._HOME[module], *getattr(room, "__all__", ()), *(room.RULES if module == "rules" else ())]
     found = []
-    for path in dict.fromkeys(listed):
-        thing = getattr(room, path, None)
+    for short in topics()[topic]:
+        thing = lrlib
+        for part in short.split("."):
+            thing = getattr(thing, part)
         if inspect.isclass(thing):
-            found += [Name(module, path, thing, "class"), *members(module, thing, path)]
+            found += [Name(topic, short, thing, "class"), *members(topic, thing, short)]
         elif callable(thing):
-            found.append(Name(module, path, thing, "function" if inspect.isroutine(thing) else "rule"))
+            found.append(Name(topic, short, thing, "function" if inspect.isroutine(thing) else "rule"))
     return tuple(found)
 
 
-def members(module: str, cls: type, path: str) -> list[Name]:
+def members(topic: str, cls: type, short: str) -> list[Name]:
     """The documented public methods and properties that a class defines itself, in the order of the source."""
     own = {name: getattr(value, "__func__", value) for name, value in vars(cls).items() if not name.startswith("_")}
     documented = {
@@ -74,13 +92,13 @@ def members(module: str, cls: type, path: str) -> list[Name]:
         for name, thing in own.items()
         if (inspect.isroutine(thing) or isinstance(thing, property)) and thing.__doc__
     }
-    return [Name(module, f"{path}.{name}", documented[name], "member") for name in documented]
+    return [Name(topic, f"{short}.{name}", documented[name], "member") for name in documented]
 
 
 @cache
 def everything() -> dict[str, Name]:
     """Every public name by its short form."""
-    return {name.short: name for module in modules() for name in names(module)}
+    return {name.short: name for topic in topics() for name in names(topic)}
 
 
 def japanese() -> dict[str, str]:
@@ -102,13 +120,13 @@ def resolve(text: str, module: str = "", cls: str = "") -> str | None:
 
     The nearest counts: a member of the same class, a name of the same module, then a name that only one module has.
 
-    >>> resolve("repeat", "schedules", "Plan"), resolve("rules.sgd"), resolve("eta")
-    ('schedules.Plan.repeat', 'rules.sgd', None)
+    >>> resolve("repeat", "", "Plan"), resolve("sgd", "rules"), resolve("rules.sgd"), resolve("eta")
+    ('Plan.repeat', 'rules.sgd', 'rules.sgd', None)
     """
     text = text.removeprefix("lrlib.").removesuffix("()")
-    near = [f"{module}.{cls}.{text}", f"{module}.{text}", text]
+    near = [".".join(filter(None, parts)) for parts in ((module, cls, text), (module, text), (cls, text), (text,))]
     found = [name for name in near if name in everything()]
-    found += _only(name for name in everything() if name.split(".", 1)[1] == text)
+    found += _only(name for name in everything() if name.partition(".")[2] == text)
     return found[0] if found else None
 
 

@@ -30,7 +30,7 @@ def rows() -> list[list[str]]:
     """Schedules, then rules; the kind of a rule and the names of its state."""
     found = [
         ["schedule", f"`{name.path}`", said(name), "", source(name.doc)]
-        for name in api.names("schedules")
+        for name in api.names("plans")
         if name.kind == "function"
     ]
     for name in api.names("rules"):

@@ -1,4 +1,4 @@
-"""The API reference: `lr-api` documents a module of lrlib through autodoc, `lr-api-index` lists every public name.
+"""The API reference: `lr-api` documents a topic of lrlib through autodoc, `lr-api-index` lists every public name.
 
 The docstrings stay English. The Japanese edition sets the sentence of `api_ja.csv` before each of them. A word in
 single backticks links to the public name that it means.
@@ -40,12 +40,12 @@ class NameRole(SphinxRole):
 
     def run(self):
         context = self.env.ref_context
-        module = (context.get("py:module") or "").removeprefix("lrlib.")
+        module = (context.get("py:module") or "").removeprefix("lrlib").removeprefix(".")
         short = api.resolve(self.text, module, context.get("py:class") or "")
         if short:
             return [link(short, self.env.docname, self.text)], []
         name = self.text.removeprefix("lrlib.")
-        if name in api.modules():
+        if name in api.topics():
             found = addnodes.pending_xref(
                 "",
                 refdomain="std",
@@ -61,24 +61,24 @@ class NameRole(SphinxRole):
 
 
 class Room(SphinxDirective):
-    """`.. lr-api:: MODULE`: every public name of a module, by autodoc."""
+    """`.. lr-api:: TOPIC`: every public name of a topic, by autodoc."""
 
     required_arguments = 1
 
     def run(self):
-        module = self.arguments[0]
-        if module not in api.modules():
-            raise self.error(f"lrlib lists no module {module!r}; it has {', '.join(api.modules())}")
+        topic = self.arguments[0]
+        if topic not in api.topics():
+            raise self.error(f"lrlib has no topic {topic!r}; it has {', '.join(api.topics())}")
         self.env.note_dependency(str(BOOK / "api_ja.csv"))
         lines: list[str] = []
-        for name in api.names(module):
+        for name in api.names(topic):
             if name.kind != "member":
                 lines += [
                     f".. {DIRECTIVES[name.kind]}:: lrlib.{name.short}",
                     *(MEMBERS if name.kind == "class" else []),
                     "",
                 ]
-        return self.parse_text_to_nodes(StringList(lines, source=f"lrlib.{module}"))
+        return self.parse_text_to_nodes(StringList(lines, source=f"lr-api {topic}"))
 
 
 class Index(SphinxDirective):

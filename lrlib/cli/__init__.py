@@ -3,7 +3,7 @@
 ``find`` makes a range test, ``sweep`` trains a grid of rates, ``large-rate`` measures whether a rate above the
 convergence threshold pays off, ``plan`` explains a schedule. A task is the name of a ready-made one (``digits``,
 ``"mnist1d(width=32)"``), ``module:function`` or ``path/to/file.py:function``, where the function returns a
-`lrlib.tasks.Task`. Tables go to the standard output (JSON with ``--json``), progress and errors to the standard error.
+`lrlib.Task`. Tables go to the standard output (JSON with ``--json``), progress and errors to the standard error.
 
 Exit codes: 0 fine; 1 the run failed, or no run reached its end; 2 bad input; 130 interrupted.
 """

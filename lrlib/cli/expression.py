@@ -23,10 +23,10 @@ def evaluated(text, names, methods=()):
     dicts of these, and ``+ - * / // >>``. Anything else raises ``ValueError`` before anything is called, as do a
     name that is not known and arguments that a function refuses.
 
-    >>> from lrlib import schedules
-    >>> evaluated("ramp(10, 1, 1/2)", {"ramp": schedules.ramp})(10)
+    >>> from lrlib import plans
+    >>> evaluated("ramp(10, 1, 1/2)", {"ramp": plans.ramp})(10)
     0.5
-    >>> evaluated("__import__('os')", {"ramp": schedules.ramp})
+    >>> evaluated("__import__('os')", {"ramp": plans.ramp})
     Traceback (most recent call last):
     ...
     ValueError: "__import__('os')": '__import__' is not known; known: ramp
@@ -102,7 +102,7 @@ def plan(text):
     >>> plan("warmup(100) >> cosine(900)").length
     1000
     """
-    from .. import schedules
+    from .. import plans as schedules
 
     known = {name: getattr(schedules, name) for name in schedules.__all__}
     known = {name: f for name, f in known.items() if callable(f) and not isinstance(f, type)}

@@ -2,7 +2,7 @@
 
 import math
 
-from .. import arguments
+from .._base import arguments
 from . import output, source
 from .values import add_training, training
 
@@ -29,7 +29,7 @@ def run(options):
     """Carry out ``find``."""
     output.checked(options)
     _check(options)
-    from .. import finder
+    from ..choosing import finder
 
     task, progress = source.task(options.task), output.Progress(options.quiet)
     with output.cluster(options.cluster):
@@ -86,8 +86,8 @@ def _check(options):
 
 
 def _threshold(options, task, found, progress):
-    from ..finder import convergence_threshold
-    from ..finder.threshold import reached
+    from ..choosing.finder import convergence_threshold
+    from ..choosing.finder.threshold import reached
 
     start = found.suggest("steepest") if options.start is None else options.start
     steps = task.steps if options.budget is None else options.budget

@@ -34,7 +34,7 @@ def add(command):
 def run(options):
     """Carry out ``large-rate``."""
     output.checked(options)
-    from ..recipe import large_rate
+    from ..choosing.recipe import large_rate
 
     task, progress = source.task(options.task), output.Progress(options.quiet)
     settings = training(options)

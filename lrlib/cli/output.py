@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from ..layout import plain, table  # noqa: F401  table: the commands take it from here
-from ..record import write_atomically
+from .._base.layout import plain, table  # noqa: F401  table: the commands take it from here
+from .._base.files import write_atomically
 
 FIGURES = (".png", ".svg", ".pdf")
 EVERY = 0.2  # seconds between two lines of progress

@@ -2,7 +2,7 @@
 
 import math
 
-from .. import arguments
+from .._base import arguments
 from . import output
 from .values import a_plan, steps_of
 
@@ -27,7 +27,7 @@ def run(options):
     step, value = shown.table(options.at, base=base)
     end = shown.length if shown.length < math.inf else None
     if options.figure:
-        from .. import plot
+        from ..looking import plot
 
         figure = plot.plan(plan, steps=end, base=base, ylabel=_unit(options, "learning rate"))
         output.save_figure(options.figure, figure)

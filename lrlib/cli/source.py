@@ -7,7 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from ..sweep.jobs import send_along
+from ..runs.sweeps.jobs import send_along
 from .expression import evaluated
 
 READY = (
@@ -25,7 +25,7 @@ READY = (
 
 
 def task(text):
-    """The `lrlib.tasks.Task` that ``text`` names.
+    """The `lrlib.Task` that ``text`` names.
 
     ``text``: a ready-made task, with options if wanted; or ``module:name``, ``path/to/file.py:name``, where the name
     is a task or a function without arguments that returns one. Raises ``ValueError`` saying what is wrong.
@@ -46,7 +46,7 @@ def task(text):
         return evaluated(call, {ready: getattr(tasks, ready) for ready in READY})
     made = _made(_module(place), place, name)
     if not isinstance(made, tasks.Task):
-        raise ValueError(f"{text!r} gives {type(made).__name__}; a lrlib.tasks.Task is needed")
+        raise ValueError(f"{text!r} gives {type(made).__name__}; a lrlib.Task is needed")
     return made
 
 

@@ -27,7 +27,7 @@ def add(command):
 def run(options):
     """Carry out ``sweep``."""
     output.checked(options)
-    from ..sweep import sweep
+    from ..runs.sweeps import sweep
 
     task, progress = source.task(options.task), output.Progress(options.quiet)
     settings = training(options) | ({"folder": options.folder} if options.folder else {})
@@ -51,7 +51,7 @@ def run(options):
     names += [] if by in names else [by]
     best = chosen(record, by, options.lowest or by.endswith("loss"))
     if options.figure:
-        from .. import plot
+        from ..looking import plot
 
         output.save_figure(options.figure, plot.rate_curve(record, by))
     output.say(options, _text(record, names, by, best), _data(options, record, names, by, best))
@@ -86,11 +86,11 @@ def chosen(record, by, lowest):
     Rates at which the fewest seeds diverged are compared by their means over the seeds. Another rate counts as told
     apart if the 95 % t-interval of the difference over the same seeds leaves out zero; with one seed none is.
 
-    >>> from lrlib.record import example
+    >>> from lrlib.runs.record import example
     >>> chosen(example(), "train_loss", lowest=True)
     {'index': 0, 'lr': 0.1, 'same': [], 'edge': 'lower'}
     """
-    from ..record import interval
+    from .._base.statistics import interval
 
     summary, grid = record.summary(by), record.grid(by)
     fit = np.isfinite(summary["mean"]) & (summary["n"] > 0)

@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import torch
 
-from ..schedules import Plan
+from ..plans import Plan
 from .expression import plan
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

@@ -16,7 +16,7 @@ from .logistic import convex_logistic, distance, frequency_error, sparse_logisti
 from .networks import conv_net, mlp
 from .sphere import FrozenLinear, mnist1d_sphere, scale_invariant_mlp, unit_sphere
 from .task import Task, accuracy, binary_accuracy, binary_loss
-from .ticks import ticks, ticks_features
+from .tick_signals import ticks, ticks_features
 from .toys import Point, Well, double_well, quadratic
 from .transformer import CausalTransformer
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..arguments import check_task, number, whole
-from ..start import given, is_record
-from ..streams import initial_model
+from .._base.arguments import check_task, number, whole
+from .._base.start import given, is_record
+from .._base.streams import initial_model
 
 
 class LowRankLinear(nn.Module):
@@ -64,7 +64,7 @@ def low_rank(task, rank, alpha=None, weights=None, layers="", rate_ratio=1.0, ad
         rank: r of every adapter.
         alpha: α, above 0; None for r, which makes the factor α/r one. A fixed α keeps the best rate from moving much
             with the rank.
-        weights: what is frozen: None, a `lrlib.record.Record` of one lane, or {name: array} of all parameters of the
+        weights: what is frozen: None, a `lrlib.Record` of one lane, or {name: array} of all parameters of the
             network (and of buffers, where they are named).
         layers: regular expression over the names of the linear layers (`re.search`); those that fit get an adapter (all
             by default), the others are frozen.
@@ -78,7 +78,7 @@ def low_rank(task, rank, alpha=None, weights=None, layers="", rate_ratio=1.0, ad
             parameter that several modules share.
 
     Example:
-        >>> from lrlib.fit import fit
+        >>> from lrlib import fit
         >>> from lrlib.tasks import digits
         >>> task = digits(width=16)
         >>> before = fit(task, "sgd", lr=0.1, steps=20)
@@ -171,7 +171,7 @@ def adapter_start(task, weights, seeds=None, repeat=1):
 
     Args:
         task: what `low_rank` has made.
-        weights: a `lrlib.record.Record` of the plain network's training, or {name: array [L, …]} of its parameters
+        weights: a `lrlib.Record` of the plain network's training, or {name: array [L, …]} of its parameters
             (and of buffers, where they are named).
         seeds: [L], whose A is drawn in each lane; those of the Record by default, else 0 … L − 1.
         repeat: how often the lanes come one after another: the number of rates of the sweep that is to start there.
@@ -181,7 +181,7 @@ def adapter_start(task, weights, seeds=None, repeat=1):
             another number.
 
     Example:
-        >>> from lrlib.sweep import sweep
+        >>> from lrlib import sweep
         >>> from lrlib.tasks import digits
         >>> task = digits(width=16)
         >>> before = sweep(task, "sgd", lr=0.1, seeds=3, steps=20)
@@ -213,18 +213,17 @@ def merge_adapters(task, weights):
 
     Args:
         task: what `low_rank` has made.
-        weights: a `lrlib.record.Record` of its training, or {name: array [L, …]} of its parameters and buffers.
+        weights: a `lrlib.Record` of its training, or {name: array [L, …]} of its parameters and buffers.
 
     Returns:
         Parameters and buffers under the names of the plain network, to start from (``sweep(start=…)``) or to evaluate
-        (`lrlib.evaluation.evaluate_weights`).
+        (`lrlib.evaluate_weights`).
 
     Raises:
         TypeError, ValueError: a task that `low_rank` has not made; a parameter or a buffer that is missing.
 
     Example:
-        >>> from lrlib.evaluation import evaluate_weights
-        >>> from lrlib.fit import fit
+        >>> from lrlib import evaluate_weights, fit
         >>> from lrlib.tasks import digits
         >>> task = digits(width=16)
         >>> adapted = low_rank(task, rank=2)

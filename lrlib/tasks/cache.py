@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..record import write_atomically
+from .._base.files import write_atomically
 
 FORMAT = 1
 

@@ -6,8 +6,8 @@ import string
 import torch
 from torch import nn
 
-from ..arguments import number, whole
-from ..streams import generator
+from .._base.arguments import number, whole
+from .._base.streams import generator
 from .task import Task, accuracy
 from .transformer import CausalTransformer
 

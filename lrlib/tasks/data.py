@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..arguments import whole
-from ..augmentation import Images, Signals
+from .._base.arguments import whole
+from ..methods.augmentation import Images, Signals
 from .cache import cached
 from .networks import conv_net, mlp
 from .task import Task, accuracy, binary_accuracy, binary_loss
@@ -42,7 +42,7 @@ def digits(
 
     * ``network``: "mlp" (`mlp`, width 64) or "conv" (`conv_net` on the 8×8 image, width 8, with batch normalisation);
     * ``dropout``: share dropped after each hidden layer (conv: before the last layer); ``batch_norm``: True or False;
-    * ``augment``: True for shifts by one pixel and rotations up to 10° (`lrlib.augmentation.Images`), or a function;
+    * ``augment``: True for shifts by one pixel and rotations up to 10° (`lrlib.Images`), or a function;
     * ``l1``, ``l2``, ``penalise``: see `Task`.
 
     Raises ``TypeError``/``ValueError`` naming a wrong option. Data: Alpaydin & Kaynak (1998), "Optical recognition of
@@ -149,7 +149,7 @@ def mnist1d(
     knob.
 
     ``network``: "mlp" (width 64, depth 2) or "conv" (`conv_net`, width 16, depth 3, with batch normalisation);
-    ``augment``: True for `lrlib.augmentation.Signals`, or a function; the other options as for `digits`.
+    ``augment``: True for `lrlib.Signals`, or a function; the other options as for `digits`.
 
     >>> mnist1d(train=4001)
     Traceback (most recent call last):

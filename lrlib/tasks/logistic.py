@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..arguments import number, whole
-from ..streams import generator
+from .._base.arguments import number, whole
+from .._base.streams import generator
 from .task import Task, binary_accuracy, binary_loss
 
 

@@ -4,7 +4,7 @@ import math
 
 from torch import nn
 
-from ..arguments import number, whole
+from .._base.arguments import number, whole
 
 
 def mlp(sizes, dropout=0.0, batch_norm=False):

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from ..arguments import number, whole
+from .._base.arguments import number, whole
 from .data import mnist1d
 
 NORMS = ("layer", "batch")

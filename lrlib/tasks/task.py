@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, Subset, SubsetRandomSampler
 
-from ..arguments import number, whole
-from ..streams import generator, seeded
+from .._base.arguments import number, whole
+from .._base.streams import generator, seeded
 
 PENALISED = ("weights", "all")
 
@@ -33,7 +33,7 @@ class Task:
     optimum: where it is known, what the best loss is (a number), for ``loss − optimum``.
     details: anything else that belongs to the task, such as the true weights.
     augment: None, or a function ``(x, generator) -> x`` of the same shape and dtype, applied to each training batch
-        and never to an evaluation (`lrlib.augmentation`); ``generator`` is a CPU ``torch.Generator`` (`augmented`).
+        and never to an evaluation (`lrlib.Images`); ``generator`` is a CPU ``torch.Generator`` (`augmented`).
     l1, l2: strength of the penalties l1·Σ|w| + ½·l2·Σw² added to the loss that is trained (`objective`); for plain
         gradient descent ``l2`` is the same as ``weight_decay``.
     penalise: "weights", the parameters with at least two axes (no biases, no batch-norm scales), or "all".

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..arguments import number
+from .._base.arguments import number
 from .task import Task
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from ..arguments import whole
+from .._base.arguments import whole
 
 
 class Attention(nn.Module):

@@ -11,8 +11,7 @@ import time
 import numpy as np
 import torch
 
-from lrlib.attach import attach
-from lrlib.schedules import cosine, hold, linear, ramp, step, warmup
+from lrlib import attach, cosine, hold, linear, ramp, step, warmup
 from report import arguments, report
 
 PLANS = {

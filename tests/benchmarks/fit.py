@@ -12,7 +12,7 @@ import torch
 from report import arguments, report
 
 from lrlib import optimizers, streams, tasks
-from lrlib.fit.run import Run
+from lrlib.runs.single.run import Run
 
 OPTIMIZERS = {
     "torch.optim.SGD": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
@@ -51,7 +51,7 @@ class Bare:
 
 
 class Ours:
-    """The same steps by the run behind `lrlib.fit.fit`."""
+    """The same steps by the run behind `lrlib.fit`."""
 
     def __init__(self, task, make, steps):
         self.run = Run(task, make, steps=steps, diverged_at=float("inf"))

@@ -20,9 +20,9 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import nn
 
 from lrlib import streams, tasks
-from lrlib.curvature.lanczos import _Basis, largest
-from lrlib.curvature.products import of_model
-from lrlib.curvature.sharpness import FRESH, ROUGH
+from lrlib.looking.curvature.lanczos import _Basis, largest
+from lrlib.looking.curvature.largest import FRESH, ROUGH
+from lrlib.looking.curvature.products import of_model
 
 ACCURACY, MOST, PART = 0.01, 300, 16
 

@@ -14,8 +14,8 @@ import torch
 from report import arguments, report
 
 from lrlib import streams, tasks
-from lrlib.sweep.paths import Compiled, Eager
-from lrlib.sweep.setup import Setup
+from lrlib.runs.sweeps.paths import Compiled, Eager
+from lrlib.runs.sweeps.setup import Setup
 
 GOALS = {
     "digits 64-64-64-10, 32 lanes": (3, 8),

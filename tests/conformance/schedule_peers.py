@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
 
-from lrlib import schedules as s
+from lrlib import plans as s
 
 rates = st.floats(0.25, 2.0)
 lengths = st.integers(2, 150)

@@ -11,16 +11,12 @@ from table import difference, note
 from torch import nn
 from torch.func import functional_call, hessian
 
-from lrlib import optimizers, tasks
-from lrlib.curvature import preconditioner, sharpness, sharpness_lanes, trace
-from lrlib.curvature.products import of_model
-from lrlib.record import record_model
-from lrlib.streams import generator
-from lrlib.sweep import sweep
+from lrlib import optimizers, preconditioner, record_model, sharpness, sharpness_lanes, streams, sweep, tasks, trace
+from lrlib.looking.curvature.products import of_model
 
 
 def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=generator(seed, "curvature"), dtype=torch.float64)
+    return torch.randn(*shape, generator=streams.generator(seed, "curvature"), dtype=torch.float64)
 
 
 def filled(net, seed, scale=1.0):

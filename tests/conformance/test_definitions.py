@@ -9,8 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from table import difference, note
 
-from lrlib import optimizers, rules
-from lrlib.streams import generator
+from lrlib import optimizers, rules, streams
 
 STEPS = 205
 
@@ -92,7 +91,7 @@ def annealed_by_hand(x, steps, lr, rates, temperature, cooling, seed):
     """The method in NumPy on ½ a x², from the same random stream; → (path, accepted)."""
     a, path, taken = np.array([1.0, 5.0]), [], []
     for t in range(1, steps + 1):
-        draws = generator(seed, "annealing", t)
+        draws = streams.generator(seed, "annealing", t)
         eta = lr * rates[torch.randint(len(rates), (1,), generator=draws).item()]
         u = torch.rand((), generator=draws, dtype=torch.float64).item()
         y = x - eta * a * x

@@ -12,9 +12,7 @@ from schedule_peers import CASES
 from table import note
 from torch.optim import lr_scheduler as torch_lr
 
-from lrlib import schedules as s
-from lrlib.attach import attach
-from lrlib.plateau import Plateau
+from lrlib import Plateau, attach, plans as s
 
 few = settings(max_examples=10, deadline=None, derandomize=True)
 

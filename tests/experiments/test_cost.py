@@ -28,7 +28,7 @@ def test_a_search_whose_start_fails_or_that_never_fails_says_so():
 def test_the_replayed_search_tries_the_rates_that_the_library_tries():
     from e67_threshold import OCTAVE, search
 
-    from lrlib.finder import convergence_threshold
+    from lrlib import convergence_threshold
     from lrlib.tasks import quadratic
 
     rates = 0.1 * 2.0 ** (np.arange(17) / OCTAVE)

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrlib import tasks
-from lrlib.curvature import sharpness
-from lrlib.landscape import barrier
+from lrlib import barrier, sharpness, tasks
 
 
 @pytest.fixture
@@ -81,7 +79,7 @@ def test_pruning_drops_only_units_that_never_fire(small):
 
 def test_batched_barriers_are_those_of_the_library(small):
     import e36_geometry as e36
-    from lrlib.evaluation import evaluate_weights
+    from lrlib import evaluate_weights
 
     task, lanes, weights = small
     one, two = ({n: w[i : i + 1] for n, w in weights.items()} for i in (0, 1))

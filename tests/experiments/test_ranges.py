@@ -43,8 +43,7 @@ def test_layers_move_at_their_own_rates_and_one_rate_is_plain_descent():
     from layer_rates import layered
     from shifted import repeated
 
-    from lrlib.streams import initial_model
-    from lrlib.sweep import sweep
+    from lrlib import initial_model, sweep
     from lrlib.tasks import digits
 
     task, seeds = digits(width=4, depth=1), [0, 1]

@@ -4,8 +4,7 @@ import math
 
 import torch
 
-from lrlib import rules
-from lrlib.schedules import exponential
+from lrlib import exponential, rules
 
 
 def points(n=20):

@@ -10,11 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lrlib import tasks
-from lrlib import activity as module
-from lrlib.activity import activity, effective_rank
-from lrlib.record import record_model
-from lrlib.sweep import sweep
+from lrlib import activity, effective_rank, record_model, sweep, tasks
+from lrlib.looking import units as module
 
 few = settings(max_examples=20, deadline=None)
 

@@ -7,11 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrlib import tasks
-from lrlib.evaluation import evaluate_weights
-from lrlib.fit import fit
-from lrlib.streams import initial_model
-from lrlib.sweep import sweep
+from lrlib import evaluate_weights, fit, initial_model, sweep, tasks
 from lrlib.tasks import adapter_start, low_rank, merge_adapters
 
 DOUBLE = dict(dtype=torch.float64)

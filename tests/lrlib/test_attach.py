@@ -12,9 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrlib import optimizers
-from lrlib.attach import attach
-from lrlib.schedules import cosine, geometric_cooling, hold, linear, one_cycle, one_cycle_momentum, warmup
+from lrlib import attach, cosine, geometric_cooling, hold, linear, one_cycle, one_cycle_momentum, optimizers, warmup
 
 PLAN = warmup(3) >> cosine(9, final=0.1)
 FALL = linear(10, final=0.5)

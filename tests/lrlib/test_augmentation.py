@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, rotate
 
-from lrlib.augmentation import Images, Signals, _filtered
+from lrlib import Images, Signals
+from lrlib.methods.augmentation import _filtered
 
 FEW = settings(max_examples=25, deadline=None)
 KINDS = [Signals(), Signals(5, 0.4, 0.1, 0.25, 0.75), Images((4, 5)), Images((4, 5), 2, 30.0, fill=-1.0)]

@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.optim import swa_utils
 
-from lrlib import tasks
-from lrlib.averaging import EMA, LAWA, SWA, update_batch_norm
-from lrlib.fit import fit
-from lrlib.record import record_model
+from lrlib import EMA, LAWA, SWA, fit, record_model, tasks, update_batch_norm
 
 FEW = settings(max_examples=25, deadline=None)
 KINDS = [lambda **o: EMA(0.7, **o), lambda **o: EMA(0.7, correct=False, **o), SWA, lambda **o: LAWA(3, **o)]

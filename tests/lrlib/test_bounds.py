@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrlib.bounds import LastIterateBound, last_iterate_bound
-from lrlib.schedules import cosine, hold, linear, ramp, warmup
+from lrlib import LastIterateBound, cosine, hold, last_iterate_bound, linear, ramp, warmup
 
 FEW = settings(max_examples=40, deadline=None)
 RATES = st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 10)), min_size=1, max_size=12).filter(any)

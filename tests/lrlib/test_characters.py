@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrlib import tasks
-from lrlib.evaluation import evaluate_weights
-from lrlib.fit import fit
-from lrlib.streams import initial_model
-from lrlib.sweep import sweep
+from lrlib import evaluate_weights, fit, initial_model, sweep, tasks
 
 SMALL = dict(train=40, valid=8, test=8, context=4, symbols=5, width=8, batch=4, steps=6)
 

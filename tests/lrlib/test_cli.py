@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrlib import schedules
+from lrlib import Record, plans
 from lrlib.cli import expression, main, source, sweep, values
-from lrlib.record import Record
 
 MODULE = """
 import torch
@@ -81,7 +80,7 @@ def out(capsys, *argv, code=0):
     ],
 )
 def test_a_plan_as_text_is_the_plan(text):
-    names = {name: getattr(schedules, name) for name in schedules.__all__}
+    names = {name: getattr(plans, name) for name in plans.__all__}
     assert expression.plan(text) == eval(text, names)
     assert expression.plan(repr(expression.plan(text))) == expression.plan(text)
 
@@ -116,7 +115,7 @@ def test_nothing_but_plans_and_arithmetic_is_evaluated(text, words, tmp_path):
 
 def test_words_become_values():
     assert np.allclose(values.rates("1e-3:10:5"), np.geomspace(1e-3, 10, 5)) and values.rates("0.5").tolist() == [0.5]
-    assert values.seeds_of("3,") == [3] and values.setting("momentum=ramp(9, 1, 0.5)")[1] == schedules.ramp(9, 1, 0.5)
+    assert values.seeds_of("3,") == [3] and values.setting("momentum=ramp(9, 1, 0.5)")[1] == plans.ramp(9, 1, 0.5)
     for parse, words in [
         (values.rates, ["1:2", "2:1:5", "0:1:4", "a", "1:2:x", "nan", "-1", "1:2:1"]),
         (values.seeds_of, ["0", "x", "", "1.5"]),
@@ -218,7 +217,7 @@ def test_find_suggests_with_intervals_and_a_threshold(capsys, own, tmp_path):
         (["sweep", "absent.py:make", "--lr", "1"], "there is no such file"),
         (["sweep", "OWN:nothing", "--lr", "1"], "has no 'nothing'; functions in it: make_task"),
         (["sweep", "OWN:broken", "--lr", "1"], "ZeroDivisionError: division by zero, line 16 of mine"),
-        (["sweep", "OWN:number", "--lr", "1"], "gives int; a lrlib.tasks.Task is needed"),
+        (["sweep", "OWN:number", "--lr", "1"], "gives int; a lrlib.Task is needed"),
         (["sweep", "pixels", "--lr", "1"], "'pixels' is no ready-made task (breast_cancer"),
         (["sweep", "OWN", "--lr", "1"], "write one of your own as module:function"),
         (["sweep", "OWN:leaves", "--lr", "1"], "failed: SystemExit: 3, line"),
@@ -309,7 +308,7 @@ def test_the_program_itself(own):
 
 
 def test_the_library_does_without_the_command_line():
-    room = Path(schedules.__file__).parents[1]
+    room = Path(plans.__file__).parents[1]
     files = [
         path for path in room.rglob("*.py") if "cli" not in path.relative_to(room).parts and path.name != "__main__.py"
     ]

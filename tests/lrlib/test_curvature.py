@@ -11,10 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call, hessian
 
-from lrlib import optimizers, tasks
-from lrlib.curvature import largest_stable_rate, preconditioner, sharpness, sharpness_lanes, trace
-from lrlib.curvature.lanczos import largest
-from lrlib.streams import initial_model
+from lrlib import (
+    initial_model,
+    largest_stable_rate,
+    optimizers,
+    preconditioner,
+    sharpness,
+    sharpness_lanes,
+    tasks,
+    trace,
+)
+from lrlib.looking.curvature.lanczos import largest
 
 mse = torch.nn.functional.mse_loss
 

@@ -10,15 +10,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrlib import rules, tasks
-from lrlib.attach import attach
-from lrlib.finder import SUGGESTION_RULES, convergence_threshold, find, range_test, reached, smooth, threshold_curve
-from lrlib.finder.suggestions import longest_fall
-from lrlib.finder.threshold import search_threshold
-from lrlib.finder.trial import Watch
-from lrlib.intervals import bootstrap
-from lrlib.schedules import hold
-from lrlib.streams import initial_model
+from lrlib import (
+    SUGGESTION_RULES,
+    attach,
+    bootstrap,
+    convergence_threshold,
+    hold,
+    initial_model,
+    range_test,
+    reached,
+    rules,
+    smooth,
+    tasks,
+    threshold_curve,
+)
+from lrlib import find
+from lrlib.choosing.finder.suggestions import longest_fall
+from lrlib.choosing.finder.threshold import search_threshold
+from lrlib.choosing.finder.trial import Watch
 
 mse = torch.nn.functional.mse_loss
 RATES = np.geomspace(1e-7, 10, 100)

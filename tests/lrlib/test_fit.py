@@ -14,12 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lrlib import optimizers, rules, streams, tasks
-from lrlib.fit import fit, steps
-from lrlib.plateau import Plateau
-from lrlib.schedules import cosine, exponential, one_cycle_momentum, warmup
-from lrlib.stopping import Stalling, Worsening
-from lrlib.sweep import sweep
+from lrlib import (
+    Plateau,
+    Stalling,
+    Worsening,
+    cosine,
+    exponential,
+    fit,
+    one_cycle_momentum,
+    optimizers,
+    rules,
+    steps,
+    streams,
+    sweep,
+    tasks,
+    warmup,
+)
 
 PLAN = warmup(5) >> cosine(25)
 
@@ -156,7 +166,7 @@ def test_dropout_and_batch_norm_come_from_the_seed():
         ({"diverged_at": "far"}, "diverged_at must be a number above 1", TypeError),
         ({"on_event": 3}, "on_event must be a function", TypeError),
         ({"lr": None, "optimizer": lambda p: 3}, "must give a torch.optim", TypeError),
-        ({"task": 3}, "task must be a lrlib.tasks.Task; got 3", TypeError),
+        ({"task": 3}, "task must be a lrlib.Task; got 3", TypeError),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(change, match, kind):
@@ -320,9 +330,7 @@ def test_a_checkpoint_is_read_on_the_cpu(tmp_path, monkeypatch):
 SCRIPT = """
 import sys, torch
 torch.set_num_threads(1)
-from lrlib import tasks
-from lrlib.fit import fit
-from lrlib.schedules import cosine
+from lrlib import cosine, fit, tasks
 RUN = dict(optimizer="adam", lr=0.01, plan=cosine(900), seed=3, steps=900, evaluate=300, checkpoint_every=7)
 def run(checkpoint, on_event):
     return fit(tasks.breast_cancer(width=8), checkpoint=checkpoint, on_event=on_event, **RUN)

@@ -6,10 +6,8 @@ import pickle
 import pytest
 import torch
 
-from lrlib import optimizers, rules
-from lrlib.attach import attach
-from lrlib.optimizers import flat, program, tape
-from lrlib.schedules import cosine, warmup
+from lrlib import attach, cosine, optimizers, rules, warmup
+from lrlib.methods.optimizers.compiled import flat, program, tape
 
 NAMES = [name for name, rule in rules.RULES.items() if rule.kind == "element" and name in optimizers.CLASSES]
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 from torch import nn
 
-from lrlib import tasks
-from lrlib.initialization import he, initialize, mutual_information, orthogonal, relevance, xavier
+from lrlib import he, initialize, mutual_information, orthogonal, relevance, tasks, xavier
 
 FEW = settings(max_examples=30, deadline=None)
 SHAPES = st.lists(st.integers(1, 6), min_size=2, max_size=4)

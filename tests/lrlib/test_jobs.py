@@ -17,11 +17,9 @@ import numpy as np
 import pytest
 import torch
 
-from lrlib import rules, tasks
-from lrlib.record import Record
-from lrlib.schedules import cosine, linear
-from lrlib.sweep import jobs, sweep
-from lrlib.sweep.keep import digest
+from lrlib import Record, cosine, linear, rules, sweep, tasks
+from lrlib.runs.sweeps import jobs
+from lrlib.runs.sweeps.keep import digest
 
 GRID = {
     "lr": [0.05, 0.2, 1e6],

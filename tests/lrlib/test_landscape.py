@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lrlib import landscape, plot, tasks
-from lrlib.curvature import sharpness
-from lrlib.landscape import points
+from lrlib import plot, sharpness, tasks
+from lrlib.looking import landscape
+from lrlib.looking.landscape import points
 
 few = settings(max_examples=12, deadline=None)
 ce = nn.functional.cross_entropy
@@ -292,7 +292,7 @@ def test_losses_without_targets_are_taken_in_pieces_too(monkeypatch):
     net, (x, _) = seeded_net(0), data()
     square = lambda output, _: output.square().mean()  # noqa: E731
     whole = landscape.loss_line(net, square, x, at=[0.0, 1.0]).loss
-    monkeypatch.setattr("lrlib.landscape.points.CELLS", 64)
+    monkeypatch.setattr("lrlib.looking.landscape.points.CELLS", 64)
     assert landscape.loss_line(net, square, x, at=[0.0, 1.0]).loss == pytest.approx(whole, rel=1e-5)
 
 

@@ -7,9 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrlib.attach import attach
-from lrlib.layerwise import layerwise, ulmfit
-from lrlib.schedules import cosine, warmup
+from lrlib import attach, cosine, layerwise, ulmfit, warmup
 
 
 class Block(nn.Module):

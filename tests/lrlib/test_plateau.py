@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrlib.attach import attach
-from lrlib.plateau import Plateau
-from lrlib.schedules import constant, warmup
+from lrlib import Plateau, attach, constant, warmup
 
 PLATEAU = Plateau(factor=0.5, patience=1)
 LOSSES = [3.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, math.nan, 1.0, 0.5, 0.5]
@@ -99,7 +97,7 @@ def test_resume_is_exact(attached_first, tmp_path):
         (lambda: Plateau(least=-1), ValueError, "least must be"),
         (lambda: PLATEAU.update(PLATEAU.start(), "low"), TypeError, "value must be one number.*'low'"),
         (lambda: PLATEAU.update(PLATEAU.start(), torch.ones(2)), TypeError, "value must be one number"),
-        (lambda: attach(sgd(), constant(), plateau=0.1), TypeError, "plateau must be a lrlib.plateau.Plateau; got 0.1"),
+        (lambda: attach(sgd(), constant(), plateau=0.1), TypeError, "plateau must be a lrlib.Plateau; got 0.1"),
         (lambda: KEPT.attachment.report(1.0), ValueError, "report needs a plateau"),
     ],
 )

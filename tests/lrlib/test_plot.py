@@ -10,11 +10,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from lrlib import plot, tasks
-from lrlib.attach import attach
-from lrlib.finder import SUGGESTION_RULES, find, range_test
-from lrlib.record import Record
-from lrlib.schedules import cosine, hold, warmup
+from lrlib import SUGGESTION_RULES, Record, attach, cosine, find, hold, plot, range_test, tasks, warmup
 
 
 def lines(figure):

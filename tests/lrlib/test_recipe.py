@@ -14,18 +14,13 @@ import numpy as np
 import pytest
 from torch import nn
 
-from lrlib import recipe, tasks
+from lrlib import Difference, cosine, evaluate_weights, fit, interval, large_rate, sweep, tasks
+from lrlib.choosing import recipe
+from lrlib.choosing.recipe.asked import Asked
+from lrlib.choosing.recipe.stages import Stages
+from lrlib.choosing.recipe.verdict import best, difference, outcome_of
+from lrlib.choosing.recipe.words import WORDS, of
 from lrlib.cli import main
-from lrlib.evaluation import evaluate_weights
-from lrlib.fit import fit
-from lrlib.recipe import Difference, large_rate
-from lrlib.recipe.asked import Asked
-from lrlib.recipe.stages import Stages
-from lrlib.recipe.verdict import best, difference, outcome_of
-from lrlib.recipe.words import WORDS, of
-from lrlib.record import interval
-from lrlib.schedules import cosine
-from lrlib.sweep import sweep
 
 MODULE = """
 import torch

@@ -5,12 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from lrlib import record as records
-from lrlib import tasks
-from lrlib.fit import fit
-from lrlib.record import Record, example
-from lrlib.schedules import cosine
-from lrlib.sweep import sweep
+from lrlib import Record, cosine, fit, interval, sweep, tasks
+from lrlib._base.statistics import t_quantile
+from lrlib.runs.record import example
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +87,13 @@ def test_grid_final_and_summary(swept):
 
 def test_interval_covers_the_mean_as_often_as_it_says():
     draws = np.random.default_rng(0).normal(3, 2, (2000, 5))
-    inside = [low <= 3 <= high for _, low, high, _ in map(records.interval, draws)]
+    inside = [low <= 3 <= high for _, low, high, _ in map(interval, draws)]
     assert 0.935 < np.mean(inside) < 0.965
 
 
 def test_quantiles_approach_the_normal():
-    assert abs(records.t_quantile(0.95, 10_000) - 1.9602) < 5e-4
-    assert np.isnan(records.interval([1.0])[1]) and records.interval([])[3] == 0
+    assert abs(t_quantile(0.95, 10_000) - 1.9602) < 5e-4
+    assert np.isnan(interval([1.0])[1]) and interval([])[3] == 0
 
 
 def test_long_runs_are_thinned_and_keep_first_and_last():
@@ -108,12 +105,12 @@ def test_long_runs_are_thinned_and_keep_first_and_last():
 
 def test_thinning_comes_after_the_check(monkeypatch):
     monkeypatch.setattr(
-        "lrlib.sweep.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * 1.01
+        "lrlib.runs.sweeps.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * 1.01
     )
     with pytest.raises(RuntimeError, match="the applied rate differs from the plan at step 0"):
         sweep(tasks.quadratic(), lr=[0.1], steps=5)
     monkeypatch.setattr(
-        "lrlib.sweep.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * wrong
+        "lrlib.runs.sweeps.lanes.Lanes._tensor", lambda self, v: torch.as_tensor(np.asarray(v)).float() * wrong
     )
     wrong = torch.tensor([1.0, 1.01])[:, None]
     with pytest.raises(RuntimeError, match="the applied momentum differs from the plan at step 0"):

@@ -5,10 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrlib import tasks
-from lrlib.record import interval
-from lrlib.regimes import BORDERS, REGIMES, Borders, borders, run_losses
-from lrlib.sweep import sweep
+from lrlib import Borders, borders, interval, run_losses, sweep, tasks
+from lrlib.choosing.regimes import BORDERS, REGIMES
 
 RATES = np.geomspace(0.1, 10, 5)  # borders at 10**(-0.75, -0.25, 0.25, 0.75)
 LOSS = np.array([0.001, 0.005, 0.4, 0.9, 2.5])

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_leaves, tree_map
 
-from lrlib import rules, tasks
-from lrlib.fit import fit
-from lrlib.rules.moments import one_minus_power
-from lrlib.sweep import sweep
+from lrlib import fit, rules, sweep, tasks
+from lrlib.methods.rules.moments import one_minus_power
 
 NAMES = list(rules.RULES)
 SWEPT = [name for name in NAMES if rules.get(name).kind != "closure"]
@@ -352,7 +350,7 @@ def test_a_rule_that_cannot_be_is_refused():
         rules.Rule("x", "matrix", len, (), {}, "")
     with pytest.raises(ValueError, match="single: a rule of kind 'element' keeps tensors shaped like x"):
         rules.Rule("x", "element", len, (), {}, "", single=("c",))
-    with pytest.raises(ValueError, match="there is a rule 'adam' already, from lrlib.rules.moments"):
+    with pytest.raises(ValueError, match="there is a rule 'adam' already, from lrlib.methods.rules.moments"):
         rules.rule("adam", "element")(test_allowed_options_pass)
     with pytest.raises(ValueError, match="rule 'loose': its options must be keyword-only, after a \\*; got lr"):
         rules.rule("loose", "element")(lambda x, g, state, t, lr=0.1: (x - lr * g, {}))

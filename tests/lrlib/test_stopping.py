@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrlib.stopping import Stalling, Worsening
+from lrlib import Stalling, Worsening
 
 VALUES = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0, math.inf, math.nan]), max_size=25)
 FEW = settings(max_examples=40, deadline=None)

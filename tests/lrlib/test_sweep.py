@@ -7,13 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from lrlib import rules, tasks
-from lrlib.curvature import sharpness
-from lrlib.fit import fit
-from lrlib.schedules import cosine, one_cycle_momentum, warmup
-from lrlib.sweep import choose, paths, sweep, sweep_steps
-from lrlib.sweep.lanes import ROOM, Lanes
-from lrlib.sweep.setup import Setup
+from lrlib import cosine, fit, one_cycle_momentum, rules, sharpness, sweep, sweep_steps, tasks, warmup
+from lrlib.runs.sweeps import choose, paths
+from lrlib.runs.sweeps.lanes import ROOM, Lanes
+from lrlib.runs.sweeps.setup import Setup
 
 PLAN = warmup(20) >> cosine(180)
 
@@ -107,7 +104,7 @@ def test_layers_with_a_memory_or_with_chance_do_in_lanes_what_they_do_alone(opti
 
 def test_dropout_masks_of_a_seed_are_the_same_whatever_the_other_lanes_and_pieces(monkeypatch):
     whole = sweep(binary(normed, noise=0.1), lr=[0.3, 0.1], seeds=[1, 7, 4], dtype=torch.float64, steps=20)
-    monkeypatch.setattr("lrlib.sweep.lanes.ROOM", 1)  # the inputs of one step at a time
+    monkeypatch.setattr("lrlib.runs.sweeps.lanes.ROOM", 1)  # the inputs of one step at a time
     few = sweep(binary(normed, noise=0.1), lr=[0.1], seeds=[7], dtype=torch.float64, steps=20)
     assert gap(whole, 4, few) < 1e-12 and not np.allclose(whole.loss[4], whole.loss[5])
 
@@ -357,7 +354,7 @@ def test_auto_compiles_only_what_is_long_enough():
 def test_auto_times_steps_where_the_rough_costs_leave_doubt(monkeypatch):
     lanes = Setup(binary(convolved), "sgd", [0.1], 2, None, 9, "cpu", torch.float32, None, "auto", 1e3, {}).lanes()
     assert choose.decide("auto", lanes, 9)[0] == "eager"
-    monkeypatch.setattr("lrlib.sweep.choose.measured_seconds", lambda lanes: 10.0)
+    monkeypatch.setattr("lrlib.runs.sweeps.choose.measured_seconds", lambda lanes: 10.0)
     assert choose.decide("auto", lanes, 9) == ("compiled", "about 90 s of eager steps are worth a compilation")
 
 
@@ -419,7 +416,7 @@ def test_the_callers_random_state_stays():
 
 def test_large_evaluations_are_cut_into_pieces(monkeypatch):
     whole = sweep(binary(), lr=[0.1, 0.2], seeds=2, steps=5, dtype=torch.float64)
-    monkeypatch.setattr("lrlib.evaluation.CELLS", 300)
+    monkeypatch.setattr("lrlib.runs.evaluation.CELLS", 300)
     pieces = sweep(binary(), lr=[0.1, 0.2], seeds=2, steps=5, dtype=torch.float64)
     for name in whole.evaluations:
         assert np.allclose(whole.evaluations[name], pieces.evaluations[name], rtol=1e-12)

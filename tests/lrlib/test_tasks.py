@@ -7,9 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrlib import tasks
-from lrlib.fit import fit
-from lrlib.sweep import sweep
+from lrlib import fit, sweep, tasks
 from lrlib.tasks import cache
 
 SMALL = {"train": 50, "valid": 20, "test": 20}

@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrlib import tasks
-from lrlib.fit import fit
-from lrlib.streams import initial_model
-from lrlib.sweep import sweep
+from lrlib import fit, initial_model, sweep, tasks
 
 SMALL = dict(features=4, train=64, test=50, width=8)
 

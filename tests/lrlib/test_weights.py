@@ -9,12 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from lrlib import tasks
-from lrlib.evaluation import evaluate_weights
-from lrlib.fit import fit
-from lrlib.record import Record
-from lrlib.streams import Order, initial_model
-from lrlib.sweep import paths, sweep, sweep_steps
+from lrlib import Record, evaluate_weights, fit, initial_model, streams, sweep, sweep_steps, tasks
+from lrlib.runs.sweeps import paths
 
 
 def sphere(parameters):
@@ -101,7 +97,7 @@ def test_a_projected_lane_is_the_projected_single_run(project, rule, path):
 
 
 def test_a_projected_run_is_the_plain_loop_of_pytorch():
-    task, rows = problem(), Order(3, 48, 8).rows(0, 12)
+    task, rows = problem(), streams.Order(3, 48, 8).rows(0, 12)
     x, y = (part.double() for part in task.train_for(3))
     model = initial_model(task, 3, torch.float64)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
@@ -270,7 +266,7 @@ def test_weights_are_evaluated_as_their_runs_were(given, monkeypatch):
     task, names = problem(None, normed), [n for n in given.evaluations if n != "step"]
     found = evaluate_weights(task, given)
     assert sorted(found) == sorted(names) and all(np.allclose(found[n], given.final(n), rtol=1e-12) for n in names)
-    monkeypatch.setattr("lrlib.evaluation.CELLS", 64)  # one lane and few examples at a time
+    monkeypatch.setattr("lrlib.runs.evaluation.CELLS", 64)  # one lane and few examples at a time
     x, y = task.test
     arrays = {n: torch.as_tensor(v) for n, v in given.parameters.items()}
     pieces = evaluate_weights(task, arrays, given.buffers, sets={"half": (x[:24], y[:24]), "test": task.test})

@@ -23,8 +23,7 @@ def test_a_real_run_measures_line_plane_and_barrier():
 
 
 def test_line_and_plane_agree_where_they_meet():
-    from lrlib import tasks
-    from lrlib.sweep import sweep
+    from lrlib import sweep, tasks
 
     task = tasks.ticks(features=3, train=64, test=50)
     record = sweep(task, lr=[1e-4, 3e-4, 1e-3], steps=20, path="eager")

@@ -359,7 +359,7 @@ def test_controls_are_scalar_traits_in_both_directions(make, page):
 
 
 def test_choices_are_those_of_the_library():
-    from lrlib.rules import RULES
+    from lrlib import RULES
 
     from lrwidgets.sweep_lab import DEFAULTS
 

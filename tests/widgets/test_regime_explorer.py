@@ -93,8 +93,7 @@ def test_a_result_of_e34_becomes_a_recording(tmp_path):
 
 
 def test_the_strongest_feature_is_one_that_was_learned():
-    from lrlib import tasks
-    from lrlib.sweep import sweep
+    from lrlib import sweep, tasks
 
     task = tasks.ticks(features=3, train=256, test=100)
     record = sweep(task, lr=[1e-6, 3e-3], steps=300, path="eager")

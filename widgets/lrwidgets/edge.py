@@ -72,14 +72,13 @@ def data():
 
 def descent(units: int, seed: int, lr: float, steps: int, every: int = EVERY):
     """Train on all points at once, loss = mean (f − y)²; a generator of ``Event``, to which ``{"lr": …}`` may be sent."""
-    from lrlib import fit, tasks
-    from lrlib.curvature import sharpness
+    from lrlib import sharpness, steps as training, tasks
     from torch.nn.functional import mse_loss
 
     x, y = data()
     net = network(units, seed)
     task = tasks.Task("edge of stability", lambda: net, (x, y), None, None, mse_loss, mse_loss, batch=None, steps=steps)
-    run, found, change = fit.steps(task, "sgd", lr=lr, steps=steps, dtype=x.dtype), None, None
+    run, found, change = training(task, "sgd", lr=lr, steps=steps, dtype=x.dtype), None, None
     for t in range(steps):
         if t % every == 0:
             with warnings.catch_warnings():

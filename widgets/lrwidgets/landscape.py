@@ -17,7 +17,7 @@ def walk(rates, seed: int, steps: int, task=None):
     """Train two solutions and their neighbour for every rate, and measure line and plane; a generator of ``Event``.
 
     From one pre-training at each rate: A is fine-tuned at the smaller of two rates, B at the larger; C is the mean of the
-    last checkpoints before them. The data are the "ticks" of ``lrlib.tasks.ticks``.
+    last checkpoints before them. The data are the "ticks" of ``lrlib.tasks.tick_signals``.
     """
     from lrlib import tasks
 
@@ -41,8 +41,7 @@ def slices(task, seed: int, a: dict, b: dict, c: dict) -> dict:
     """Return loss and error on the line from a to b and on the plane through a, b and c, and the barriers of the line."""
     import numpy as np
     import torch
-    from lrlib.landscape import barrier, loss_line, loss_plane
-    from lrlib.streams import initial_model
+    from lrlib import barrier, initial_model, loss_line, loss_plane
 
     model, (x, y) = initial_model(task, seed), task.train_for(seed)
     model.load_state_dict({n: torch.as_tensor(w) for n, w in a.items()}, strict=False)

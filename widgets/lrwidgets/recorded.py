@@ -83,10 +83,10 @@ def buckets(loss) -> dict[str, np.ndarray]:
 
 def training_run(task: str, optimizer: str, schedule: str, lr: float):
     """Train one run of the training lab; return its ``(losses, applied rates)``."""
-    from lrlib import fit
+    from lrlib import steps
 
     events = list(
-        fit.steps(
+        steps(
             runs.task(task),
             optimizer,
             lr=lr,
@@ -101,7 +101,7 @@ def training_run(task: str, optimizer: str, schedule: str, lr: float):
 
 def sweep_run(task: str, optimizer: str, momentum: float):
     """Train one sweep of the sweep lab; return ``(steps, losses [rows, rates], suggestions)``."""
-    from lrlib.sweep import sweep_steps
+    from lrlib import sweep_steps
 
     kept, steps, rows = [], [], []
     made, every = runs.task(task), SWEEP_STEPS // PICTURES * 2
@@ -273,7 +273,7 @@ def _values(quantity: dict) -> np.ndarray:
 
 
 def _interval(values: np.ndarray) -> list:
-    from lrlib.record import interval
+    from lrlib import interval
 
     low, high = np.array([interval(row)[1:3] for row in values]).T
     return [regime_explorer._list(low), regime_explorer._list(high)]

@@ -33,7 +33,7 @@ class Event:
 def explore(rates, seed: int, steps: int, task=None):
     """Train at every rate, average checkpoints, fine-tune at two rates, and measure; a generator of ``Event``.
 
-    The data are the "ticks" of ``lrlib.tasks.ticks``: sixteen features, each of which is enough.
+    The data are the "ticks" of ``lrlib.tasks.tick_signals``: sixteen features, each of which is enough.
     """
     from lrlib import tasks
 
@@ -52,7 +52,7 @@ def explore(rates, seed: int, steps: int, task=None):
 
 
 def _stage(stage, task, rates, seed, steps, **options):
-    from lrlib.sweep import sweep_steps
+    from lrlib import sweep_steps
 
     before = 0 if stage == "pretrain" else 2 * steps
     run = sweep_steps(task, "sgd", lr=list(rates), seeds=[seed], steps=steps, path="eager", **options)
@@ -65,8 +65,7 @@ def _stage(stage, task, rates, seed, steps, **options):
 
 
 def _after_training(task, record, kept) -> dict:
-    from lrlib.evaluation import evaluate_weights
-    from lrlib.regimes import borders, run_losses
+    from lrlib import borders, evaluate_weights, run_losses
 
     loss, tail = run_losses(record)
     untrained = float(record.evaluations["train_loss"][0, 0])
@@ -84,7 +83,7 @@ def _after_training(task, record, kept) -> dict:
 
 
 def _after_tuning(task, record, tuned) -> dict:
-    from lrlib.regimes import borders, run_losses
+    from lrlib import borders, run_losses
 
     lanes, F = len(record.rates), len(FINETUNE_RATES)
     score = tuned.final("test_metric").reshape(lanes, F)
@@ -111,7 +110,7 @@ def _after_tuning(task, record, tuned) -> dict:
 def _strongest(task, weights) -> list:
     """Accuracy of each lane on the feature that it knows best."""
     import numpy as np
-    from lrlib.evaluation import evaluate_weights
+    from lrlib import evaluate_weights
     from lrlib.tasks import ticks_features
 
     sets = {f"feature{k}": pair for k, pair in enumerate(ticks_features(task, samples=500))}
@@ -122,7 +121,7 @@ def _strongest(task, weights) -> list:
 def _barrier(task, tuned, lanes: int, F: int):
     """Highest training error above the mean of the ends, on the straight path of the lowest and highest rate, in points."""
     import numpy as np
-    from lrlib.evaluation import evaluate_weights
+    from lrlib import evaluate_weights
 
     ends = {n: w.reshape(lanes, F, *w.shape[1:])[:, [0, -1]].astype("float64") for n, w in tuned.parameters.items()}
     a = np.linspace(0, 1, POINTS)

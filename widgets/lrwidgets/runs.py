@@ -32,19 +32,19 @@ def plan(schedule: str, steps: int):
     step: times 0.1 after each third. exponential: to 1 % at the end. cosine: to 0 at the end. warmup: over the
     first tenth, then constant. warmup-cosine: over the first tenth, then cosine to 0.
     """
-    from lrlib import schedules
+    from lrlib import plans
 
     rise = max(1, steps // 10)
     if schedule == "step":
-        return schedules.step(max(1, steps // 3), factor=0.1, times=2)
+        return plans.step(max(1, steps // 3), factor=0.1, times=2)
     if schedule == "exponential":
-        return schedules.exponential(steps, final=0.01)
+        return plans.exponential(steps, final=0.01)
     if schedule == "cosine":
-        return schedules.cosine(steps)
+        return plans.cosine(steps)
     if schedule == "warmup":
-        return schedules.warmup(rise)
+        return plans.warmup(rise)
     if schedule == "warmup-cosine":
-        return schedules.warmup(rise) >> schedules.cosine(max(1, steps - rise))
+        return plans.warmup(rise) >> plans.cosine(max(1, steps - rise))
     return None
 
 
@@ -54,22 +54,22 @@ def options(optimizer: str, momentum: float) -> dict:
 
 
 def one_thread():
-    """`lrlib.preserve.one_thread`, imported when a run begins.
+    """`lrlib.one_thread`, imported when a run begins.
 
     The networks here are tiny: a second thread wins nothing, and where the page and the kernel share two cores the two wait for
     each other, which cost forty times the processor's work for a step.
     """
-    from lrlib import preserve
+    import lrlib
 
-    return preserve.one_thread()
+    return lrlib.one_thread()
 
 
 def warm_up(then) -> None:
     """Import torch and lrlib in a thread, then call ``then``: the first step of a cold kernel takes seconds."""
 
     def work():
-        from lrlib import device, fit, sweep, tasks  # noqa: F401
+        from lrlib import available_devices, fit, sweep, tasks  # noqa: F401
 
-        then(device.available())
+        then(available_devices())
 
     threading.Thread(target=work, name="lrwidgets-warm-up", daemon=True).start()

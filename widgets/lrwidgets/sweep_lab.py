@@ -100,7 +100,7 @@ class SweepLab(LiveFigure):
         self._length, serial = n, self._serial + 1
 
         def make():
-            from lrlib.sweep import sweep_steps
+            from lrlib import sweep_steps
 
             task = runs.task(name)
             found = _suggest(task, optimizer, seed, device, options)
@@ -161,7 +161,7 @@ def _mean(values) -> float:
 
 def _suggest(task, optimizer: str, seed: int, device: str, options: dict) -> dict[str, float]:
     """Return what the published rules read off a range test of 100 steps, those that found something."""
-    from lrlib import finder
+    from lrlib import find
 
-    found = finder.find(task, optimizer, seeds=[seed], low=1e-6, device=device, **options).suggestions()
+    found = find(task, optimizer, seeds=[seed], low=1e-6, device=device, **options).suggestions()
     return {rule: float(rate) for rule, rate in found.items() if math.isfinite(rate)}

@@ -69,9 +69,9 @@ class TrainingLab(LiveFigure):
         self._trained = optimizer
 
         def make():
-            from lrlib import fit
+            from lrlib import steps
 
-            return fit.steps(
+            return steps(
                 runs.task(name),
                 optimizer,
                 lr=lr,

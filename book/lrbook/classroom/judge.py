@@ -198,7 +198,7 @@ def _random_states():
             random.setstate(python)
             np.random.set_state(numpy)
     else:
-        from lrlib.preserve import random_states
+        from lrlib import random_states
 
         with random_states():
             yield

@@ -1,0 +1,1 @@
+"""What only the library uses: arguments, random streams, given weights, files, statistics, devices."""

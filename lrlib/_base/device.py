@@ -1,0 +1,56 @@
+"""Choosing the device of a run."""
+
+import torch
+
+
+def available_devices():
+    """Return the names of the devices that this machine and this PyTorch have, the first of them ``"cpu"``.
+
+    >>> available_devices()[0]
+    'cpu'
+    """
+    names = ["cpu"]
+    if torch.cuda.is_available():
+        names += ["cuda"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return names
+
+
+def choose(device, dtype=torch.float32):
+    """Return the ``torch.device`` called ``device``.
+
+    ``device``: "cpu", "cuda", "cuda:1", … or "mps". Raises ``ValueError`` for one that is not there, listing what is,
+    and for float64 on "mps", which has none.
+
+    >>> choose("cpu")
+    device(type='cpu')
+    >>> choose("abacus")
+    Traceback (most recent call last):
+    ...
+    ValueError: device 'abacus' is not available here; this machine has: cpu
+    """
+    name = str(device)
+    if name not in available_devices():
+        raise ValueError(f"device {name!r} is not available here; this machine has: {', '.join(available_devices())}")
+    check_dtype(dtype)
+    if name == "mps" and dtype == torch.float64:
+        raise ValueError("dtype torch.float64 does not exist on device 'mps'; use torch.float32 or device 'cpu'")
+    return torch.device(name)
+
+
+def check_dtype(dtype):
+    """Raise ``TypeError`` unless ``dtype`` is ``torch.float32`` or ``torch.float64``."""
+    if dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"dtype must be torch.float32 or torch.float64; got {dtype!r}")
+
+
+def moved(value, device):
+    """``value`` on ``device``: tensors, also inside dicts, tuples and lists; anything else as it is."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: moved(inner, device) for key, inner in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(moved(inner, device) for inner in value)
+    return value

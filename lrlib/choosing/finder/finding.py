@@ -1,0 +1,170 @@
+"""Range tests of a task over several seeds, run as one sweep."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..._base.arguments import seed_list
+from ..._base.statistics import bootstrap
+from ...methods.rules import Rule
+from ...plans import ramp
+from . import suggestions as rules
+from .trial import RangeTest, Watch, check_ramp, largest_rate
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Range tests of one task over several seeds.
+
+    Attributes:
+        tests: one `RangeTest` a seed.
+        seeds: [S] the seeds.
+        record: the `Record` of the sweep, or the list of records where the runs were made one by one.
+
+    Example:
+        >>> rates = np.logspace(-3, 1, 60)
+        >>> tests = [RangeTest(rates, 1 + 2 * np.exp(-k * rates), "finished", steps=60) for k in (20, 30)]
+        >>> finding = Finding(tuple(tests), np.array([0, 1]), record=None)
+        >>> finding.per_seed("valley").round(3).tolist(), round(finding.suggest("valley"), 3)
+        ([0.092, 0.092], 0.092)
+    """
+
+    tests: tuple
+    seeds: np.ndarray
+    record: object
+
+    @property
+    def lr(self):
+        """[K] the rates of the longest test."""
+        return max((test.lr for test in self.tests), key=len)
+
+    @property
+    def loss(self):
+        """[S, K] batch losses; nan after a seed's test has stopped."""
+        return self._table([test.loss for test in self.tests])
+
+    @property
+    def smoothed(self):
+        """[S, K] smoothed losses; nan after a seed's test has stopped."""
+        return self._table([test.smoothed for test in self.tests])
+
+    def _table(self, rows):
+        table = np.full((len(rows), len(self.lr)), np.nan)
+        for row, values in zip(table, rows):
+            row[: len(values)] = values
+        return table
+
+    def per_seed(self, rule="valley"):
+        """[S] what the rule suggests for each seed; nan where a curve is too short for it."""
+        return np.array([test.suggest(rule) for test in self.tests])
+
+    def suggest(self, rule="valley"):
+        """Geometric mean of the suggestions over the seeds that have one; nan if none has.
+
+        Raises:
+            ValueError: unknown rule.
+        """
+        values = self.per_seed(rule)
+        values = values[np.isfinite(values)]
+        return float(np.exp(np.log(values).mean())) if values.size else np.nan
+
+    def suggestions(self):
+        """The suggestions of all rules side by side: dict from name to rate."""
+        return {rule: self.suggest(rule) for rule in rules.SUGGESTION_RULES}
+
+    def interval(self, rule="valley", level=0.95, resamples=4000, seed=0):
+        """Bootstrap interval over the seeds of the geometric mean of a rule's suggestions.
+
+        The seeds are drawn with replacement and the decimal logarithms averaged, because rates live on a log axis.
+
+        Args:
+            rule: name of the rule.
+            level: coverage.
+            resamples, seed: of the bootstrap (`lrlib.bootstrap`).
+
+        Returns:
+            (low, high) in units of the rate; nan with fewer than two suggestions.
+
+        Raises:
+            ValueError: unknown rule, or `level` outside (0, 1).
+        """
+        low, high = bootstrap(np.log10(self.per_seed(rule)), level, resamples, seed)
+        return float(10**low), float(10**high)
+
+    def plot(self, ax=None):
+        """A matplotlib figure of all curves with the suggestions and their intervals (`lrlib.plot.range_test`)."""
+        from ...looking import plot
+
+        return plot.range_test(self, ax=ax)
+
+
+def find(task, optimizer="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.0, **settings):
+    r"""Range test of a task for several seeds: the same exponential ramp for each, as the lanes of one sweep.
+
+    .. math:: \eta_t = \text{low}\,(\text{high}/\text{low})^{t/(\text{steps}-1)}
+
+    Each seed has its own initial weights and batch order. Every lane runs on to the last step unless it diverges;
+    the curve is cut afterwards where `range_test` would have stopped.
+
+    Args:
+        task: a `Task`.
+        optimizer: name of a rule, a `Rule`, or callable `parameters -> torch.optim.Optimizer`; the latter runs seed by
+            seed, with its groups scaled so that the largest rate follows the ramp.
+        seeds: their number, or the seeds themselves.
+        low, high, steps, stop: as for `range_test`.
+        settings: further arguments of `sweep` (or `fit`): device, dtype, path and hyper-parameters such as momentum.
+
+    Returns:
+        `Finding`.
+
+    Raises:
+        ValueError: a number outside its range, no seed, or more than 4,000 steps.
+
+    Example:
+        >>> from lrlib import tasks
+        >>> finding = find(tasks.quadratic(curvatures=(4.0,)), seeds=3, low=1e-3)
+        >>> finding.loss.shape[0], bool(finding.lr[-1] > 0.5)                  # the stability limit is 2/4
+        (3, True)
+
+    Source: as for `range_test`.
+    """
+    check_ramp(low, high, steps, stop)
+    if steps > 4000:
+        raise ValueError(f"steps={steps!r}: at most 4000, because longer records are thinned")
+    seeds = np.array(seed_list(seeds))
+    plan = ramp(steps - 1, low, high, shape="exponential")
+    if callable(optimizer) and not isinstance(optimizer, Rule):
+        record = [_one_by_one(task, optimizer, plan, int(seed), steps, settings) for seed in seeds]
+        curves = [(r.lr[0], r.loss[0]) for r in record]
+    else:
+        from ...runs.sweeps import sweep
+
+        record = sweep(task, optimizer, lr=np.array([1.0]), seeds=seeds.tolist(), plan=plan, steps=steps, **settings)
+        curves = list(zip(record.lr, record.loss))
+    planned = plan(np.arange(steps))
+    return Finding(tuple(_cut(lr, loss, planned, stop) for lr, loss in curves), seeds, record)
+
+
+def _one_by_one(task, optimizer, plan, seed, steps, settings):
+    from ...runs.single import fit
+
+    def scaled(parameters):
+        own = optimizer(parameters)
+        largest = largest_rate(own)
+        for group in own.param_groups:
+            group["lr"] = float(group["lr"]) / largest
+        return own
+
+    return fit(task, scaled, plan=plan, seed=seed, steps=steps, **settings)
+
+
+def _cut(lr, loss, planned, stop):
+    """The part of a recorded curve that `range_test` would have seen."""
+    watch = Watch(stop)
+    reasons = ((k, reason) for k, value in enumerate(loss) if (reason := watch(float(value))))
+    k, status = next(reasons, (len(loss) - 1, "finished"))
+    lr = lr.max(axis=-1) if lr.ndim == 2 else lr
+    lr = np.where(np.isfinite(lr), lr, planned[: len(lr)])[: k + 1]  # a diverging lane makes no update at the end
+    n = k + (status != "not finite")
+    loss = np.asarray(loss[:n], dtype=np.float64)
+    return RangeTest(lr[:n], loss, status, len(planned), float(lr[k]))

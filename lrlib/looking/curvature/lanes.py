@@ -1,0 +1,144 @@
+"""Sharpness of every lane of a sweep at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ...runs.evaluation import cells, evaluating
+from ..._base.preserve import random_states
+from .lanczos import CELLS, LEAST
+from .products import of_lanes, pair
+from .largest import check_search, search
+
+
+@dataclass(frozen=True)
+class LaneEigenvalues:
+    """What `sharpness_lanes` found; arrays over the lanes [L], in the parameters' order.
+
+    Attributes:
+        value: largest eigenvalue of each lane, float64; nan where its curvature is not finite.
+        vector: unit eigenvectors, dict from parameter name to tensor [L, …].
+        residual: norm of H v - value·v.
+        products: Hessian-vector products that each lane needed, int.
+        start: where a search nearby should start, a dict as `vector`.
+        converged: bool.
+    """
+
+    value: np.ndarray
+    vector: dict
+    residual: np.ndarray
+    products: np.ndarray
+    start: dict
+    converged: np.ndarray
+
+
+def sharpness_lanes(
+    model,
+    loss,
+    parameters,
+    x,
+    y=None,
+    *,
+    buffers=None,
+    own_data=False,
+    products=100,
+    tol=1e-6,
+    accuracy=None,
+    start=None,
+    subset=None,
+    chunk=None,
+    basis=None,
+    seed=0,
+    dtype=None,
+):
+    r"""Largest Hessian eigenvalue of each of L models that differ in their parameters alone, all in one program.
+
+    .. math:: \lambda^{(l)}_{\max} = \max_{\|v\|=1} v^\top \nabla^2 L(w^{(l)})\, v, \qquad l = 1 \dots L
+
+    Each lane's number is that of `sharpness` on its own, to rounding; lanes that have converged drop out of the work.
+    Lanes are taken in groups whose search directions fit into 2²⁶ numbers. The model itself is only read.
+
+    Args:
+        model: module that gives the structure, and whatever `parameters` and `buffers` do not name.
+        loss: `loss(model(x), y)` gives a scalar tensor.
+        parameters: {name: tensor or array [L, …]}, such as `Record.parameters` of a sweep.
+        x, y: the batch, for all lanes; `x=(inputs, targets)` with `y=None` serves as well.
+        buffers: {name: [L, …]}, such as each lane's batch-norm statistics; default: the model's.
+        own_data: x and y have a lane axis in front, a data set for each lane.
+        start: the `LaneEigenvalues` of an earlier call (or a dict as its `vector`) to start from.
+        products, tol, accuracy, subset, chunk, basis, seed, dtype: as in `sharpness`, for each lane.
+
+    Returns:
+        `LaneEigenvalues`.
+
+    Raises:
+        ValueError, TypeError: as `sharpness`; parameters whose shapes do not fit the model or each other.
+
+    Example:
+        >>> model = torch.nn.Linear(1, 1, bias=False)
+        >>> fourth = lambda output, y: output.square().square().sum() / 12    # second derivative: w²
+        >>> found = sharpness_lanes(model, fourth, {"weight": [[[1.0]], [[2.0]], [[-3.0]]]}, torch.ones(1, 1))
+        >>> found.value.round(4).tolist()
+        [1.0, 4.0, 9.0]
+
+    Source: as `sharpness`.
+    """
+    check_search(products, tol, accuracy, basis, seed)
+    x, y = pair(x, y)
+    parameters = stacked("parameters", parameters, dict(model.named_parameters()))
+    lanes = len(next(iter(parameters.values())))
+    buffers = stacked("buffers", buffers or {}, dict(model.named_buffers()), lanes)
+    if own_data and not len(x) == len(y) == lanes:
+        raise ValueError(f"own_data: x and y must hold one data set for each of {lanes} lanes; got {len(x)}, {len(y)}")
+    group = _group(model, parameters, x[0] if own_data else x, chunk, min(products, basis or 24))
+    parts = []
+    with random_states():
+        for chosen in torch.arange(lanes).split(group):
+            p, b, v = (_take(part, chosen) for part in (parameters, buffers, getattr(start, "start", start)))
+            data = (x[chosen], y[chosen]) if own_data else (x, y)
+            build = lambda a, c: of_lanes(model, loss, p, a, c, b, own_data, chunk, dtype)
+            hessian, found = search(build, *data, v, subset, seed, (products, tol, accuracy, basis), int(own_data))
+            parts.append((found, hessian.named(found.vector), hessian.named(found.start)))
+    return _joined(parts)
+
+
+def stacked(what, given, expected, lanes=None):
+    """{name: [L, …]} as tensors like the model's own; raises for other names or shapes."""
+    if unknown := set(given) - set(expected):
+        raise ValueError(f"{what}: the model has no {sorted(unknown)}; it has {sorted(expected)}")
+    if not given and lanes is None:
+        raise ValueError(f"{what}: must name at least one of {sorted(expected)}")
+    result = {n: torch.as_tensor(t).to(expected[n]) for n, t in given.items()}
+    lanes = len(next(iter(result.values()))) if lanes is None else lanes
+    if not lanes:
+        raise ValueError(f"{what}: must hold at least one lane")
+    for name, tensor in result.items():
+        if tensor.shape != (lanes, *expected[name].shape):
+            raise ValueError(
+                f"{what}: {name!r} must have shape {(lanes, *expected[name].shape)}; got {tuple(tensor.shape)}"
+            )
+    return result
+
+
+def _group(model, parameters, x, chunk, directions):
+    """How many lanes are taken together: their directions and their layers' outputs must fit."""
+    size = sum(p[0].numel() for p in parameters.values())
+    fitting = CELLS // (size * max(LEAST, directions))
+    if isinstance(x, torch.Tensor):
+        with evaluating(model):
+            fitting = min(fitting, CELLS // (min(len(x), chunk or len(x)) * cells(model, x)))
+    return max(1, fitting)
+
+
+def _take(tensors, chosen):
+    return tensors and {n: t[chosen] for n, t in tensors.items()}
+
+
+def _joined(parts):
+    found = [part[0] for part in parts]
+    value, residual, products, converged = (
+        torch.cat([getattr(f, name) for f in found]).numpy() for name in ("value", "residual", "products", "converged")
+    )
+    vector, start = ({n: torch.cat([part[i][n] for part in parts]) for n in parts[0][i]} for i in (1, 2))
+    return LaneEigenvalues(value, vector, residual, products, start, converged)

@@ -1,0 +1,153 @@
+"""Figures of the loss between and around solutions."""
+
+import numpy as np
+
+from .axes import LINES, axes, finish
+
+LEVELS = 12  # contour lines of a plane
+
+
+def loss_line(slices, ax=None, *, name="loss", log=False, xlabel="distance along the direction", ylabel=None, **line):
+    """The loss along one line or several, told apart by their dashes.
+
+    Args:
+        slices: a `Slice` of a line, or a dict from label to `Slice`.
+        ax: axes to draw on; default: those of a new figure.
+        name: "loss" or "metric".
+        log: logarithmic vertical axis.
+        xlabel, ylabel: texts; default of `ylabel`: the name.
+        line: width and so on, as for `Axes.plot`.
+
+    Returns:
+        the `Figure`.
+
+    Raises:
+        ValueError: a slice that is no line, or that has no such values.
+
+    Example:
+        >>> from lrlib import Slice
+        >>> a = np.linspace(-1, 1, 5)
+        >>> figure = loss_line({"flat": Slice((a,), a**2), "sharp": Slice((a,), 9 * a**2)})
+        >>> [line.get_linestyle() for line in figure.axes[0].lines]
+        ['-', '--']
+    """
+    labelled = slices if isinstance(slices, dict) else {None: slices}
+    rows = [(label, *_values(s, name, 1)) for label, s in labelled.items()]
+    ax = axes(ax)
+    for i, (label, at, values) in enumerate(rows):
+        ax.plot(at[0], values, **{"ls": LINES[i % len(LINES)], "label": label, **line})
+    if log:
+        ax.set_yscale("log")
+    return finish(ax, xlabel, name if ylabel is None else ylabel, legend=None not in labelled)
+
+
+def loss_plane(
+    slice,
+    ax=None,
+    *,
+    name="loss",
+    levels=None,
+    labels=("1", "2", "3"),
+    xlabel="first direction",
+    ylabel="second direction",
+):
+    """The loss over a plane as contour lines with their values written on them, and the solutions as labelled dots.
+
+    The way from the first solution to the second, whose highest point makes the barrier, is dashed.
+
+    Args:
+        slice: a `Slice` of a plane.
+        ax: axes to draw on; default: those of a new figure.
+        name: "loss" or "metric".
+        levels: values of the contour lines; default: 12, logarithmic where the largest is 20 times the least.
+        labels: texts beside the slice's marks.
+        xlabel, ylabel: texts.
+
+    Returns:
+        the `Figure`.
+
+    Raises:
+        ValueError: a slice that is no plane, or that has no such values.
+
+    Example:
+        >>> from lrlib import Slice
+        >>> a = np.linspace(-1, 1, 9)
+        >>> bowl = Slice((a, a), a[:, None] ** 2 + a**2, marks=[(0.0, 0.0), (0.5, 0.0)])
+        >>> [text.get_text() for text in loss_plane(bowl, levels=[0.5, 1]).axes[0].texts][-2:]
+        ['1', '2']
+    """
+    (a, b), values = _values(slice, name, 2)
+    ax = axes(ax)
+    drawn = ax.contour(a, b, values.T, _levels(values) if levels is None else levels, colors="0.35", linewidths=0.8)
+    ax.clabel(drawn, fontsize=7, fmt="%.3g")
+    if len(slice.marks) > 1:
+        ax.plot(*zip(*slice.marks[:2]), "--", lw=1, color="0.1")
+        ax.set_aspect("equal")  # both directions are equally long
+    for mark, label in zip(slice.marks, labels):
+        ax.plot(*mark, "o", ms=5, color="0.1")
+        ax.annotate(label, mark, (5, 5), textcoords="offset points", weight="bold")
+    return finish(ax, xlabel, ylabel, legend=False)
+
+
+def barrier(
+    barrier,
+    ax=None,
+    *,
+    name="loss",
+    color=None,
+    label="{:.3g}",
+    xlabel="from the first solution to the second",
+    ylabel=None,
+):
+    """Loss or error on the way between two solutions, with the barrier as an arrow above the mean of the ends.
+
+    Args:
+        barrier: a `Barrier`.
+        ax: axes to draw on; default: those of a new figure.
+        name: "loss" or "error".
+        color: of the curve.
+        label: format of the number beside the arrow: the barrier in units of the axis.
+        xlabel, ylabel: texts; default of `ylabel`: the name.
+
+    Returns:
+        the `Figure`.
+
+    Raises:
+        ValueError: another name, or the error of a barrier that was found without a metric.
+
+    Example:
+        >>> from lrlib import Barrier
+        >>> figure = barrier(Barrier(np.array([0, 0.5, 1]), np.array([1.0, 3.0, 2.0]), None, 1.5, None))
+        >>> figure.axes[0].texts[-1].get_text()
+        '1.5'
+    """
+    values = {"loss": barrier.loss, "error": barrier.error}.get(name)
+    if values is None:
+        raise ValueError(f"name must be 'loss', or 'error' of a barrier found with a metric; got {name!r}")
+    ax, top = axes(ax), int(np.argmax(values))
+    base, high = (values[0] + values[-1]) / 2, values[top]
+    ax.plot(barrier.at, values, color=color)
+    ax.plot(barrier.at[[0, -1]], values[[0, -1]], "o", ms=5, color="0.1")
+    ax.axhline(base, lw=0.8, ls="--", color="0.35")
+    ax.annotate("", (barrier.at[top], high), (barrier.at[top], base), arrowprops={"arrowstyle": "<->", "color": "0.1"})
+    ax.annotate(label.format(high - base), (barrier.at[top], (high + base) / 2), (5, 0), textcoords="offset points")
+    return finish(ax, xlabel, name if ylabel is None else ylabel, legend=False)
+
+
+def _values(slice, name, dimensions):
+    values = {"loss": slice.loss, "metric": slice.metric}.get(name)
+    if values is None:
+        raise ValueError(f"name must be 'loss', or 'metric' of a slice made with one; got {name!r}")
+    if len(slice.at) != dimensions:
+        raise ValueError(f"slice must be a {'line' if dimensions == 1 else 'plane'}; got {len(slice.at)} axes")
+    return slice.at, values
+
+
+def _levels(values):
+    finite = values[np.isfinite(values)]
+    low, high = finite.min(), finite.max()
+    if low == high:
+        return [low]
+    if 0 < 20 * low < high:
+        return np.geomspace(low, high, LEVELS + 2)[1:-1]
+    return np.linspace(low, high, LEVELS + 2)[1:-1]

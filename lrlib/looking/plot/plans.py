@@ -1,0 +1,157 @@
+"""Figures of plans, and of the rates that were really applied."""
+
+import numpy as np
+
+from ..._base.arguments import number, whole
+from .axes import axes, finish
+
+DOTS = 160  # most applied rates that are drawn along a plan, besides all that leave it
+
+
+def plan(
+    plan,
+    steps=None,
+    ax=None,
+    *,
+    base=1.0,
+    momentum=None,
+    phases=False,
+    label=None,
+    xlabel="step",
+    ylabel="factor of the base rate",
+    momentum_label="factor of the base momentum",
+    **line,
+):
+    """A plan as a line over the steps 0 … `steps` - 1.
+
+    Args:
+        plan: function of the step that takes arrays.
+        steps: how many steps are drawn; default: `plan.length` and one more, so that the value it holds is seen.
+        ax: axes to draw on; default: those of a new figure.
+        base: base rate, when rates rather than factors are to be drawn.
+        momentum: another plan, drawn dashed on an axis at the right.
+        phases: mark the steps at which a phase begins by thin dotted lines, unless there are more than 20.
+        label, xlabel, ylabel, momentum_label: texts.
+        line: colour, width and so on, as for `Axes.plot`.
+
+    Returns:
+        the `Figure`.
+
+    Raises:
+        TypeError: a plan that cannot be called, axes that are none, `steps` or `base` of another kind.
+        ValueError: `steps` is missing for a function without a length, or below 1; `base` negative or not finite.
+
+    Example:
+        >>> from lrlib import cosine, warmup
+        >>> figure = plan(warmup(10) >> cosine(90))
+        >>> len(figure.axes[0].lines[0].get_xdata())
+        101
+    """
+    for name, one in (("plan", plan), ("momentum", momentum)):
+        if not callable(one) and (name, one) != ("momentum", None):
+            raise TypeError(f"{name} must be a Plan or a function of the step; got {one!r}")
+    if steps is None:
+        if not np.isfinite(getattr(plan, "length", np.inf)):
+            raise ValueError("steps=None: this plan has no length of its own; say how many steps to draw")
+        steps = int(plan.length) + 1
+    base, ax, t = number("base", base), axes(ax), np.arange(whole("steps", steps))
+    ax.plot(t, base * np.asarray(plan(t), dtype=np.float64), label=label, **line)
+    if phases:
+        _mark_joints(ax, plan, steps)
+    if momentum is not None:
+        right = ax.twinx()
+        right.plot(t, np.asarray(momentum(t), dtype=np.float64), "--", color="C1")
+        right.set_ylabel(momentum_label)
+    return finish(ax, xlabel, ylabel, legend=label is not None)
+
+
+def _mark_joints(ax, plan, steps):
+    from ...plans.views import MARKED
+
+    joints = plan.joints(steps - 1)
+    if len(joints) <= MARKED:
+        ax.vlines(joints, 0, 1, transform=ax.get_xaxis_transform(), colors="0.5", linestyles=":", linewidth=0.7)
+
+
+def applied(
+    source,
+    plan=None,
+    ax=None,
+    *,
+    group=0,
+    lane=0,
+    color=None,
+    labels=("planned", "applied"),
+    xlabel="step",
+    ylabel="learning rate",
+):
+    """The planned rate as a thin line and the rate that the optimizer really used as dots on it.
+
+    At most about 160 dots are drawn, and besides them every step whose applied rate leaves the plan by more than
+    one part in 100,000: a deviation is never thinned away.
+
+    Args:
+        source: an `Attachment` or a `Record`.
+        plan: the plan to compare with; default: the attachment's own. A record without plan shows dots alone.
+        ax: axes to draw on; default: those of a new figure.
+        group: parameter group.
+        lane: run of the record.
+        color: of line and dots.
+        labels: texts for planned and applied.
+        xlabel, ylabel: texts.
+
+    Returns:
+        the `Figure`.
+
+    Raises:
+        TypeError: `source` is neither.
+        ValueError: nothing was recorded yet.
+
+    Example:
+        >>> import torch
+        >>> from lrlib import attach, cosine
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+        >>> attachment = attach(optimizer, cosine(20))
+        >>> for _ in range(20):
+        ...     optimizer.step()
+        >>> len(applied(attachment).axes[0].lines)
+        2
+    """
+    step, used, planned = _rates(source, plan, group, lane)
+    if not step.size:
+        raise ValueError("source: no step was recorded yet, so there is no applied rate to draw")
+    ax = axes(ax)
+    shown = np.unique(np.linspace(0, step.size - 1, DOTS).round().astype(int))
+    if planned is not None:
+        (line,) = ax.plot(step, planned, lw=0.9, color=color, label=labels[0])
+        color = line.get_color()
+        off = np.flatnonzero(~np.isclose(used, planned, rtol=1e-5, atol=1e-12, equal_nan=True))
+        shown = np.union1d(shown, off)
+    ax.plot(step[shown], used[shown], ".", ms=4, color=color, label=labels[1])
+    return finish(ax, xlabel, ylabel, legend=True)
+
+
+def _rates(source, plan, group, lane):
+    """Steps, applied and planned rates (or None) of one group of an attachment or of one lane of a record."""
+    if hasattr(source, "planned") and hasattr(source, "applied"):
+        used = np.asarray(source.applied, dtype=np.float64)[:, group]
+        step = np.arange(used.size)
+        own = np.asarray(source.planned(), dtype=np.float64)[:, group]
+        if plan is None or not used.size:
+            return step, used, own
+        factor = np.asarray(source.plan(step), dtype=np.float64)
+        return step, used, np.asarray(plan(step), dtype=np.float64) * _base(own, factor)
+    if not (hasattr(source, "lr0") and hasattr(source, "lr")):
+        raise TypeError(f"source={type(source).__name__}: an Attachment or a Record is needed")
+    used = np.asarray(source.lr, dtype=np.float64)[lane]
+    used = used[:, group] if used.ndim == 2 else used
+    step = np.asarray(source.step)
+    planned = None if plan is None else float(source.lr0[lane]) * np.asarray(plan(step), dtype=np.float64)
+    ran = np.isfinite(used)
+    return step[ran], used[ran], None if planned is None else planned[ran]
+
+
+def _base(rates, factors):
+    """The base rate behind rates = base × factors."""
+    k = int(np.argmax(np.abs(factors)))
+    return rates[k] / factors[k] if factors[k] else 0.0

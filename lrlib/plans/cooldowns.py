@@ -1,0 +1,25 @@
+"""Warm-up, stable, decay."""
+
+from . import checks
+from .named import named
+from .pieces import hold, ramp
+from .ramps import warmup
+
+
+@named(lambda arguments, n: None)
+def wsd(n, warm=0, cool=None, shape="1-sqrt", final=0):
+    """Warm up for ``warm`` steps, stay at 1, and in the last ``cool`` of ``n`` steps cool down to ``final``.
+
+    ``shape`` of the cooldown is one of `ramp`'s: ``"linear"``, ``"cosine"``, ``"1-sqrt"`` (1 − √u), ``"1-square"``,
+    ``"exponential"`` (``final`` above 0). ``cool=None`` is a fifth of the steps. Raises ``ValueError`` for phases that
+    are negative or longer than ``n`` together. Source: MiniCPM, Hu 2024; 1 − √u, Hägele 2024.
+
+    >>> [wsd(100, warm=9)(t) for t in (0, 9, 80, 85, 100)]
+    [0.1, 1.0, 1.0, 0.5, 0.0]
+    """
+    n, warm = checks.count("n", n), checks.count("warm", warm)
+    cool = n // 5 if cool is None else checks.count("cool", cool)
+    if warm + cool > n:
+        raise ValueError(f"warm + cool must be at most n = {n}; got {warm} + {cool}")
+    final = checks.factor("final", final, positive=shape == "exponential")
+    return warmup(warm) >> hold(n - warm - cool) >> ramp(cool, 1, final, shape)

@@ -1,0 +1,322 @@
+"""A plan on an optimizer, and the record of what it really applied.
+
+The value for step t is set just before step t and recorded just after it, through PyTorch's own step hooks, so the
+training loop calls nothing. Each parameter group holds its base value (``base_lr``) and the value last applied
+(``applied_lr``) of every option that follows a plan, the first group also the step (``plan_step``) and what a plateau
+remembers (``plateau``); they ride in ``optimizer.state_dict()``, in copies and in pickles, so a loaded optimizer
+continues where the saved one stood.
+"""
+
+import array
+import math
+import weakref
+
+import numpy as np
+import torch
+
+from .._base import arguments, groups
+from ..plans.plateau import Plateau
+
+
+def attach(optimizer, plan, t=None, *, plateau=None, **plans):
+    """Let ``optimizer`` follow ``plan``: step t of group g uses rate base_g · plan(t), with base_g its rate now.
+
+    ``optimizer`` is any ``torch.optim.Optimizer``; ``plan`` a `Plan` or a function of the step that returns a factor
+    of at least 0. ``t`` is the number of the next step; the default continues where a loaded or copied optimizer
+    stood, and is 0 for a fresh one. ``plans`` gives plans to other options, ``momentum=…``, ``weight_decay=…``,
+    ``beta1=…``, each a factor of the group's own value. ``plateau``, a `lrlib.Plateau`, multiplies the rate by
+    a scale that falls when what ``handle.report(value)`` is told stops improving.
+
+    Groups added later follow with their own values; a tensor is filled in place; a step that mixed precision skips,
+    or that raises, does not count. (A tensor rate on a GPU is read back in every step, which waits for the device.) A
+    state that was saved without a plan starts the plan at 0. Returns an `Attachment`.
+
+    Raises ``TypeError`` for another kind of optimizer, plan or plateau, ``ValueError`` for a negative ``t``, a second
+    ``attach``, an option that the optimizer lacks or that is 0 in every group, or (in ``optimizer.step()``) a factor
+    that is negative or not finite, or a beta of 1 or more.
+
+    >>> from lrlib import cosine, one_cycle, one_cycle_momentum, warmup
+    >>> parameter = torch.nn.Parameter(torch.zeros(1))
+    >>> optimizer = torch.optim.SGD([parameter], lr=0.5)
+    >>> handle = attach(optimizer, warmup(1) >> cosine(2))
+    >>> for _ in range(4):
+    ...     optimizer.step()
+    >>> handle.applied.round(3).tolist(), handle.t
+    ([[0.25], [0.5], [0.25], [0.0]], 4)
+    >>> handle.detach(); optimizer.param_groups[0]["lr"]
+    0.5
+    >>> optimizer = torch.optim.Adam([parameter], lr=0.5, betas=(0.95, 0.999))
+    >>> handle = attach(optimizer, one_cycle(10), beta1=one_cycle_momentum(10))
+    >>> for _ in range(3):
+    ...     optimizer.step()
+    >>> handle.applied_of("beta1").round(3).tolist()
+    [[0.95], [0.9], [0.85]]
+    """
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
+    for name, given in {"plan": plan, **plans}.items():
+        if not callable(given):
+            raise TypeError(f"{name} must be a Plan or a function of the step; got {given!r}")
+    if plateau is not None and not isinstance(plateau, Plateau):
+        raise TypeError(f"plateau must be a lrlib.Plateau; got {plateau!r}")
+    if getattr(optimizer, "attachment", None) is not None:
+        raise ValueError(f"this optimizer already follows {optimizer.attachment.plan!r}; call its detach() first")
+    for option in plans:
+        _check_option(optimizer, option)
+    if t is not None:
+        t = arguments.whole("t", t, least=0)
+    return Attachment(optimizer, plan, t, plateau, plans)
+
+
+def _check_option(optimizer, option):
+    own = groups.options(optimizer.param_groups[0])
+    if option not in own or option == "lr":
+        allowed = ", ".join(name for name in own if name != "lr") or "no other"
+        raise ValueError(f"{option!r} cannot follow a plan in {type(optimizer).__name__}, which has {allowed}")
+    if all(groups.held(group, option) == 0 for group in optimizer.param_groups):
+        raise ValueError(
+            f"{option} is 0 in every group, so a plan, a factor of it, changes nothing; "
+            f"make the optimizer with its largest {option}"
+        )
+
+
+class _Track:
+    """One option that follows a plan, and the record of it: one row a step, one column a group."""
+
+    def __init__(self, option, plan, rule=None):
+        self.option, self.plan, self.rule = option, plan, rule
+        self.base, self.last = groups.keys(option)
+        self.clear()
+
+    def clear(self):
+        self.used, self.bases = array.array("d"), array.array("d")
+
+    def value(self, group):
+        return groups.held(group, self.option)
+
+    def mark(self, group):
+        """Give a group that follows no plan yet its base value, which is its value now."""
+        if self.last not in group:
+            group[self.base] = float(self.value(group))
+            group[self.last] = self.value(group)
+
+    def factor(self, t, column):
+        """plan(t), if every group in ``column`` can take base · plan(t)."""
+        factor = float(self.plan(t))
+        if not 0 <= factor < math.inf:
+            raise ValueError(f"the plan must give a finite factor of at least 0; at t={t} it gave {factor!r}")
+        if factor > 1:  # a factor up to 1 takes no option out of its range
+            self.check(factor * max(group[self.base] for group in column), t)
+        return factor
+
+    def check(self, value, t):
+        if groups.is_beta(self.option) and value >= 1:
+            raise ValueError(f"{self.option} must stay below 1; at t={t} its plan gives {value:.6g}")
+        if self.option in getattr(self.rule, "defaults", ()):
+            self.rule.check(**{self.option: value})
+
+    def apply(self, factor, column):
+        option, base = self.option, self.base
+        for group in column:
+            groups.put(group, option, group[base] * factor)
+
+    def record(self, column):
+        option, base, last = self.option, self.base, self.last
+        for group in column:
+            group[last] = value = groups.held(group, option)
+            self.used.append(value)
+            self.bases.append(group[base])
+
+    def widen(self, old, new):
+        """Make room for groups that were added: they are nan in the steps before."""
+        for name in ("used", "bases"):
+            wide = np.full((len(getattr(self, name)) // old, new), np.nan)
+            wide[:, :old] = np.array(getattr(self, name)).reshape(-1, old)
+            setattr(self, name, array.array("d", wide.tobytes()))
+
+
+class Attachment:
+    """The handle of an attached plan: owns the step ``t`` and the record of the applied rates.
+
+    ``plan`` is the plan, ``plans`` those of other options, ``plateau`` the plateau or None; ``t`` the number of steps
+    taken; ``first`` the step of the first recorded row (above 0 after a resume). The optimizer knows its handle as
+    ``optimizer.attachment``; the handle keeps no optimizer alive.
+    """
+
+    def __init__(self, optimizer, plan, t=None, plateau=None, plans=()):
+        self.plan, self.plateau, self.plans = plan, plateau, dict(plans)
+        self._optimizer = weakref.ref(optimizer)
+        rule = getattr(optimizer, "rule", None)
+        self._tracks = {name: _Track(name, each, rule) for name, each in {"lr": plan, **self.plans}.items()}
+        if t is not None:
+            optimizer.param_groups[0]["plan_step"] = t
+        for track in self._tracks.values():
+            for group in optimizer.param_groups:
+                if track.value(group) != group.get(track.last, track.value(group)):
+                    group[track.base] = float(track.value(group))  # changed by the user since the saved run
+        self._begin(optimizer)
+        self._hooks = [
+            optimizer.register_step_pre_hook(self._set),
+            optimizer.register_step_post_hook(self._record),
+            optimizer.register_load_state_dict_post_hook(self._begin),
+        ]
+        optimizer.attachment = self
+
+    @property
+    def t(self):
+        """Number of the next step, which is the number of steps taken."""
+        optimizer = self._optimizer()
+        if not self._hooks or optimizer is None:
+            return self._t
+        return optimizer.param_groups[0]["plan_step"]
+
+    @property
+    def base(self):
+        """Base rate of each group, a list of floats."""
+        return self.base_of("lr")
+
+    def base_of(self, option):
+        """Base value of an option that follows a plan, for each group."""
+        key, optimizer = self._track(option).base, self._optimizer()
+        return [] if optimizer is None else [g[key] for g in optimizer.param_groups if key in g]
+
+    def set_base(self, rates, option="lr"):
+        """Change the base values from the next step on: one number for all groups, or one for each.
+
+        Raises ``ValueError`` for a wrong number of them or one that is negative or not finite (a beta: 1 or more).
+        """
+        column = self._attached("set_base").param_groups
+        key, name = self._track(option).base, "rates" if option == "lr" else option
+        rates = list(rates) if isinstance(rates, (list, tuple, np.ndarray)) else [rates] * len(column)
+        if len(rates) != len(column):
+            raise ValueError(f"{name} must be one number or {len(column)}, one a group; got {len(rates)}")
+        below = 1 if groups.is_beta(option) else math.inf
+        rates = [arguments.number(name, rate, below=below) for rate in rates]
+        for group, rate in zip(column, rates, strict=True):
+            group[key] = rate
+
+    @property
+    def scale(self):
+        """What the plateau multiplies the rate by now; 1 without a plateau."""
+        optimizer = self._optimizer()
+        if self.plateau is None or not self._hooks or optimizer is None:
+            return self._scale
+        return optimizer.param_groups[0]["plateau"]["scale"]
+
+    def report(self, value):
+        """Tell the plateau the value that should improve (a loss, say); return the scale of the next step.
+
+        Raises ``ValueError`` without a plateau, ``TypeError`` for a value that is no number.
+        """
+        first = self._attached("report").param_groups[0]
+        if self.plateau is None:
+            raise ValueError("report needs a plateau: attach(optimizer, plan, plateau=Plateau(…))")
+        first["plateau"] = self.plateau.update(first["plateau"], value)
+        return first["plateau"]["scale"]
+
+    @property
+    def last(self):
+        """The rates of the last recorded step, one a group; empty before the first."""
+        return list(self._tracks["lr"].used[-self._width :])
+
+    @property
+    def applied(self):
+        """The rates that the optimizer held in each step: float64, steps × groups.
+
+        A group that did not exist yet in some step is NaN there.
+        """
+        return self.applied_of("lr")
+
+    def applied_of(self, option):
+        """What the optimizer held of an option that follows a plan, like ``applied``.
+
+        Raises ``ValueError`` for an option without a plan.
+        """
+        return np.array(self._track(option).used, dtype=np.float64).reshape(-1, self._width)
+
+    def planned(self, option="lr"):
+        """What the plan asks for in the same steps, base · plan(t) (the rate: · scale), shaped like ``applied``.
+
+        A tensor rounds to its own precision when it is applied.
+        """
+        track = self._track(option)
+        bases = np.array(track.bases, dtype=np.float64).reshape(-1, self._width)
+        factors = np.array([track.plan(t) for t in range(self.first, self.first + len(bases))], dtype=np.float64)
+        if option == "lr":
+            factors = factors * np.array(self._scales)
+        return bases * factors[:, None]
+
+    def detach(self):
+        """Stop following the plans and give every group its base values back; a second call does nothing."""
+        optimizer = self._optimizer()
+        self._t, self._scale = self.t, self.scale
+        for hook in self._hooks:
+            hook.remove()
+        if self._hooks and optimizer is not None:
+            for group in optimizer.param_groups:
+                for option in self._tracks:
+                    groups.restore(group, option)
+                group.pop("plan_step", None)
+                group.pop("plateau", None)
+            optimizer.attachment = None
+        self._hooks = []
+
+    def __repr__(self):
+        state = f"t={self.t}" if self._hooks else f"detached at t={self.t}"
+        others = "".join(f", {name} {plan!r}" for name, plan in self.plans.items())
+        return f"<Attachment of {self.plan!r}{others}, {state}>"
+
+    def _track(self, option):
+        if option not in self._tracks:
+            raise ValueError(f"{option!r} follows no plan here; those that do: {', '.join(self._tracks)}")
+        return self._tracks[option]
+
+    def _attached(self, what):
+        optimizer = self._optimizer()
+        if not self._hooks or optimizer is None:
+            raise ValueError(f"{what} needs an attached plan; this one was detached")
+        return optimizer
+
+    def _begin(self, optimizer):
+        """Start an empty record at the step that the groups name."""
+        column = optimizer.param_groups
+        self.first = self._t = column[0].setdefault("plan_step", 0)
+        self._scale, self._scales, self._width = 1.0, array.array("d"), len(column)
+        if self.plateau is not None:
+            column[0].setdefault("plateau", self.plateau.start())
+        for group in column:
+            for option in groups.planned(group):
+                if option not in self._tracks:
+                    groups.restore(group, option)  # followed a plan in the saved run, and none here
+        for track in self._tracks.values():
+            track.clear()
+        self._mark(column)
+
+    def _mark(self, column):
+        for track in self._tracks.values():
+            for group in column:
+                track.mark(group)
+
+    def _set(self, optimizer, args, kwargs):
+        column = optimizer.param_groups
+        t = column[0]["plan_step"]
+        if len(column) != self._width:
+            self._mark(column)
+            for track in self._tracks.values():
+                track.widen(self._width, len(column))
+            self._width = len(column)
+        factors = [track.factor(t, column) for track in self._tracks.values()]
+        if self.plateau is not None:
+            self._scale = column[0]["plateau"]["scale"]
+            factors[0] *= self._scale
+        for track, factor in zip(self._tracks.values(), factors):
+            track.apply(factor, column)
+
+    def _record(self, optimizer, args, kwargs):
+        if groups.skipped(optimizer):
+            return
+        column = optimizer.param_groups
+        for track in self._tracks.values():
+            track.record(column)
+        self._scales.append(self._scale)
+        self._t = column[0]["plan_step"] = column[0]["plan_step"] + 1

@@ -1,0 +1,205 @@
+"""Loss and metric over full sets, for one model or for all lanes of a sweep, in bounded memory."""
+
+import contextlib
+
+import numpy as np
+import torch
+from torch.func import functional_call, vmap
+
+from .._base.arguments import whole
+from .._base.start import given, is_record
+from .._base.streams import initial_model
+
+CELLS = 2**24  # numbers that one piece of an evaluation may hold in its layers' outputs
+
+
+def evaluation_steps(evaluate, steps):
+    """Return the numbers of updates after which a run of ``steps`` is evaluated; the end is always among them.
+
+    ``evaluate``: None → the end only; n → every n updates; a sequence of numbers from 0 (before the first update).
+    Raises ``ValueError`` for anything else.
+
+    >>> evaluation_steps(None, 10), evaluation_steps(4, 10), evaluation_steps([0, 2], 10)
+    ([10], [4, 8, 10], [0, 2, 10])
+    """
+    if evaluate is None:
+        return [steps]
+    if np.ndim(evaluate) == 0:
+        every = whole("evaluate", evaluate)
+        return sorted({*range(every, steps, every), steps})
+    wanted = sorted({whole("evaluate", k, 0) for k in evaluate} | {steps})
+    if wanted[0] < 0 or wanted[-1] > steps:
+        raise ValueError(f"evaluate must name steps between 0 and {steps}; got {list(evaluate)!r}")
+    return wanted
+
+
+def names(parts):
+    """Names of the values that an evaluation of these parts gives.
+
+    >>> names(["train", "test"])
+    ['train_loss', 'train_metric', 'test_loss', 'test_metric']
+    """
+    return [f"{part}_{what}" for part in parts for what in ("loss", "metric")]
+
+
+def measure(task, model, parameters, buffers, x, y):
+    """Return ``(loss, metric)`` of ``task`` at these parameters: a function that `vmap` can batch over lanes."""
+    output = functional_call(model, (parameters, buffers), (x,))
+    return task.loss(output, y), task.metric(output, y)
+
+
+def cells(model, x):
+    """Numbers that the layers put out for one example."""
+    x = x[:2]  # a batch norm without running statistics refuses a single one
+    counts = [x.numel()]
+    hooks = [module.register_forward_hook(lambda _m, _i, out: counts.append(_numel(out))) for module in model.modules()]
+    try:
+        model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(counts) // len(x)
+
+
+def _numel(output):
+    return output.numel() if isinstance(output, torch.Tensor) else 0
+
+
+@contextlib.contextmanager
+def evaluating(model):
+    """Evaluation mode without gradients; the mode of each module is put back."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def evaluate_model(task, model, sets):
+    """Return ``{"train_loss": …, "train_metric": …, "valid_loss": …}`` as floats for ``sets`` {part: (x, y)}."""
+    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    values = {}
+    with evaluating(model):
+        for part, (x, y) in sets.items():
+            pair = _over_examples(lambda a, b: measure(task, model, parameters, buffers, a, b), model, x, y)
+            values |= {f"{part}_loss": float(pair[0]), f"{part}_metric": float(pair[1])}
+    return values
+
+
+def evaluate_lanes(task, model, parameters, buffers, sets):
+    """The same for stacked parameters [L, …]: → {"train_loss": [L], …}, float64 arrays.
+
+    ``sets``: {part: list of (lanes, x, y)}, the lanes (index tensor) that share a data set. Lanes are taken in groups
+    so small that the layers' outputs stay below `CELLS` numbers.
+    """
+    count = len(next(iter(parameters.values())))
+    values = {name: np.full(count, np.nan) for name in names(sets)}
+    with evaluating(model):
+        for part, groups in sets.items():
+            for lanes, x, y in groups:
+                size = max(1, CELLS // (len(x) * cells(model, x)))
+                for chosen in lanes.split(size):
+                    chunk = [{k: v[chosen] for k, v in tensors.items()} for tensors in (parameters, buffers)]
+                    loss, metric = _chunk(task, model, *chunk, x, y)
+                    at = chosen.cpu().numpy()
+                    values[f"{part}_loss"][at] = loss.double().cpu().numpy()
+                    values[f"{part}_metric"][at] = metric.double().cpu().numpy()
+    return values
+
+
+def evaluate_weights(task, parameters, buffers=None, sets=None, seeds=0, device="cpu"):
+    r"""Loss and metric of many sets of weights over full sets: → {"train_loss": [L], "train_metric": [L], …}, float64.
+
+    .. math:: \frac{1}{n}\sum_{i=1}^{n} \ell\big(f(x_i; \theta_l), y_i\big), \quad l = 1 \dots L
+
+    The network is in evaluation mode. Lanes and examples are taken in pieces, so that memory stays bounded.
+
+    Args:
+        task: a `lrlib.Task`.
+        parameters: {name: array or tensor [L, …]}, all parameters of the task's network (buffers may be among them);
+            or a `lrlib.Record`, as a run or `lrlib.Record.average` gives it, which brings its buffers.
+        buffers: {name: [L, …]}, instead of those of a Record; a buffer that is named nowhere is that of the seed.
+        sets: names among "train", "valid", "test" (default: all that the task has), or {name: (x, y)} for other sets.
+        seeds: one number, or one a lane [L]: whose training set and whose buffers. A Record brings its own.
+        device: "cpu", "cuda", "mps".
+
+    Raises:
+        ValueError, TypeError: a parameter is missing or has another shape, a set is unknown, before anything runs.
+
+    Example:
+        >>> from lrlib.tasks import quadratic
+        >>> evaluate_weights(quadratic(curvatures=(4.0,)), {"x": np.array([[1.0], [0.5]])})["train_loss"]
+        array([2. , 0.5])
+    """
+    seeds = getattr(parameters, "seed", seeds)
+    arrays, seeds = _weights(task, parameters, buffers, seeds)
+    dtype = torch.float64 if any(v.dtype == np.float64 for v in arrays.values()) else torch.float32
+    models = {s: initial_model(task, s, dtype, device) for s in dict.fromkeys(seeds)}
+    model = models[seeds[0]]
+    stacked = [
+        {
+            n: torch.stack([dict(named(models[s]))[n].detach() for s in seeds])
+            if n not in arrays
+            else torch.as_tensor(arrays[n]).to(v)
+            for n, v in named(model)
+        }
+        for named in (torch.nn.Module.named_parameters, torch.nn.Module.named_buffers)
+    ]
+    return evaluate_lanes(task, model, *stacked, _groups(task, sets, seeds, dtype, device))
+
+
+def _weights(task, parameters, buffers, seeds):
+    """Given weights as checked arrays [L, …], and the seed of each lane."""
+    kept = is_record(parameters)
+    if not (kept or isinstance(parameters, dict)) or not isinstance(buffers, (dict, type(None))):
+        raise TypeError(
+            "parameters must be a Record or a dict of arrays by name, and buffers such a dict or None; "
+            f"got {type(parameters).__name__} and {type(buffers).__name__}"
+        )
+    first = parameters.parameters if kept else parameters
+    count = len(next(iter(first.values()), ()))
+    seeds = [
+        whole("seeds", s, 0) for s in (np.full(count, seeds) if np.ndim(seeds) == 0 else np.asarray(seeds)).tolist()
+    ]
+    if not count or len(seeds) != count:
+        raise ValueError(f"parameters and seeds must have the same lanes, at least one; got {count} and {len(seeds)}")
+    both = {**(parameters.buffers if kept else {}), **(buffers or {}), **first}
+    return given(both, task, seeds[0], count, "parameters"), seeds
+
+
+def _groups(task, sets, seeds, dtype, device):
+    """The sets of `evaluate_weights` as `evaluate_lanes` takes them."""
+    own = [part for part in ("train", "valid", "test") if getattr(task, part) is not None]
+    if not isinstance(sets, dict):
+        sets = {part: part for part in (own if sets is None else [sets] if isinstance(sets, str) else sets)}
+    unknown = [part for part, data in sets.items() if isinstance(data, str) and data not in own]
+    if unknown:
+        raise ValueError(f"sets must be among {', '.join(own)}, which task {task.name!r} has; got {', '.join(unknown)}")
+    lanes, groups = torch.arange(len(seeds), device=device), {}
+    for part, data in sets.items():
+        several = isinstance(data, str) and data == "train" and task.fresh
+        groups[part] = []
+        for seed in dict.fromkeys(seeds if several else seeds[:1]):
+            x, y = (task.train_for(seed) if data == "train" else getattr(task, data)) if isinstance(data, str) else data
+            x, y = (d.to(device, dtype if d.is_floating_point() else d.dtype) for d in (x, y))
+            groups[part].append((lanes[torch.tensor(seeds, device=device) == seed] if several else lanes, x, y))
+    return groups
+
+
+def _chunk(task, model, parameters, buffers, x, y):
+    def lanes(a, b):
+        return vmap(lambda p, q: measure(task, model, p, q, a, b))(parameters, buffers)
+
+    return _over_examples(lanes, model, x, y)
+
+
+def _over_examples(function, model, x, y):
+    """Mean over the examples of ``function(x, y)``, in pieces where one lane alone would be too large."""
+    size = max(1, CELLS // cells(model, x))
+    if len(x) <= size:
+        return function(x, y)
+    pieces = [(len(a), function(a, b)) for a, b in zip(x.split(size), y.split(size))]
+    return tuple(sum(n * values[i] for n, values in pieces) / len(x) for i in range(2))

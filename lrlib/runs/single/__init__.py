@@ -1,0 +1,162 @@
+"""One run: `steps` is a generator of events, `fit` drains it into a Record, with checkpoints."""
+
+import torch
+
+from .. import checkpoint as checkpoints
+from ..._base.arguments import check_task, whole
+from .run import Event, Run
+
+__all__ = ["Event", "fit", "steps"]
+
+
+def steps(
+    task,
+    optimizer="sgd",
+    lr=None,
+    plan=None,
+    seed=0,
+    steps=None,
+    device="cpu",
+    dtype=torch.float32,
+    evaluate=None,
+    diverged_at=1e3,
+    plans=None,
+    plateau=None,
+    stop=None,
+    start=None,
+    snapshots=None,
+    **hyper,
+):
+    """Train step by step: a generator of `Event`; ``close()`` stops between two steps.
+
+    The arguments are those of `fit`. ``generator.send({"lr": 0.01})`` changes the base rate (or an option of the
+    rule, as ``{"momentum": 0.5}``) and makes the next step with it; it returns that step's event, as ``next`` does.
+    The generator returns the `lrlib.Record` (``record = yield from steps(…)``).
+
+    >>> from lrlib.tasks import quadratic
+    >>> run = steps(quadratic(curvatures=(4.0,)), "sgd", lr=0.25, steps=3)
+    >>> event = next(run); event.step, event.loss, event.lr
+    (0, 2.0, [0.25])
+    >>> run.send({"lr": 0.1}).lr
+    [0.1]
+    """
+    run = Run(
+        task,
+        optimizer,
+        lr,
+        plan,
+        seed,
+        steps,
+        device,
+        dtype,
+        evaluate,
+        diverged_at,
+        hyper,
+        plans,
+        plateau,
+        stop,
+        start,
+        snapshots,
+    )
+    return _finish(run)
+
+
+def _finish(run):
+    yield from run.events()
+    return run.record()
+
+
+def fit(
+    task,
+    optimizer="sgd",
+    lr=None,
+    plan=None,
+    seed=0,
+    steps=None,
+    device="cpu",
+    dtype=torch.float32,
+    evaluate=None,
+    on_event=None,
+    checkpoint=None,
+    checkpoint_every=100,
+    diverged_at=1e3,
+    plans=None,
+    plateau=None,
+    stop=None,
+    start=None,
+    snapshots=None,
+    **hyper,
+):
+    r"""Train once and return the `lrlib.Record`, with one lane.
+
+    Step t uses the rate :math:`\eta\cdot\text{plan}(t)`, through `lrlib.attach`. The seed alone fixes initial
+    weights, batch order and noise (`lrlib.streams`).
+
+    Args:
+        task: a `lrlib.Task`.
+        optimizer: name of a rule (`lrlib.RULES`), a `lrlib.Rule`, or a function
+            ``parameters -> torch.optim.Optimizer``. One that needs a closure gets one.
+        lr: base rate; default the rule's own.
+        plan: factor of the base rate as a function of the step; None for a constant rate.
+        seed: a whole number of at least 0.
+        steps: default the task's.
+        device: "cpu", "cuda", "mps".
+        dtype: ``torch.float32`` or ``torch.float64``.
+        evaluate: evaluate on the full sets at the end (None), every n updates, or after these numbers of updates.
+        on_event: called with each `Event`; returning False stops the run.
+        checkpoint: file to go on from, if it is there, and to save to every ``checkpoint_every`` steps and at the
+            end. A run that was killed at any moment ends with the same parameters and Record, bit by bit.
+        diverged_at: the run stops with status "diverged" where its loss is nan, infinite or above this multiple of
+            the first loss (a first loss below 1e-6 sets no limit).
+        plans: {option: plan} for options that follow plans of their own, as ``{"momentum": plan}``: factors of the
+            option's value. The applied values are in ``record.options``.
+        plateau: a `lrlib.Plateau`, a further factor of the rate, told the validation loss (validation metric
+            for ``mode="max"``) of each evaluation; needs ``evaluate`` and a validation set.
+        stop: a stopping rule (`lrlib.EarlyStopping`), told the same; when its ``update(value)`` is true the run is
+            "stopped".
+        start: weights to begin from instead of those of the seed: {name: array} of all parameters (and of buffers,
+            where they are named), or a `lrlib.Record` of one lane.
+        snapshots: numbers of updates after which the weights are kept, in ``record.snapshots``; of a run that diverged
+            the later ones hold the weights that it was left with, as those of a sweep do.
+        hyper: further options of the rule, as ``momentum=0.9``.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range, or a checkpoint of another run, before anything runs.
+
+    Example:
+        >>> from lrlib.tasks import quadratic
+        >>> record = fit(quadratic(curvatures=(4.0,)), "sgd", lr=0.25, steps=3)
+        >>> record.loss.tolist(), record.status.tolist(), record.parameters["x"].tolist()
+        ([[2.0, 0.0, 0.0]], ['finished'], [[0.0]])
+    """
+    check_task(task, on_event)
+    checkpoint_every = whole("checkpoint_every", checkpoint_every)
+    run = Run(
+        task,
+        optimizer,
+        lr,
+        plan,
+        seed,
+        steps,
+        device,
+        dtype,
+        evaluate,
+        diverged_at,
+        hyper,
+        plans,
+        plateau,
+        stop,
+        start,
+        snapshots,
+    )
+    signature = None if checkpoint is None else run.signature()
+    stored = None if checkpoint is None else checkpoints.load(checkpoint, signature)
+    if stored is not None:
+        run.restore(stored)
+    for event in run.events():
+        stop = on_event is not None and on_event(event) is False
+        if checkpoint is not None and (stop or run.status != "running" or run.t % checkpoint_every == 0):
+            checkpoints.save(checkpoint, signature, run.state())
+        if stop:
+            break
+    return run.record()

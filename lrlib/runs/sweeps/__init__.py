@@ -1,0 +1,175 @@
+"""Many runs as one program: learning rate × seed lanes.
+
+`sweep` returns a Record; `sweep_steps` is the generator behind it. Lanes are stacked and trained together: `lanes`
+(the step), `carry` (what it hands on), `dropout` (its masks), `paths` (eager or compiled), `choose` (which), `loop`
+(what cannot be stacked), `run` (events and Record), `jobs` (parts on many processes).
+"""
+
+import torch
+
+from ..._base.arguments import check_task
+from .choose import obstacle
+from .loop import LoopRun
+from .run import BatchedRun, SweepEvent
+from .setup import Setup
+
+__all__ = ["SweepEvent", "sweep", "sweep_steps"]
+
+
+def sweep(
+    task,
+    rule="sgd",
+    lr=None,
+    seeds=1,
+    plan=None,
+    steps=None,
+    device="cpu",
+    dtype=torch.float32,
+    evaluate=None,
+    path="auto",
+    on_event=None,
+    diverged_at=1e3,
+    plans=None,
+    jobs=None,
+    folder=None,
+    start=None,
+    snapshots=None,
+    lanes=None,
+    **hyper,
+):
+    r"""Train every base rate with every seed and return one `lrlib.Record`.
+
+    Lane (i, s) applies the rate :math:`\eta_i \cdot \text{plan}(t)` at step t and is the run that
+    ``fit(task, rule, lr=lr[i], seed=s, …)`` makes: same weights, batches and noise, whatever the other lanes.
+
+    Args:
+        task: a `lrlib.Task`.
+        rule: name of an update rule, or a `lrlib.Rule`.
+        lr: base rates, [rates] or one number; default the rule's own.
+        seeds: number n for 0 … n − 1, or a sequence of different seeds.
+        plan: factor of the base rate as a function of the step; None for a constant rate.
+        steps: default the task's.
+        device: "cpu", "cuda", "mps".
+        dtype: ``torch.float32`` or ``torch.float64``.
+        evaluate: evaluate on the full sets at the end (None), every n updates, or after these numbers of updates.
+        path: "eager", "compiled" (seconds to compile, then several times faster), "loop" (lane by lane) or "auto",
+            which compiles where the run is long enough. Batch normalisation, dropout, augmentation and penalties run
+            as lanes; a module or loss that draws other random numbers or that ``vmap`` cannot run, frozen parameters
+            and rules of kind closure take the loop. Without a compiler the eager path serves;
+            ``record.path_reason`` says why.
+        on_event: called with each `SweepEvent`; returning False stops the sweep.
+        diverged_at: a lane whose loss is nan, infinite or above this multiple of its first loss (unless that is
+            below 1e-6) is frozen there.
+        plans: {option: plan} for options that follow plans of their own, as ``{"momentum": plan}``: factors of each
+            lane's value. The applied values are in ``record.options``.
+        jobs: None for this process; n to divide the lanes into n parts under joblib, −1 for one a processor
+            (`lrlib.runs.sweeps.jobs`; on a cluster inside ``joblib.parallel_config(backend="dask")``). The numbers are
+            the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep.
+        folder: keep every rate's runs there as they finish, and take them from there when the same sweep is asked for
+            again, after it was broken off for example. One rate a part, or as few parts as ``lanes`` allows; ``jobs``
+            only says how many at a time, so another machine goes on from the same folder.
+        start: weights to begin from instead of those of the seeds: a `lrlib.Record` of as many lanes, or
+            {name: array [L, …]} in the order of the lanes, of all parameters (and of buffers, where they are named).
+            A lane then is ``fit(…, start=…)`` from its own. To fine-tune every lane at several rates, repeat the
+            lanes of the arrays and give one rate a lane, with one seed.
+        snapshots: numbers of updates after which the weights of all lanes are kept, in ``record.snapshots``.
+        lanes: divide the sweep into parts of at most so many lanes, one after another or ``jobs`` at a time. A few
+            hundred small networks a part stay in the processor's cache and in memory; parts of one size share one
+            program.
+        hyper: further options of the rule, each a number or one value a rate, as ``momentum=[0.8, 0.9]``.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range, before anything runs.
+
+    Example:
+        >>> from lrlib.tasks import quadratic
+        >>> record = sweep(quadratic(curvatures=(4.0,)), "sgd", lr=[0.1, 0.49, 0.6], steps=30)
+        >>> record.status.tolist(), record.path
+        (['finished', 'finished', 'diverged'], 'eager')
+        >>> record.final("train_loss").round(4)
+        array([0.    , 0.1727,    nan])
+    """
+    check_task(task, on_event)
+    if jobs is not None or folder is not None or lanes is not None:
+        from . import jobs as parts
+
+        jobs = 1 if jobs is None else jobs
+        more = {n: v for n, v in (("start", start), ("snapshots", snapshots)) if v is not None}
+        return parts.run(
+            jobs,
+            task,
+            rule,
+            lr,
+            seeds,
+            on_event,
+            folder,
+            lanes,
+            plan=plan,
+            steps=steps,
+            device=device,
+            dtype=dtype,
+            evaluate=evaluate,
+            path=path,
+            diverged_at=diverged_at,
+            plans=plans,
+            **more,
+            **hyper,
+        )
+    run = _run(
+        task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
+    )
+    if on_event is None:
+        run.drain()
+    else:
+        for event in run.events():
+            if on_event(event) is False:
+                break
+    return run.record()
+
+
+def sweep_steps(
+    task,
+    rule="sgd",
+    lr=None,
+    seeds=1,
+    plan=None,
+    steps=None,
+    device="cpu",
+    dtype=torch.float32,
+    evaluate=None,
+    path="auto",
+    diverged_at=1e3,
+    plans=None,
+    start=None,
+    snapshots=None,
+    **hyper,
+):
+    """Generator behind `sweep`: yields a `SweepEvent` after each step, returns the Record; ``close()`` stops it.
+
+    >>> from lrlib.tasks import quadratic
+    >>> for event in sweep_steps(quadratic(curvatures=(4.0,)), lr=[0.25, 0.5], steps=2):
+    ...     print(event.step, event.loss, event.lr)
+    0 [2. 2.] [0.25 0.5 ]
+    1 [0. 2.] [0.25 0.5 ]
+    """
+    run = _run(
+        task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
+    )
+    return _events(run)
+
+
+def _events(run):
+    yield from run.events()
+    return run.record()
+
+
+def _run(
+    task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
+):
+    setup = Setup(
+        task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
+    )
+    if path == "loop":
+        return LoopRun(setup, "asked for")
+    reason = obstacle(task, setup.rule, setup.seeds[0], setup.device, dtype)
+    return BatchedRun(setup, path) if reason is None else LoopRun(setup, reason)

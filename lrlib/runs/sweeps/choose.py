@@ -1,0 +1,123 @@
+"""Which path a sweep takes: "eager", "compiled" or "loop", and why."""
+
+import time
+
+import torch
+from torch.func import grad_and_value, vmap
+from torch.utils._pytree import tree_leaves, tree_map
+
+from ..._base.arguments import first_line
+from ..evaluation import evaluating, measure
+from ..._base.start import projected
+from ..._base.streams import initial_model, random_state, seeded
+from .dropout import recorded, replayed
+from .lanes import called
+from .paths import Eager
+
+PATHS = ("auto", "eager", "compiled", "loop")
+COMPILE_SECONDS = 15.0  # what a compilation takes on a slow machine
+DOUBT = 4.0  # how far off the rough costs may be
+WORTH = 2.0  # compile when the eager steps would take that many compilations
+OPERATION, FLOPS = 8e-6, 2e9  # rough costs of an eager step: seconds an operation, arithmetic a second
+
+
+def obstacle(task, rule, seed, device, dtype):
+    """Return why ``vmap`` cannot run this task and rule as lanes, or None if it can.
+
+    A trial on two examples: but for dropout the forward pass must draw no random numbers, and loss, buffers and
+    evaluation must become under ``vmap`` what they become alone. Where each lane has data of its own, that must run
+    too.
+    """
+    if rule.kind == "closure":
+        return f"the rule {rule.name!r} is of kind 'closure', which computes losses of its own"
+    model = initial_model(task, seed, dtype, device)
+    if not all(p.requires_grad for p in model.parameters()):
+        return "some parameters are frozen (requires_grad=False)"
+    x, y = (d[:2].to(device, dtype if d.is_floating_point() else None) for d in task.train_for(seed))
+
+    def loss(parameters, buffers, masks, x=x, y=y):
+        with replayed(masks):
+            output, buffers = called(model, parameters, buffers, x)
+            return task.objective(output, y, parameters), buffers
+
+    start = [{n: v.detach().clone() for n, v in named} for named in (model.named_parameters(), model.named_buffers())]
+    with seeded(0, device), torch.no_grad(), recorded(device) as calls:
+        before = random_state(device)
+        expected = loss(*start, ())
+        if not all(map(torch.equal, before, random_state(device))):
+            return "model or loss draw random numbers in other ways than by dropout"
+    masks = [mask for _, mask in calls]
+
+    def run(*arguments):
+        return grad_and_value(loss, has_aux=True)(*arguments)[1]
+
+    return (
+        _trial(run, [*start, masks], expected)
+        or _trial(run, [*start, masks, *_own(task, x, y)], ())  # rounds otherwise, so nothing is compared
+        or _evaluation_trial(task, model, start, x, y)
+        or _trial(lambda p: projected(task, p), start[:1], projected(task, start[0]), "projection")
+    )
+
+
+def _own(task, x, y):
+    """What of the data each lane has for itself: nothing where all see the whole of one training set."""
+    if task.batch is None and not task.fresh:
+        return [] if task.augment is None else [x]
+    return [x, y]
+
+
+def _trial(function, arguments, expected, what="loss or other buffers"):
+    stacked = tree_map(lambda v: torch.stack([v] * 2), arguments)
+    try:
+        found = vmap(function)(*stacked)
+    except Exception as error:  # whatever a user's module raises here is the reason to report
+        return f"vmap cannot run this model: {first_line(error)}"
+    for one, two in zip(tree_leaves(expected), tree_leaves(found)):
+        if not torch.allclose(two, one.expand_as(two), rtol=1e-3, atol=1e-6, equal_nan=True):
+            return f"vmap gives another {what} than the model alone"
+    return None
+
+
+def _evaluation_trial(task, model, start, x, y):
+    """The same for loss and metric of an evaluation, in which nothing may be drawn."""
+    with evaluating(model), seeded(0, x.device):
+        try:
+            expected = measure(task, model, *start, x, y)
+        except Exception as error:  # a metric may need more than two examples
+            return f"no evaluation of two examples: {first_line(error)}"
+        return _trial(lambda p, b: measure(task, model, p, b, x, y), start, expected, "evaluation")
+
+
+def eager_seconds(task, lanes_count, parameters, examples, steps):
+    """Rough seconds of an eager sweep: ``steps`` × (operations of a step + its arithmetic).
+
+    ``parameters``: list of tensors of one lane; ``examples``: of a batch.
+    """
+    operations = OPERATION * (40 + 25 * len(parameters))
+    arithmetic = 6.0 * lanes_count * sum(p.numel() for p in parameters) * (examples + 3) / FLOPS
+    return steps * (operations + arithmetic)
+
+
+def measured_seconds(lanes):
+    """Seconds of one eager step of these lanes now, the better of two after a first."""
+    engine, carry, inputs = Eager(lanes), lanes.begin(), lanes.inputs(0, 1)
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        engine(carry, inputs)
+        times.append(time.perf_counter() - began)
+    return min(times[1:])
+
+
+def decide(path, lanes, steps):
+    """Return ``(path, reason)`` for lanes that ``vmap`` can run; where the rough costs leave doubt, steps are timed."""
+    if path != "auto":
+        return path, "asked for"
+    examples, parameters = lanes.n if lanes.task.batch is None else lanes.task.batch, list(lanes.model.parameters())
+    seconds, limit = eager_seconds(lanes.task, len(lanes.lr0), parameters, examples, steps), WORTH * COMPILE_SECONDS
+    rough = all(p.dim() <= 2 for p in parameters)  # a convolution uses its weights many times over
+    if not (rough and (seconds < limit / DOUBT or seconds > limit * DOUBT)):
+        seconds = steps * measured_seconds(lanes)
+    if seconds > limit:
+        return "compiled", f"about {seconds:.0f} s of eager steps are worth a compilation"
+    return "eager", f"about {seconds:.1f} s of eager steps are not worth a compilation (limit {limit:.0f} s)"

@@ -1,0 +1,323 @@
+"""A sweep in parts: the lanes are divided under joblib, on this machine or on a cluster, and put together again.
+
+Nothing here distributes work by itself: joblib does, on whatever backend the caller has set with
+``joblib.parallel_config`` (processes of this machine unless told otherwise; Dask; Ray). Each part is a plain `sweep`.
+"""
+
+import contextlib
+import dataclasses
+import inspect
+import pickle
+import threading
+import time
+
+import numpy as np
+import torch
+
+from ..._base.arguments import whole
+from ..._base.preserve import one_thread
+from ..record import Record
+from ...methods.rules import RULES, Rule
+from .keep import Shelf
+from .setup import Setup
+
+_ALONE = threading.Lock()  # a run sets PyTorch's global generator for its weights: one part a process at a time
+
+
+@dataclasses.dataclass
+class PartEvent:
+    """A part of a sweep that has arrived.
+
+    lanes: their numbers in the whole sweep [k].  record: the part's Record.  done, of: lanes arrived, lanes in all.
+
+    >>> from lrlib import sweep, tasks
+    >>> heard = []
+    >>> record = sweep(tasks.quadratic(), lr=[0.1, 0.2], steps=3, lanes=1, on_event=heard.append)
+    >>> [(event.lanes.tolist(), event.done, event.of) for event in heard]
+    [([0], 1, 2), ([1], 2, 2)]
+    """
+
+    lanes: np.ndarray
+    record: Record
+    done: int
+    of: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A block of the grid rates × seeds: a slice of each, and the numbers of its lanes in the whole sweep."""
+
+    rates: slice
+    seeds: slice
+    lanes: np.ndarray
+
+
+def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, lanes=None, **settings):
+    """Return the Record of ``sweep(task, rule, lr, seeds, **settings)``, computed in ``jobs`` parts under joblib.
+
+    The grid is cut by rates and, where that gives too few parts, by seeds, and into parts of at most ``lanes`` lanes if
+    that is given; a part runs on one thread. ``on_event`` is called with a `PartEvent` as each part arrives (all at the
+    end where the backend hands out nothing earlier, as multiprocessing and Ray); its answer is not looked at. With a
+    ``folder`` every rate is a part, or as few as ``lanes`` allows, whatever ``jobs`` is, stored there when it arrives;
+    what is there already from the same sweep is not computed again. The Record says in ``path_reason`` that it was made
+    in parts, ``seconds`` is the time that passed here, a version in which workers differ is listed with all its values.
+
+    Raises:
+        ImportError: joblib is missing.
+        TypeError: something in the task, the rule or the settings cannot be sent to another process.
+        ValueError: an argument outside its range, before anything runs.
+        RuntimeError: a part failed; the message names its lanes and the reason.
+    """
+    began = time.perf_counter()
+    joblib = _joblib()
+    lanes = None if lanes is None else whole("lanes", lanes)
+    setup = _checked(jobs, task, rule, {"lr": lr, "seeds": seeds, **settings})
+    rates, seeds = setup.lr0[:: len(setup.seeds)], np.array(setup.seeds)
+    parts = split(len(rates), len(seeds), _count(joblib, jobs, folder, lanes, len(rates)), lanes)
+    usual = setup.rule.defaults
+    lane_wise = {n: _array(v) for n, v in settings.items() if n in usual and np.ndim(v) > np.ndim(usual[n])}
+    common = {n: v for n, v in settings.items() if n not in lane_wise}
+    common.pop("start", None)
+    load = packed(task=task, rule=_portable(setup.rule), **common)
+    pieces = [
+        (rates[p.rates], seeds[p.seeds].tolist(), {n: v[p.rates] for n, v in lane_wise.items()} | _start(setup, p))
+        for p in parts
+    ]
+    calls = [(k, load, *piece, _title(*piece, parts[k])) for k, piece in enumerate(pieces)]
+    shelf = None if folder is None else Shelf(folder, setup, common)
+    records = _Arrivals(parts, pieces, shelf, on_event)
+    backend = _compute(joblib, jobs, [call for call in calls if call[0] not in records.found], records)
+    text = f"{len(parts)} part{'s' * (len(parts) > 1)} by joblib ({backend})"
+    text += f", {shelf.taken} of them taken from {folder}" if shelf and shelf.taken else ""
+    return joined([records.found[k] for k in range(len(parts))], parts, text, time.perf_counter() - began)
+
+
+def _count(joblib, jobs, folder, lanes, rates):
+    """Into how many parts at least: in a folder the same ones for any number of jobs, on any machine."""
+    if folder is not None:
+        return rates if lanes is None else 1
+    return jobs if jobs > 0 else joblib.effective_n_jobs(jobs)
+
+
+def _start(setup, part):
+    """The weights that the lanes of a part start from, where they are given."""
+    return {} if setup.start is None else {"start": {n: v[part.lanes] for n, v in setup.start.items()}}
+
+
+class _Arrivals:
+    """The Records of the parts as they come: first those on the shelf, then those that are computed."""
+
+    def __init__(self, parts, pieces, shelf, on_event):
+        self.parts, self.pieces, self.shelf, self.on_event = parts, pieces, shelf, on_event
+        self.found, self.done, self.of = {}, 0, sum(len(part.lanes) for part in parts)
+        for k, piece in enumerate(pieces if shelf else ()):
+            record = shelf.get(*piece)
+            if record is not None:
+                self._count(k, record)
+
+    def add(self, k, record):
+        """Part k has been computed."""
+        if self.shelf:
+            self.shelf.put(record, *self.pieces[k])
+        self._count(k, record)
+
+    def _count(self, k, record):
+        self.found[k], self.done = record, self.done + len(self.parts[k].lanes)
+        if self.on_event is not None:
+            self.on_event(PartEvent(self.parts[k].lanes, record, self.done, self.of))
+
+
+def split(rates, seeds, count, largest=None):
+    """Cut a grid of lanes into at most ``count`` blocks, the largest as small as can be, with whole rates if equal.
+
+    Into more where a block would have more than ``largest`` lanes.
+
+    >>> [part.lanes.tolist() for part in split(4, 2, 2)]
+    [[0, 1, 2, 3], [4, 5, 6, 7]]
+    >>> [part.lanes.tolist() for part in split(1, 5, 2)]
+    [[0, 1, 2], [3, 4]]
+    >>> [part.lanes.tolist() for part in split(3, 2, 1, largest=3)]
+    [[0, 2, 4], [1, 3, 5]]
+    """
+    count = count if largest is None else max(count, -(-rates * seeds // largest))
+    while True:
+        ways = [(a, min(seeds, count // a)) for a in range(1, min(rates, count) + 1)]
+        size, b, a = min((-(-rates // a) * -(-seeds // b), b, a) for a, b in ways)
+        if largest is None or size <= largest:
+            break
+        count += 1
+    grid = np.arange(rates * seeds).reshape(rates, seeds)
+    return [Part(r, s, grid[r, s].ravel()) for r in _slices(rates, a) for s in _slices(seeds, b)]
+
+
+def _slices(n, parts):
+    ends = [-(-n * k // parts) for k in range(parts + 1)]
+    return [slice(a, b) for a, b in zip(ends, ends[1:])]
+
+
+def packed(**things):
+    """The things as bytes that another process can read, functions and closures with them.
+
+    Bytes, because Dask would keep one copy of a larger object on a single worker, and lose it with that worker.
+    Raises ``TypeError`` naming what cannot be sent.
+    """
+    try:
+        return _pickler().dumps(things)
+    except Exception as error:  # pickling runs the objects' own code, which may raise anything
+        name, reason = _culprit(things, error)
+        raise TypeError(
+            f"{name} cannot be sent to another process: {reason}. Open it inside the function that uses "
+            "it, or leave jobs out"
+        ) from error
+
+
+def _culprit(things, error):
+    """Which of the things, or which field of a task, refuses to be pickled, and what it says."""
+    for name, value in things.items():
+        fields = vars(value) if dataclasses.is_dataclass(value) else {}
+        for label, inner in [*((f"{name}.{f}", v) for f, v in fields.items()), (name, value)]:
+            try:
+                _pickler().dumps(inner)
+            except Exception as found:
+                return label, f"{type(found).__name__}: {found}"
+    return "the sweep", f"{type(error).__name__}: {error}"
+
+
+def joined(records, parts, reason, seconds):
+    """One Record of the parts' records, lanes in order.
+
+    Arrays by lane are put together; texts and versions in which the parts differ are all listed.
+    """
+    order = np.argsort(np.concatenate([part.lanes for part in parts]))
+    values = {}
+    for field in dataclasses.fields(Record):
+        each = [getattr(record, field.name) for record in records]
+        values[field.name] = _joined(field.name, each, order)
+    values |= {"seconds": seconds, "path_reason": f"{values['path_reason']}; {reason}"}
+    return Record(**values)
+
+
+def _joined(name, each, order):
+    first = each[0]
+    if isinstance(first, dict):
+        return {key: _joined(key, [group[key] for group in each], order) for key in first}
+    if isinstance(first, np.ndarray) and name != "step":  # the steps are those of every lane
+        return np.concatenate(each)[order]
+    if name == "path_reason" or isinstance(first, np.ndarray) or all(value == first for value in each):
+        return first
+    return " / ".join(dict.fromkeys(map(str, each)))
+
+
+def _compute(joblib, jobs, calls, records):
+    """Have the calls made; returns the backend's name."""
+    workers, backend = _workers(joblib, jobs)
+    for k, record in workers(joblib.delayed(_part)(*call) for call in calls):
+        records.add(k, record)
+    return backend
+
+
+def _workers(joblib, jobs):
+    """joblib's pool, handing out each part as it arrives if its backend can, and the backend's name."""
+    backend = joblib.parallel.get_active_backend()[0]
+    early = "generator_unordered" if backend.supports_return_generator else "list"
+    return joblib.Parallel(n_jobs=jobs, batch_size=1, return_as=early), type(backend).__name__.removesuffix("Backend")
+
+
+def _part(k, load, lr, seeds, lane_wise, title):
+    """Run part k where joblib has sent it, on one thread; → (k, Record)."""
+    from . import sweep
+
+    try:
+        with _ALONE, one_thread():
+            settings = _unpacked(load)
+            with _known(settings["rule"]):
+                return k, sweep(lr=lr, seeds=seeds, **lane_wise, **settings)
+    except Exception as error:  # a user's task may raise anything, and it may not travel back
+        raise RuntimeError(f"{title}: {type(error).__name__}: {error}") from error
+
+
+def _unpacked(load):
+    try:
+        settings = pickle.loads(load)
+    except (ImportError, AttributeError) as error:
+        raise type(error)(
+            f"{error}. What a task is made of must be importable on every worker: install it there, put "
+            "its folder on PYTHONPATH, or send it along with cloudpickle.register_pickle_by_value("
+            "module)"
+        ) from error
+    return {**settings, "rule": _restored(settings["rule"])}
+
+
+def _portable(rule):
+    """A rule of lrlib by its name, another one with all that it is."""
+    own = rule.update.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return rule.name if own else vars(rule)
+
+
+def _restored(rule):
+    if isinstance(rule, str):
+        return rule
+    made = Rule.__new__(Rule)
+    made.__dict__.update(rule)
+    return made
+
+
+@contextlib.contextmanager
+def _known(rule):
+    """A rule that has come along can be had by its name, as at home, and leaves nothing behind in a worker."""
+    before = dict(RULES)
+    if isinstance(rule, Rule):
+        RULES[rule.name] = rule
+    try:
+        yield
+    finally:
+        RULES.clear()
+        RULES.update(before)
+
+
+def _checked(jobs, task, rule, settings):
+    """The Setup of the whole sweep, for its checks; the device is the workers' affair."""
+    from . import sweep_steps
+
+    if jobs != -1:
+        whole("jobs (or -1 for one part a processor)", jobs)
+    arguments = inspect.signature(sweep_steps).bind(task, rule, **{**settings, "device": "cpu"})
+    arguments.apply_defaults()
+    return Setup(**arguments.arguments)
+
+
+def _title(lr, seeds, _, part):
+    return (
+        f"lanes {part.lanes[0]} to {part.lanes[-1]} (rates {lr[0]:.4g} to {lr[-1]:.4g}, "
+        f"seeds {seeds[0]} to {seeds[-1]})"
+    )
+
+
+def _array(value):
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+def _joblib():
+    try:
+        import joblib
+    except ImportError as error:
+        raise ImportError("jobs needs joblib, which is not installed: pip install learning-rates[jobs]") from error
+    return joblib
+
+
+def send_along(module):
+    """From now on, send the functions of this module to workers with their code, not by name.
+
+    Does nothing where joblib is missing, and so no sweep can be divided.
+    """
+    with contextlib.suppress(ImportError):
+        _pickler().register_pickle_by_value(module)
+
+
+def _pickler():
+    """The installed cloudpickle, which knows what the caller has registered with it, or joblib's own copy."""
+    try:
+        import cloudpickle
+    except ImportError:
+        from joblib.externals import cloudpickle
+    return cloudpickle

@@ -1,0 +1,140 @@
+"""The "ticks" example: many features, each of which is enough, and a network that learns few of them."""
+
+import functools
+import math
+
+import torch
+
+from .._base.arguments import number, whole
+from .._base.streams import generator
+from .sphere import scale_invariant_mlp, unit_sphere
+from .task import Task, binary_accuracy, binary_loss
+
+REACH = 2.0  # a feature is a point of the square [-2, 2]²
+MARGIN = 0.1 * math.sqrt(2)
+
+
+def ticks(
+    features=16,
+    train=512,
+    test=2000,
+    batch=16,
+    steps=40_000,
+    *,
+    valid=None,
+    width=32,
+    depth=2,
+    readout=10.0,
+    margin=MARGIN,
+    radius=1.0,
+    fresh=True,
+):
+    r"""Points whose every pair of coordinates tells the class: 2·features inputs, two classes.
+
+    A pair (a, b) is uniform on the part of the square [-2, 2]² that belongs to the class:
+
+    * class 0: :math:`|a| - 2 + m \le b \le |a| - m`, a band with the shape of a tick;
+    * class 1: :math:`b \ge |a| + m` or :math:`b \le |a| - 2 - m`, what lies above and below it.
+
+    Any single pair therefore separates the classes with a margin; which of them a network uses shows
+    `ticks_features`. The network is `scale_invariant_mlp` with ``depth`` hidden layers of ``width``, kept on the sphere
+    of length ``radius`` by `unit_sphere`: at radius 1 the rate is the effective rate.
+
+    Args:
+        features: pairs.
+        train, test: examples; ``valid``: the same, or None for no validation set.
+        batch, steps: see `Task`.
+        readout: norm of the frozen read-out.
+        margin: m, below 1.
+        fresh: each seed draws a training set of its own; else all share that of seed 0.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range.
+
+    Example:
+        >>> task = ticks(features=3, train=100, test=50)
+        >>> x, y = task.train_for(0)
+        >>> band = (x.view(100, 3, 2)[..., 1] - x.view(100, 3, 2)[..., 0].abs() + 1).abs() < 1
+        >>> bool((band == (y[:, None] == 0)).all())
+        True
+
+    Source: Sadrtdinov et al. (2024), "Where do large learning rates lead us?", the synthetic example.
+    """
+    whole("features", features), number("margin", margin, below=1)
+    sizes = {"train": train, "test": test} | ({} if valid is None else {"valid": valid})
+    sizes = {part: whole(part, size) for part, size in sizes.items()}
+    drawn = functools.partial(_drawn, features, sizes["train"], margin, "train")
+    held = {part: _drawn(features, sizes[part], margin, part, 0) for part in sizes if part != "train"}
+    layers = [2 * features] + [whole("width", width)] * whole("depth", depth) + [1]
+    model = functools.partial(scale_invariant_mlp, layers, number("readout", readout, above=0))
+    return Task(
+        "ticks",
+        model,
+        drawn if fresh else drawn(0),
+        held.get("valid"),
+        held["test"],
+        binary_loss,
+        binary_accuracy,
+        batch,
+        steps,
+        project=unit_sphere(number("radius", radius, above=0)),
+        details={"features": features, "margin": margin},
+    )
+
+
+def ticks_features(task, samples=1000, seed=0):
+    r"""Test sets that show which features a network has learned: → [(x, y), …], one a feature.
+
+    In set k only pair k tells the class, as `ticks` draws it; the other pairs lie on the border between the classes:
+    a uniform on [-2, 2], and b = \|a\| or \|a\| − 2 with probability ½ each. A network that has not learned feature k
+    is right about half the time.
+
+    Args:
+        task: made by `ticks`.
+        samples: examples a set.
+        seed: of the draw.
+
+    Raises:
+        ValueError: the task is none of `ticks`; TypeError, ValueError: ``samples`` or ``seed`` is no whole number, or
+            too small.
+
+    Example:
+        >>> sets = ticks_features(ticks(features=3, train=100, test=50), samples=200)
+        >>> x, y = sets[1]
+        >>> away = (x.view(200, 3, 2)[..., 1] - x.view(200, 3, 2)[..., 0].abs() + 1).abs() - 1
+        >>> (away.abs() > 0.1).all(0).tolist(), (away.abs() < 1e-5).all(0).tolist()
+        ([False, True, False], [True, False, True])
+    """
+    if not {"features", "margin"} <= set(task.details):
+        raise ValueError(f"task must be one of tasks.ticks; got {task!r}")
+    features, samples, seed = task.details["features"], whole("samples", samples), whole("seed", seed, 0)
+    return [_single(k, features, samples, task.details["margin"], seed) for k in range(features)]
+
+
+def _drawn(features, n, margin, part, seed):
+    """n examples of a part: x [n, 2·features], y [n] in {0, 1}."""
+    g = generator(seed, f"ticks/{part}")
+    y = (torch.rand(n, generator=g) < 0.5).float()
+    return _pairs(y[:, None].expand(n, features), margin, g).reshape(n, -1), y
+
+
+def _pairs(y, margin, g):
+    """Points of the classes y [n, features], uniform on their part of the square: [n, features, 2]."""
+    points, missing = torch.empty(*y.shape, 2), torch.ones(y.shape, dtype=torch.bool)
+    while missing.any():
+        a, b = REACH * (2 * torch.rand(2, *y.shape, generator=g) - 1)
+        depth = (b - a.abs() + 1).abs() - 1  # below 0 inside the band
+        fits = missing & (depth * (2 * y - 1) >= margin)
+        points[fits] = torch.stack([a, b], dim=-1)[fits]
+        missing &= ~fits
+    return points
+
+
+def _single(k, features, n, margin, seed):
+    g = generator(seed, "ticks/feature", k)
+    y = (torch.rand(n, generator=g) < 0.5).float()
+    a = REACH * (2 * torch.rand(n, features, generator=g) - 1)
+    b = a.abs() - 2.0 * (torch.rand(n, features, generator=g) < 0.5)
+    x = torch.stack([a, b], dim=-1)
+    x[:, k] = _pairs(y[:, None], margin, g)[:, 0]
+    return x.reshape(n, -1), y
