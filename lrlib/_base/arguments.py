@@ -6,12 +6,49 @@ import operator
 import sys
 
 import numpy as np
+import torch
 
 LEAST_LOSS = 1e-6  # a first loss below it says nothing about scale, and sets no limit for divergence
+MOST_SEEDS = 1_000_000
+MOST_STEPS = 100_000_000  # of a run, which keeps one factor of the rate a step
+LARGEST_SEED = 2**63 - 1  # of NumPy's whole numbers and of torch's generators
+_SHOWN = 200  # characters of a value in an error
 
 
-def whole(name, value, least=1):
-    """``value`` as an int of at least ``least``; ``TypeError`` for 1.7 and True, ``ValueError`` below.
+def shown(value):
+    """``value`` as an error shows it: its ``repr``, cut where it is long.
+
+    >>> shown(0.5), shown(10**1000), len(shown("a" * 10**6))
+    ('0.5', 'a whole number of 3322 bits', 201)
+    """
+    if isinstance(value, int) and value.bit_length() > _SHOWN:
+        return f"a whole number of {value.bit_length()} bits"
+    try:
+        text = repr(value)
+    except Exception:  # a user's class may fail to show itself, and Python shows no whole number beyond 4,300 digits
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def flag(name, value):
+    """``value`` as a bool: True or False, also NumPy's; ``TypeError`` for anything else, "False", 0 and None too.
+
+    >>> flag("debias", np.False_)
+    False
+    >>> flag("debias", "False")
+    Traceback (most recent call last):
+    ...
+    TypeError: debias must be True or False; got 'False'
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {shown(value)}")
+    return bool(value)
+
+
+def whole(name, value, least=1, most=None):
+    """``value`` as an int from ``least`` to ``most``; ``TypeError`` for True and floats, ``ValueError`` outside.
+
+    A float is refused even where it is whole, because a count that was computed as a float may be off by one.
 
     >>> whole("patience", 3)
     3
@@ -19,15 +56,26 @@ def whole(name, value, least=1):
     Traceback (most recent call last):
     ...
     TypeError: patience must be a whole number of at least 1; got True
+    >>> whole("patience", 60.0)
+    Traceback (most recent call last):
+    ...
+    TypeError: patience must be a whole number of at least 1, as an int; got the float 60.0: write int(60.0)
     """
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
         found = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be a whole number of at least {least}; got {value!r}") from None
+        if isinstance(value, (float, np.floating)) and value == value // 1:
+            raise TypeError(
+                f"{name} must be a whole number of at least {least}, as an int; got the float {value!r}: "
+                f"write int({value!r})"
+            ) from None
+        raise TypeError(f"{name} must be a whole number of at least {least}; got {shown(value)}") from None
     if found < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {shown(value)}")
+    if most is not None and found > most:
+        raise ValueError(f"{name} must be at most {most:,}; got {shown(value)}")
     return found
 
 
@@ -45,12 +93,17 @@ def number(name, value, least=0.0, below=math.inf, above=None):
     allowed = f"{name} must be a {'finite ' * (below == math.inf)}number {low}".rstrip()
     allowed += "" if below == math.inf else f" and below {below:g}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{allowed}; got {value!r}")
-    if isinstance(value, int) and abs(value) > sys.float_info.max:
-        raise ValueError(f"{allowed}; got a whole number of {value.bit_length()} bits, too large for a float")
+        raise TypeError(f"{allowed}; got {shown(value)}")
+    if _beyond_floats(value):
+        raise ValueError(f"{allowed}; got {shown(value)}, too large for a float")
     if not (math.isfinite(value) and value < below and (value >= least if above is None else value > above)):
         raise ValueError(f"{allowed}; got {value!r}")
     return float(value)
+
+
+def _beyond_floats(value):
+    """Whether an exact number, which knows no inf, is too large for a float."""
+    return isinstance(value, numbers.Rational) and abs(value) > sys.float_info.max
 
 
 def real(name, value, what="a number"):
@@ -66,8 +119,67 @@ def real(name, value, what="a number"):
     shape = getattr(value, "shape", None)
     found = value.item() if isinstance(shape, tuple) and math.prod(shape) == 1 else value
     if isinstance(found, bool) or not isinstance(found, numbers.Real):
-        raise TypeError(f"{name} must be {what}; got {value!r}")
+        raise TypeError(f"{name} must be {what}; got {shown(value)}")
+    if _beyond_floats(found):
+        raise ValueError(f"{name} must be {what}; got {shown(found)}, too large for a float")
     return float(found)
+
+
+def held(name, values, dtype):
+    """``values``, a number or several, unchanged; ``ValueError`` where one is too large for ``dtype``.
+
+    >>> held("lr", [0.1, 1e30], torch.float32)
+    [0.1, 1e+30]
+    >>> held("lr", [0.1, 1e39], torch.float32)
+    Traceback (most recent call last):
+    ...
+    ValueError: lr must be at most 3.40282e+38 in torch.float32; got 1e+39
+    """
+    sizes = np.abs(np.asarray(values, dtype=np.float64)).reshape(-1)
+    largest = torch.finfo(dtype).max
+    if (sizes > largest).any():
+        value = np.asarray(values).reshape(-1)[(sizes > largest).argmax()].item()
+        raise ValueError(f"{name} must be at most {largest:g} in {dtype}; got {value!r}")
+    return values
+
+
+def module(name, value):
+    """``value``, a network; ``TypeError`` unless it is a ``torch.nn.Module``.
+
+    >>> module("model", 3)
+    Traceback (most recent call last):
+    ...
+    TypeError: model must be a torch.nn.Module; got int
+    """
+    if not isinstance(value, torch.nn.Module):
+        raise TypeError(f"{name} must be a torch.nn.Module; got {type(value).__name__}")
+    return value
+
+
+def function(name, value, what):
+    """``value``, which can be called; ``TypeError`` unless it can. ``what``: what it is a function of, in words.
+
+    >>> function("loss", None, "(output, y) -> scalar")
+    Traceback (most recent call last):
+    ...
+    TypeError: loss must be a function (output, y) -> scalar; got None
+    """
+    if not callable(value):
+        raise TypeError(f"{name} must be a function {what}; got {shown(value)}")
+    return value
+
+
+def having(name, value, attributes, what):
+    """``value``, which has the ``attributes``; ``TypeError`` saying ``what`` it must be unless it has all of them.
+
+    >>> having("record", 3, ("loss", "status"), "a Record")
+    Traceback (most recent call last):
+    ...
+    TypeError: record must be a Record; got 3
+    """
+    if isinstance(value, type) or not all(hasattr(value, attribute) for attribute in attributes):
+        raise TypeError(f"{name} must be {what}; got {shown(value)}")
+    return value
 
 
 def first_line(error):
@@ -99,11 +211,17 @@ def seed_list(seeds):
     ([0, 1, 2], [7, 5])
     """
     try:
-        found = list(range(whole("seeds", seeds))) if np.ndim(seeds) == 0 else [whole("seeds", s, 0) for s in seeds]
+        if np.ndim(seeds) == 0:
+            found = list(range(whole("seeds", seeds, most=MOST_SEEDS)))
+        else:
+            found = [whole("seeds", seed, 0, LARGEST_SEED) for seed in seeds]
     except (TypeError, ValueError):
         found = []
     if not found or len(set(found)) < len(found):
-        raise ValueError(f"seeds must be a whole number of at least 1 or different seeds of at least 0; got {seeds!r}")
+        raise ValueError(
+            "seeds must be a whole number of at least 1 or different seeds of at least 0; "
+            f"got {shown(seeds)} (at most {MOST_SEEDS:,} seeds, each below 2**63)"
+        )
     return found
 
 
@@ -115,15 +233,18 @@ def factors_of(plan, steps):
     if plan is None:
         return np.ones(steps)
     if not callable(plan):
-        raise TypeError(f"plan must be a function of the step, as lrlib.plans makes them; got {plan!r}")
+        raise TypeError(f"plan must be a function of the step, as lrlib.plans makes them; got {shown(plan)}")
     if hasattr(plan, "length"):
         values = plan(np.arange(steps))
     else:
         values = [plan(t) for t in range(steps)]
-    values = np.asarray(values, dtype=float)
-    if values.shape != (steps,) or not np.isfinite(values).all() or (values < 0).any():
-        raise ValueError(f"plan must give one finite number of at least 0 a step; got {values!r}")
-    return values
+    try:
+        found = np.asarray(values, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        found = np.empty(0)
+    if found.shape != (steps,) or not np.isfinite(found).all() or (found < 0).any():
+        raise ValueError(f"plan must give one finite number of at least 0 a step; got {shown(values)}")
+    return found
 
 
 def plans_of(plans, steps):
@@ -133,31 +254,30 @@ def plans_of(plans, steps):
     {'momentum': array([1., 2.])}
     """
     if plans is not None and not isinstance(plans, dict):
-        raise TypeError(f'plans must map options to plans, as {{"momentum": plan}}; got {plans!r}')
+        raise TypeError(f'plans must map options to plans, as {{"momentum": plan}}; got {shown(plans)}')
     for name, plan in (plans or {}).items():
         if name == "lr" or plan is None or not callable(plan):
             raise ValueError(
-                f"plans[{name!r}] must be a plan of an option (that of lr is the argument plan); got {plan!r}"
+                f"plans[{name!r}] must be a plan of an option (that of lr is the argument plan); got {shown(plan)}"
             )
     return {name: factors_of(plan, steps) for name, plan in (plans or {}).items()}
 
 
 def steps_of(task, steps):
-    """The number of steps: the task's own if ``steps`` is None."""
-    return whole("steps", task.steps if steps is None else steps)
+    """The number of steps, at most `MOST_STEPS`: the task's own if ``steps`` is None."""
+    return whole("steps", task.steps if steps is None else steps, most=MOST_STEPS)
 
 
 def check_task(task, on_event=None):
     """Raise ``TypeError`` unless the task has what a run asks for and ``on_event``, if given, can be called."""
-    if not all(hasattr(task, name) for name in ("model", "train_for", "objective")):
-        raise TypeError(f"task must be a lrlib.Task; got {task!r}")
+    having("task", task, ("model", "train_for", "objective"), "a lrlib.Task")
     if on_event is not None and not callable(on_event):
-        raise TypeError(f"on_event must be a function of the event, or None; got {on_event!r}")
+        raise TypeError(f"on_event must be a function of the event, or None; got {shown(on_event)}")
 
 
 def check_diverged_at(value):
     """Raise ``TypeError`` or ``ValueError`` unless the multiple of the first loss is above 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"diverged_at must be a number above 1; got {value!r}")
-    if not value > 1:
-        raise ValueError(f"diverged_at must be above 1, a multiple of the first loss (inf: never); got {value!r}")
+        raise TypeError(f"diverged_at must be a number above 1; got {shown(value)}")
+    if not value > 1 or _beyond_floats(value):
+        raise ValueError(f"diverged_at must be above 1, a multiple of the first loss (inf: never); got {shown(value)}")

@@ -1,0 +1,120 @@
+"""The checks of arguments that all rooms share: what passes, and what the errors say."""
+
+import math
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lrlib._base import arguments
+
+NO_FLAGS = [None, 0, 1, 0.0, math.nan, "", "False", "no", [], [True], {}, np.array([True]), torch.tensor(True), object]
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_, np.False_])
+def test_a_flag_is_true_or_false(value):
+    assert arguments.flag("log", value) is bool(value)
+
+
+@pytest.mark.parametrize("value", NO_FLAGS, ids=repr)
+def test_what_only_counts_as_true_or_false_is_no_flag(value):
+    with pytest.raises(TypeError, match="^log must be True or False; got "):
+        arguments.flag("log", value)
+
+
+@given(st.integers(), st.integers(), st.integers())
+def test_a_whole_number_lies_between_its_ends(value, least, most):
+    if least <= value <= most:
+        assert arguments.whole("n", value, least, most) == value
+    else:
+        with pytest.raises(ValueError, match="^n must be "):
+            arguments.whole("n", value, least, most)
+
+
+@pytest.mark.parametrize("value", [60.0, np.float64(60), np.float32(60), -2.0, 0.0])
+def test_a_float_that_is_whole_is_refused_as_a_float(value):
+    with pytest.raises(
+        TypeError, match=r"^n must be a whole number of at least 1, as an int; got the float .*: write int"
+    ):
+        arguments.whole("n", value)
+
+
+@pytest.mark.parametrize("value", [0.06, math.nan, math.inf, True, np.True_, "3", None, 1j, [3], object(), int])
+def test_what_is_no_whole_number_is_refused_as_such(value):
+    with pytest.raises(TypeError, match="^n must be a whole number of at least 1; got "):
+        arguments.whole("n", value)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 10**5000, Fraction(10**400)], ids=["+", "-", "long", "ratio"])
+@pytest.mark.parametrize("check", [arguments.number, arguments.real])
+def test_a_number_that_no_float_holds_is_refused_by_name(check, value):
+    with pytest.raises(ValueError, match="^rate must be .*too large for a float"):
+        check("rate", value)
+
+
+@given(st.one_of(st.floats(0, 1e308), st.integers(0, 10**300), st.fractions(0, 10**30)))
+def test_a_number_that_a_float_holds_is_that_float(value):
+    assert arguments.number("rate", value) == float(value)
+
+
+class Shy:
+    def __repr__(self):
+        raise RuntimeError("not shown")
+
+
+@pytest.mark.parametrize("value", ["a" * 10**6, list(range(10**5)), 10**10_000, [10**10_000], Shy()], ids=range(5))
+def test_an_error_shows_a_value_in_a_line(value):
+    assert 0 < len(arguments.shown(value)) < 250
+    with pytest.raises(TypeError, match="^log must be True or False; got .{1,250}$"):
+        arguments.flag("log", value)
+
+
+@pytest.mark.parametrize("seeds", [10**30, 10**10, 10**6 + 1, [2**63], [0, 10**30], 0, -1, [], [3, 3], "3", None, 1.0])
+def test_seeds_that_no_run_can_have_are_refused_with_the_most_that_are_allowed(seeds):
+    with pytest.raises(ValueError, match="^seeds must be .*at most 1,000,000 seeds, each below 2"):
+        arguments.seed_list(seeds)
+
+
+def test_seeds_that_runs_can_have_are_listed():
+    assert arguments.seed_list(10**6)[-1] == 10**6 - 1 and arguments.seed_list([2**63 - 1]) == [2**63 - 1]
+    assert arguments.seed_list(np.array([7, 5])) == [7, 5]
+
+
+@pytest.mark.parametrize("steps", [10**30, 10**10, 10**8 + 1])
+def test_more_steps_than_a_run_can_have_are_refused_with_the_most_that_are_allowed(steps):
+    with pytest.raises(ValueError, match="^steps must be at most 100,000,000; got "):
+        arguments.steps_of(SimpleNamespace(steps=5), steps)
+    with pytest.raises(ValueError, match="^steps must be at most 100,000,000; got "):
+        arguments.steps_of(SimpleNamespace(steps=steps), None)
+
+
+@given(st.floats(0, 3.4e38), st.floats(3.5e38, 1e308))
+def test_a_rate_is_held_by_the_precision_it_is_used_in(small, large):
+    assert arguments.held("lr", [small, -small], torch.float32) == [small, -small]
+    assert arguments.held("lr", large, torch.float64) == large
+    for values in (large, [small, large], np.array([[small], [-large]])):
+        with pytest.raises(ValueError, match=r"^lr must be at most 3.40282e\+38 in torch.float32; got "):
+            arguments.held("lr", values, torch.float32)
+
+
+@pytest.mark.parametrize("value", [3, None, "model", torch.nn.Linear, [torch.nn.Linear(1, 1)], lambda x: x])
+def test_what_is_no_network_is_refused_by_name(value):
+    with pytest.raises(TypeError, match=r"^model must be a torch.nn.Module; got \w+$"):
+        arguments.module("model", value)
+
+
+@pytest.mark.parametrize("value", [1.0, lambda t: "a", lambda t: None, lambda t: [1, 2], lambda t: 10**400, math.nan])
+def test_a_plan_that_gives_no_numbers_is_refused_by_name(value):
+    with pytest.raises((TypeError, ValueError), match="^plan must "):
+        arguments.factors_of(value, 3)
+
+
+@pytest.mark.parametrize("value", [1, 0.5, math.nan, -math.inf, 10**400, True, "2", None])
+def test_a_limit_of_divergence_is_a_number_above_one(value):
+    with pytest.raises((TypeError, ValueError), match="^diverged_at must be "):
+        arguments.check_diverged_at(value)
+    arguments.check_diverged_at(math.inf)
