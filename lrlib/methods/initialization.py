@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import number, whole
+from .._base.arguments import flag, number, whole
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -304,6 +304,7 @@ def _each(function):
 
 
 def _by_information(layers, generator, *, x, y, bins=10, floor=1e-3, placebo=False):
+    placebo = flag("placebo", placebo)
     first = layers[0].weight
     if first.ndim != 2 or first.shape[1] != np.shape(x)[-1]:
         raise ValueError(

@@ -1,5 +1,6 @@
 """Cosine annealing, once and with warm restarts."""
 
+from .._base import arguments
 from . import checks
 from .named import named
 from .pieces import hold, ramp
@@ -19,7 +20,7 @@ def cosine(n, final=0, inclusive=False):
     0.0
     """
     final = checks.factor("final", final)
-    if not inclusive:
+    if not arguments.flag("inclusive", inclusive):
         return ramp(n, 1, final, shape="cosine")
     return ramp(checks.count("n", n, least=1) - 1, 1, final, shape="cosine") >> hold(1, final)
 

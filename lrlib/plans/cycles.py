@@ -62,6 +62,7 @@ def exp_range(up, low=0.25, rate=0.99994, down=None, times=None):
 def _cycle(n, rise, levels, shape, three_phase, inclusive):
     """One cycle of ``n`` steps: from levels[0] to levels[1] in a share ``rise`` of them, then down to levels[2]."""
     low, high, final = levels
+    three_phase, inclusive = arguments.flag("three_phase", three_phase), arguments.flag("inclusive", inclusive)
     n, last = checks.count("n", n, least=2), 1 if inclusive else 0
     peak = round(arguments.number("rise", rise, below=0.5 if three_phase else 1, above=0) * n) - last
     if peak < 1:

@@ -6,7 +6,7 @@ import string
 import torch
 from torch import nn
 
-from .._base.arguments import number, whole
+from .._base.arguments import flag, number, whole
 from .._base.streams import generator
 from .task import Task, accuracy
 from .transformer import CausalTransformer
@@ -90,7 +90,7 @@ def character_transformer(
     return Task(
         "character_transformer",
         model,
-        drawn if fresh else drawn(0),
+        drawn if flag("fresh", fresh) else drawn(0),
         draw(counts["valid"], "valid", 0),
         draw(counts["test"], "test", 0),
         symbol_loss,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import whole
+from .._base.arguments import flag, whole
 from ..methods.augmentation import Images, Signals
 from .cache import cached
 from .networks import conv_net, mlp
@@ -102,7 +102,7 @@ def breast_cancer(
     torch.Size([369, 30])
     """
     parts = _split(*_sklearn("load_breast_cancer"), valid, test)
-    mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if standardise else (0.0, 1.0)
+    mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if flag("standardise", standardise) else (0.0, 1.0)
     parts = [((a - mean) / std, b.float()) for a, b in parts]
     model = _tried(mlp, [30] + [whole("width", width)] * whole("depth", depth, least=0) + [1], dropout, batch_norm)
     return Task(
@@ -167,7 +167,7 @@ def mnist1d(
     return Task(
         _named("mnist1d", network),
         model,
-        draw if fresh else draw(0),
+        draw if flag("fresh", fresh) else draw(0),
         _mnist1d(valid, VALID_SEED, draw.knobs),
         _mnist1d(test, TEST_SEED, draw.knobs),
         nn.functional.cross_entropy,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import number, whole
+from .._base.arguments import flag, number, whole
 from .._base.streams import generator
 from .task import Task, binary_accuracy, binary_loss
 
@@ -31,7 +31,7 @@ def sparse_logistic(features=200, train=2000, valid=2000, test=10000, batch=20, 
     return Task(
         "sparse_logistic",
         functools.partial(_zero_linear, features),
-        drawn if fresh else drawn(0),
+        drawn if flag("fresh", fresh) else drawn(0),
         draw(valid, "valid", 0),
         draw(test, "test", 0),
         binary_loss,

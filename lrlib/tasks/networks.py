@@ -4,7 +4,7 @@ import math
 
 from torch import nn
 
-from .._base.arguments import number, whole
+from .._base.arguments import flag, number, whole
 
 
 def mlp(sizes, dropout=0.0, batch_norm=False):
@@ -68,8 +68,7 @@ def conv_net(shape, classes=10, width=8, depth=3, dropout=0.0, batch_norm=True):
 
 
 def _checked(dropout, batch_norm):
-    if not isinstance(batch_norm, bool):
-        raise TypeError(f"batch_norm must be True or False; got {batch_norm!r}")
+    flag("batch_norm", batch_norm)
     return number("dropout", dropout, below=1)
 
 

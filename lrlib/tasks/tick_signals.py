@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from .._base.arguments import number, whole
+from .._base.arguments import flag, number, whole
 from .._base.streams import generator
 from .sphere import scale_invariant_mlp, unit_sphere
 from .task import Task, binary_accuracy, binary_loss
@@ -70,7 +70,7 @@ def ticks(
     return Task(
         "ticks",
         model,
-        drawn if fresh else drawn(0),
+        drawn if flag("fresh", fresh) else drawn(0),
         held.get("valid"),
         held["test"],
         binary_loss,

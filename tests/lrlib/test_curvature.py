@@ -171,8 +171,7 @@ def test_the_limit_parts_descent_from_divergence(curvature, momentum, nesterov):
 
 def test_limits_without_curvature_and_bad_momentum():
     assert largest_stable_rate(0.0) == math.inf == largest_stable_rate(-3.0)
-    assert math.isnan(largest_stable_rate(math.nan))
-    with pytest.raises(ValueError, match="momentum=1.0"):
+    with pytest.raises(ValueError, match="^momentum must be a number of at least 0 and below 1; got 1.0"):
         largest_stable_rate(4.0, momentum=1.0)
 
 
@@ -487,3 +486,18 @@ def test_a_gpu_gives_the_same_sharpness():
     state = torch.cuda.get_rng_state()
     assert sharpness(net.cuda(), mse, x.cuda(), y.cuda(), tol=1e-9) == pytest.approx(expected, rel=1e-9)
     assert torch.equal(state, torch.cuda.get_rng_state())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, True, "4", None, 10**400, 1j, [4.0]], ids=repr)
+def test_the_largest_stable_rate_of_no_number_is_an_error_that_names_it(value):
+    with pytest.raises((TypeError, ValueError), match="^curvature must be a finite number"):
+        largest_stable_rate(value)
+    with pytest.raises((TypeError, ValueError), match="^momentum must be a number"):
+        largest_stable_rate(4.0, momentum=value)
+
+
+@pytest.mark.parametrize("name", ["nesterov", "averaged"])
+def test_a_switch_of_the_largest_stable_rate_is_true_or_false(name):
+    with pytest.raises(TypeError, match=f"^{name} must be True or False; got 'False'"):
+        largest_stable_rate(4.0, **{name: "False"})
+    assert largest_stable_rate(4.0, **{name: np.False_}) == 0.5

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..._base.arguments import flag, number
+
 BETA = 0.98  # weight of the past in the running mean of fastai and Lightning
 
 
@@ -28,7 +30,7 @@ def smooth(loss, beta=BETA, debias=True):
         float64 array of the same shape.
 
     Raises:
-        ValueError: `beta` is outside [0, 1).
+        ValueError, TypeError: `beta` is outside [0, 1), `debias` is not True or False.
 
     Example:
         >>> smooth([2.0, 2.0, 2.0]).round(6).tolist()
@@ -40,8 +42,7 @@ def smooth(loss, beta=BETA, debias=True):
 
     Source: the bias correction is that of Kingma & Ba (2015), section 3.
     """
-    if not 0 <= beta < 1:
-        raise ValueError(f"beta={beta!r}: the weight of the past must lie in [0, 1)")
+    beta, debias = number("beta", beta, below=1), flag("debias", debias)
     loss = np.asarray(loss, dtype=np.float64)
     smoothed, mean = np.empty_like(loss), np.zeros(loss.shape[:-1])
     for k in range(loss.shape[-1]):

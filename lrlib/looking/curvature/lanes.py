@@ -7,6 +7,7 @@ import torch
 
 from ...runs.evaluation import cells, evaluating
 from ..._base.preserve import random_states
+from ..._base.arguments import flag
 from .lanczos import CELLS, LEAST
 from .products import of_lanes, pair
 from .largest import check_search, search
@@ -85,6 +86,7 @@ def sharpness_lanes(
     Source: as `sharpness`.
     """
     check_search(products, tol, accuracy, basis, seed)
+    own_data = flag("own_data", own_data)
     x, y = pair(x, y)
     parameters = stacked("parameters", parameters, dict(model.named_parameters()))
     lanes = len(next(iter(parameters.values())))

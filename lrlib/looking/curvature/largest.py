@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..._base.arguments import number, whole
+from ..._base.arguments import flag, number, whole
 from ..._base.preserve import random_states
 from .lanczos import largest
 from .preconditioning import inverse_root
@@ -113,6 +113,7 @@ def sharpness(
     the use, Cohen et al. (2022) for the preconditioned one.
     """
     check_search(products, tol, accuracy, basis, seed)
+    details = flag("details", details)
     x, y = pair(x, y)
     with random_states():
         scale = None if preconditioner is None else inverse_root(preconditioner, model)

@@ -2,6 +2,8 @@
 
 import math
 
+from ..._base.arguments import flag, number
+
 
 def largest_stable_rate(curvature, momentum=0.0, nesterov=False, averaged=False):
     r"""The rate beyond which gradient descent leaves a quadratic of that largest curvature.
@@ -21,7 +23,8 @@ def largest_stable_rate(curvature, momentum=0.0, nesterov=False, averaged=False)
         averaged: the heavy ball with an average of the gradients in place of their sum.
 
     Raises:
-        ValueError: `momentum` outside [0, 1), `nesterov` and `averaged` together.
+        ValueError, TypeError: a curvature that is no finite number (that of a point where the loss is not finite is
+            nan), `momentum` outside [0, 1), a switch that is not True or False, both switches together.
 
     Example:
         >>> largest_stable_rate(4.0)
@@ -35,12 +38,10 @@ def largest_stable_rate(curvature, momentum=0.0, nesterov=False, averaged=False)
     occurs at the edge of stability", appendix on momentum, for both; Cohen et al. (2022), "Adaptive gradient
     methods at the edge of stability", for Adam.
     """
-    if not 0 <= momentum < 1:
-        raise ValueError(f"momentum={momentum!r}: must lie in [0, 1)")
+    curvature, momentum = number("curvature", curvature, least=-math.inf), number("momentum", momentum, below=1)
+    nesterov, averaged = flag("nesterov", nesterov), flag("averaged", averaged)
     if nesterov and averaged:
         raise ValueError("averaged and nesterov exclude each other")
-    if math.isnan(curvature):
-        return math.nan
     if curvature <= 0:
         return math.inf
     divisor = 1 + 2 * momentum if nesterov else 1 - momentum if averaged else 1

@@ -2,7 +2,7 @@
 
 import torch
 
-from ..._base.arguments import whole
+from ..._base.arguments import flag, whole
 from .points import parameters_of
 
 
@@ -23,6 +23,10 @@ def filter_normalised(model, seed=0, *, vectors=False):
     Returns:
         dict from parameter name to tensor.
 
+    Raises:
+        TypeError, ValueError: what is no module and no dict of tensors, a seed that is no whole number of at least 0,
+            `vectors` that is not True or False.
+
     Example:
         >>> model = torch.nn.Linear(3, 2)
         >>> d = filter_normalised(model)
@@ -31,6 +35,7 @@ def filter_normalised(model, seed=0, *, vectors=False):
 
     Source: Li et al. (2018), "Visualizing the loss landscape of neural nets".
     """
+    vectors = flag("vectors", vectors)
     generator, direction = torch.Generator().manual_seed(whole("seed", seed, least=0)), {}
     for name, w in parameters_of(model).items():
         d = torch.randn(w.shape, generator=generator, dtype=torch.float64).to(w)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..._base.arguments import flag
 from .axes import LINES, axes, finish
 
 LEVELS = 12  # contour lines of a plane
@@ -36,7 +37,7 @@ def loss_line(slices, ax=None, *, name="loss", log=False, xlabel="distance along
     ax = axes(ax)
     for i, (label, at, values) in enumerate(rows):
         ax.plot(at[0], values, **{"ls": LINES[i % len(LINES)], "label": label, **line})
-    if log:
+    if flag("log", log):
         ax.set_yscale("log")
     return finish(ax, xlabel, name if ylabel is None else ylabel, legend=None not in labelled)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._base.arguments import number, whole
+from ..._base.arguments import flag, number, whole
 from .axes import axes, finish
 
 DOTS = 160  # most applied rates that are drawn along a plan, besides all that leave it
@@ -56,7 +56,7 @@ def plan(
         steps = int(plan.length) + 1
     base, ax, t = number("base", base), axes(ax), np.arange(whole("steps", steps))
     ax.plot(t, base * np.asarray(plan(t), dtype=np.float64), label=label, **line)
-    if phases:
+    if flag("phases", phases):
         _mark_joints(ax, plan, steps)
     if momentum is not None:
         right = ax.twinx()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..._base.arguments import flag
 from ..._base.statistics import interval, t_quantile
 from .axes import LINES, axes, finish
 
@@ -57,7 +58,7 @@ def losses(
             line["ls"] = _DASHES.get(name.split("_")[0], "-")
             _band(ax, step, values[(lr0 == rate) & ~failed], level, **line)
             _ended(ax, step, values[(lr0 == rate) & failed], color=line["color"])
-    if log:
+    if flag("log", log):
         ax.set_yscale("log")
     return finish(ax, xlabel, ylabel, legend=bool(label))
 
@@ -154,7 +155,7 @@ def rate_curve(
     ax.set_xscale("log")
     left, right = ax.get_xlim()
     ax.set_xlim(min(left, rates[0] / 1.2), max(right, rates[-1] * 1.2))  # crosses alone do not widen the axis
-    if log if log is not None else name.endswith("loss"):
+    if name.endswith("loss") if log is None else flag("log", log):
         ax.set_yscale("log")
     return finish(ax, xlabel, name if ylabel is None else ylabel, legend=label is not None or share.any())
 
