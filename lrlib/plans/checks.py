@@ -2,18 +2,49 @@
 
 import numbers
 
+import numpy as np
+
 from .._base import arguments
 
+LONGEST = 2**53  # steps: a float64 tells each step from the next up to there
+DEEPEST = 50  # levels of plans inside plans: each takes several of the about 1,000 calls that Python nests
 
-def count(name, value, least=0):
-    """Return ``value`` as an int of at least ``least``; raise ``TypeError`` or ``ValueError`` otherwise.
 
-    >>> count("n", 0, least=1)
+def steps(name, value, least=0):
+    """Return ``value``, a number of steps, as an int of at least ``least``; raise ``TypeError`` or ``ValueError`` otherwise.
+
+    The error for a float, perhaps a share of a run, says how a plan takes such shares.
+
+    >>> steps("n", 0.06)
     Traceback (most recent call last):
     ...
-    ValueError: n must be a whole number of at least 1; got 0
+    TypeError: n must be a whole number of at least 0; got 0.06 (shares of a run: (warmup(6) >> cosine(94)).resize(n))
     """
-    return arguments.whole(name, value, least)
+    try:
+        return arguments.whole(name, value, least, LONGEST)
+    except TypeError as error:
+        if isinstance(value, (float, np.floating)):
+            raise TypeError(f"{error} (shares of a run: (warmup(6) >> cosine(94)).resize(n))") from None
+        raise
+
+
+def length(value):
+    """Return ``value``, the length of a plan made of others; raise ``ValueError`` above `LONGEST`.
+
+    >>> length(10), length(float("inf"))
+    (10, inf)
+    """
+    if LONGEST < value < float("inf"):
+        raise ValueError(f"a plan must be at most {LONGEST:,} steps long; these parts together have {value:,}")
+    return value
+
+
+def depth(parts):
+    """Return how deep plans lie inside each other in a plan made of ``parts``; raise ``ValueError`` beyond `DEEPEST`."""
+    found = 1 + max(part._depth for part in parts)
+    if found > DEEPEST:
+        raise ValueError(f"a plan must hold other plans at most {DEEPEST} levels deep; this one would reach {found}")
+    return found
 
 
 def factor(name, value, positive=False):

@@ -17,8 +17,8 @@ def wsd(n, warm=0, cool=None, shape="1-sqrt", final=0):
     >>> [wsd(100, warm=9)(t) for t in (0, 9, 80, 85, 100)]
     [0.1, 1.0, 1.0, 0.5, 0.0]
     """
-    n, warm = checks.count("n", n), checks.count("warm", warm)
-    cool = n // 5 if cool is None else checks.count("cool", cool)
+    n, warm = checks.steps("n", n), checks.steps("warm", warm)
+    cool = n // 5 if cool is None else checks.steps("cool", cool)
     if warm + cool > n:
         raise ValueError(f"warm + cool must be at most n = {n}; got {warm} + {cool}")
     final = checks.factor("final", final, positive=shape == "exponential")

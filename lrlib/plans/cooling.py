@@ -1,5 +1,6 @@
 """Cooling schedules of simulated annealing, for a temperature or a rate; all endless."""
 
+from .._base import arguments
 from . import checks
 from .named import named
 from .pieces import fade
@@ -57,8 +58,10 @@ def reheat(plan, every, times=None, height=1):
     [1.0, 0.1, 0.5, 0.05, 0.25]
     """
     if not isinstance(plan, Plan):
-        raise TypeError(f"plan must be a Plan; got {plan!r}")
-    every = checks.count("every", every, least=1)
+        raise TypeError(f"plan must be a Plan; got {arguments.shown(plan)}")
+    every = checks.steps("every", every, least=1)
     if checks.factor("height", height, positive=True) > 1 and times is None:
         raise ValueError(f"height must be at most 1 without times, because the plan is endless; got {height!r}")
+    if times is not None:
+        checks.power("height", height, arguments.whole("times", times) - 1)
     return plan.cut(every).repeat(times, decay=height)

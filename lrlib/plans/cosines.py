@@ -22,7 +22,7 @@ def cosine(n, final=0, inclusive=False):
     final = checks.factor("final", final)
     if not arguments.flag("inclusive", inclusive):
         return ramp(n, 1, final, shape="cosine")
-    return ramp(checks.count("n", n, least=1) - 1, 1, final, shape="cosine") >> hold(1, final)
+    return ramp(checks.steps("n", n, least=1) - 1, 1, final, shape="cosine") >> hold(1, final)
 
 
 @named(lambda arguments, n: None)
@@ -38,7 +38,7 @@ def cosine_restarts(n, times=None, stretch=1, decay=1, final=0):
     >>> plan.length, [round(plan(t), 4) for t in (0, 5, 10, 20, 30, 70)]
     (70, [1.0, 0.55, 0.5, 0.3, 0.25, 0.1])
     """
-    n, final = checks.count("n", n, least=1), checks.factor("final", final)
+    n, final = checks.steps("n", n, least=1), checks.factor("final", final)
     falls = ramp(n, 1, 0, shape="cosine").repeat(times, stretch, decay)
     if final == 0:
         return falls

@@ -1,5 +1,7 @@
 """Schedules that go up and down: triangles, one-cycle and its momentum, slanted triangles."""
 
+import math
+
 from .._base import arguments
 from . import checks
 from .named import named
@@ -9,8 +11,8 @@ from .ramps import exponential
 
 def _triangle(up, down, low=0):
     """From ``low`` up to 1 in ``up`` steps and down again in ``down`` (default: as many)."""
-    up = checks.count("up", up, least=1)
-    return ramp(up, low, 1) >> ramp(up if down is None else checks.count("down", down, least=1), 1, low)
+    up = checks.steps("up", up, least=1)
+    return ramp(up, low, 1) >> ramp(up if down is None else checks.steps("down", down, least=1), 1, low)
 
 
 def _part(low):
@@ -59,11 +61,19 @@ def exp_range(up, low=0.25, rate=0.99994, down=None, times=None):
     return _part(low) + (1 - low) * (_triangle(up, down).repeat(times) * exponential(rate=rate))
 
 
+def _divided(value, name, divisor):
+    """``value`` divided by an argument above 0; ``ValueError`` where a float cannot hold that."""
+    found = value / checks.factor(name, divisor, positive=True)
+    if found == math.inf:
+        raise ValueError(f"{name} must be large enough to divide {value:g} by; got {divisor!r}")
+    return found
+
+
 def _cycle(n, rise, levels, shape, three_phase, inclusive):
     """One cycle of ``n`` steps: from levels[0] to levels[1] in a share ``rise`` of them, then down to levels[2]."""
     low, high, final = levels
     three_phase, inclusive = arguments.flag("three_phase", three_phase), arguments.flag("inclusive", inclusive)
-    n, last = checks.count("n", n, least=2), 1 if inclusive else 0
+    n, last = checks.steps("n", n, least=2), 1 if inclusive else 0
     peak = round(arguments.number("rise", rise, below=0.5 if three_phase else 1, above=0) * n) - last
     if peak < 1:
         raise ValueError(f"rise must leave at least one step to rise in; got {rise!r} of {n} steps")
@@ -92,8 +102,10 @@ def one_cycle(n, rise=0.3, div=25, final_div=1e4, shape="cosine", three_phase=Fa
     >>> plan(0), plan(29), f"{plan(99):.2g}", plan.length
     (0.04, 1.0, '4e-06', 100)
     """
-    low = 1 / checks.factor("div", div, positive=True)
-    final = low / checks.factor("final_div", final_div, positive=True)
+    low = _divided(1, "div", div)
+    final = _divided(low, "final_div", final_div)
+    if shape == "exponential":
+        checks.factor("1 / (div · final_div)", final, positive=True)
     return _cycle(n, rise, (low, 1, final), shape, three_phase, inclusive)
 
 
@@ -126,5 +138,5 @@ def slanted_triangular(n, rise=0.1, ratio=32):
     >>> [slanted_triangular(100, ratio=4)(t) for t in (0, 10, 55, 100)]
     [0.25, 1.0, 0.625, 0.25]
     """
-    low = 1 / checks.factor("ratio", ratio, positive=True)
+    low = _divided(1, "ratio", ratio)
     return _cycle(n, rise, (low, 1, low), "linear", False, False)

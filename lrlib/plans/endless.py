@@ -29,4 +29,4 @@ def inverse_sqrt(n=4000):
     >>> [inverse_sqrt(100)(t) for t in (0, 49, 99, 399)]
     [0.01, 0.5, 1.0, 0.5]
     """
-    return warmup(checks.count("n", n, least=1) - 1) >> fade(n, shape=0.5)
+    return warmup(checks.steps("n", n, least=1) - 1) >> fade(n, shape=0.5)

@@ -3,6 +3,7 @@
 import functools
 import inspect
 
+from . import checks
 from .plan import Plan
 
 _BUILDERS = {}
@@ -12,10 +13,11 @@ _RESIZE = {}
 class Named(Plan):
     """A plan that remembers the name and the arguments that it was built with."""
 
-    __slots__ = ("name", "arguments", "body")
+    __slots__ = ("name", "arguments", "body", "_depth")
 
     def __init__(self, name, arguments, body):
         self.name, self.arguments, self.body, self.length = name, arguments, body, body.length
+        self._depth = checks.depth([body])
 
     def _at(self, t):
         return self.body._at(t)
@@ -32,6 +34,12 @@ class Named(Plan):
 
     def _begins(self, stop):
         return self.body._begins(stop)
+
+    def _area(self, stop):
+        return self.body._area(stop)
+
+    def _top(self):
+        return self.body._top()
 
     def _words(self, start):
         return self.body._words(start)
@@ -58,7 +66,10 @@ def named(resize=None):
 
         @functools.wraps(build)
         def builder(*args, **kwargs):
-            bound = signature.bind(*args, **kwargs)
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{build.__name__}{signature}: {error}") from None
             bound.apply_defaults()
             plain = {k: _plain(v) for k, v in bound.arguments.items()}
             return Named(build.__name__, tuple(plain.items()), build(**plain))

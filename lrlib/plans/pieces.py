@@ -3,6 +3,7 @@
 import math
 import numbers
 
+from .._base import arguments
 from . import checks
 from .plan import Plan
 
@@ -14,6 +15,19 @@ SHAPES = {
     "1-square": lambda u, lib: u * u,
     "exponential": None,  # multiplies by the same number each step, so s depends on the two ends
 }
+
+# Their sums over the steps 0 … m − 1 of n, where there is a closed form.
+SUMS = {
+    "linear": lambda m, n: m * (m - 1) / (2 * n),
+    "cosine": lambda m, n: (m - _cosines(m, math.pi / n)) / 2,
+    "1-square": lambda m, n: m * (m - 1) * (2 * m - 1) / (6 * n * n),
+}
+
+
+def _cosines(m, x):
+    """1 + cos x + … + cos (m − 1)x."""
+    return math.sin(m * x / 2) * math.cos((m - 1) * x / 2) / math.sin(x / 2)
+
 
 # Falls f(u) from f(0) = 1 towards 0, without end.
 FADES = {
@@ -71,7 +85,7 @@ class Ramp(Plan):
     __slots__ = ("n", "start", "stop", "shape")
 
     def __init__(self, n, start, stop, shape):
-        self.n, self.shape = checks.count("n", n), _shape(shape, SHAPES)
+        self.n, self.shape = checks.steps("n", n), _shape(shape, SHAPES)
         self.start = checks.factor("start", start, positive=shape == "exponential")
         self.stop = checks.factor("stop", stop, positive=shape == "exponential")
         self.length = self.n
@@ -79,7 +93,7 @@ class Ramp(Plan):
     def _inside(self, t, lib):
         u = t / self.n
         if self.shape == "exponential":
-            return self.start * lib.exp(u * math.log(self.stop / self.start))
+            return _multiplied(u, self.start, self.stop, lib)
         s = SHAPES[self.shape](u, lib) if isinstance(self.shape, str) else 1 - (1 - u) ** self.shape
         return self.start + (self.stop - self.start) * s
 
@@ -95,6 +109,22 @@ class Ramp(Plan):
 
     def _resized(self, n):
         return Ramp(n, self.start, self.stop, self.shape)
+
+    def _area(self, stop):
+        inside = min(stop, self.n)
+        after = (stop - inside) * self.stop
+        if self.start == self.stop:
+            return stop * self.stop
+        if self.shape == "exponential":
+            fall = -abs(math.log(self.stop) - math.log(self.start)) / self.n  # from the higher end to the lower
+            top = self.start if self.stop < self.start else self._at(max(0, inside - 1))
+            return after + top * math.expm1(inside * fall) / math.expm1(fall) if inside else after
+        if self.shape not in SUMS:
+            return super()._area(stop)
+        return after + inside * self.start + (self.stop - self.start) * SUMS[self.shape](inside, self.n)
+
+    def _top(self):
+        return max(self.start, self.stop)
 
     def _words(self, start):
         if self.n == 0:
@@ -115,7 +145,7 @@ class Hold(Plan):
     __slots__ = ("n", "value")
 
     def __init__(self, n, value):
-        self.n, self.value = checks.count("n", n), checks.factor("value", value)
+        self.n, self.value = checks.steps("n", n), checks.factor("value", value)
         self.length = self.n
 
     def _at(self, t):
@@ -126,6 +156,12 @@ class Hold(Plan):
 
     def _resized(self, n):
         return Hold(n, self.value)
+
+    def _area(self, stop):
+        return stop * self.value
+
+    def _top(self):
+        return self.value
 
     def __rmul__(self, number):
         scaled = super().__rmul__(number)
@@ -158,6 +194,14 @@ class Fade(Plan):
     def _on(self, t, lib):
         return self._value(t, lib)
 
+    def _area(self, stop):
+        if self.shape != "exponential":
+            return super()._area(stop)
+        return math.expm1(-stop / self.tau) / math.expm1(-1 / self.tau)
+
+    def _top(self):
+        return 1
+
     def _words(self, start):
         return [f"from step {start}: falls from 1 without end ({_shown(self.shape)}, τ = {self.tau:.4g})"]
 
@@ -166,11 +210,19 @@ class Fade(Plan):
         return f"fade({self.tau!r}{shape})"
 
 
+def _multiplied(u, start, stop, lib):
+    """start·(stop/start)^u, also where the ratio leaves a float's range."""
+    ratio = stop / start
+    if 1e-300 < ratio < 1e300:
+        return start * lib.exp(u * math.log(ratio))
+    return lib.exp((1 - u) * math.log(start) + u * math.log(stop))
+
+
 def _shape(shape, known):
     if isinstance(shape, numbers.Real) and not isinstance(shape, bool):
         return checks.factor("shape", shape, positive=True)
     if not isinstance(shape, str) or shape not in known:
-        raise ValueError(f"shape must be one of {', '.join(known)}, or a power above 0; got {shape!r}")
+        raise ValueError(f"shape must be one of {', '.join(known)}, or a power above 0; got {arguments.shown(shape)}")
     return shape
 
 

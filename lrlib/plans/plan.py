@@ -2,10 +2,12 @@
 
 import math
 import numbers
+import sys
 
 import numpy as np
 import torch
 
+from .._base import arguments
 from . import checks
 
 _BLOCK = 16_384  # long arrays are evaluated in blocks that stay in the processor's cache
@@ -34,6 +36,7 @@ class Plan:
     # state loadable everywhere and never overwrites a new plan with an old one.
     __slots__ = ("length", "__dict__")
     __array_ufunc__ = None
+    _depth = 0  # how many levels of plans a plan is made of
 
     def _at(self, t):
         """Value at one number t."""
@@ -47,8 +50,16 @@ class Plan:
         raise NotImplementedError
 
     def _begins(self, stop):
-        """Steps below ``stop`` at which a phase begins."""
-        return [0]
+        """Steps below ``stop`` at which a phase begins, in order; made as they are asked for."""
+        return iter([0])
+
+    def _area(self, stop):
+        """Σ over the steps 0 … ``stop`` − 1: step by step where a kind of plan knows no sum."""
+        return views().walked(self, stop)
+
+    def _top(self):
+        """A number that no value exceeds."""
+        raise NotImplementedError
 
     def _words(self, start):
         """Lines that describe the steps from ``start`` to ``start + length``."""
@@ -56,15 +67,15 @@ class Plan:
 
     def __call__(self, t):
         if (isinstance(t, (int, float)) or isinstance(t, numbers.Real)) and not isinstance(t, bool):
-            if not 0 <= t < math.inf:
-                raise ValueError(f"t must be at least 0 and finite; got {t!r}")
+            if not 0 <= t <= sys.float_info.max:
+                raise ValueError(f"t must be at least 0 and finite; got {arguments.shown(t)}")
             return float(self._at(t))
         if isinstance(t, np.ndarray) and t.dtype.kind in "iuf":
             flat, lib = t.astype(np.float64).reshape(-1), np
         elif isinstance(t, torch.Tensor) and not t.is_complex() and t.dtype != torch.bool:
             flat, lib = (t if t.is_floating_point() else t.to(_widest(t.device))).reshape(-1), torch
         else:
-            raise TypeError(f"t must be a number, or an array or tensor of real numbers; got {t!r}")
+            raise TypeError(f"t must be a number, or an array or tensor of real numbers; got {arguments.shown(t)}")
         bad = ~((flat >= 0) & (flat < math.inf))
         if bad.any():
             raise ValueError(f"t must be at least 0 and finite; got {flat[bad][0].item()!r}")
@@ -77,27 +88,28 @@ class Plan:
         return algebra().Chain([self, other]) if isinstance(other, Plan) else NotImplemented
 
     def __mul__(self, other):
-        return algebra().Product([self, other]) if isinstance(other, Plan) else NotImplemented
+        return algebra().Product([self, other]) if isinstance(other, Plan) else self.__rmul__(other)
 
     def __add__(self, other):
-        return algebra().Sum([self, other]) if isinstance(other, Plan) else NotImplemented
+        return algebra().Sum([self, other]) if isinstance(other, Plan) else self.__radd__(other)
 
     def __rmul__(self, other):
         if isinstance(other, bool) or not isinstance(other, numbers.Real):
             return NotImplemented
-        return algebra().Product([checks.factor("the number before *", other), self])
+        return algebra().Product([checks.factor("a number that multiplies a plan", other), self])
 
     def __radd__(self, other):
         if isinstance(other, bool) or not isinstance(other, numbers.Real):
             return NotImplemented
-        return algebra().Sum([checks.factor("the number before +", other), self])
+        return algebra().Sum([checks.factor("a number that is added to a plan", other), self])
 
     def repeat(self, times=None, stretch=1, decay=1):
         """Play the plan ``times`` times: cycle k (from 0) is the plan resized to length · stretchᵏ, times decayᵏ.
 
         Lengths are rounded to whole steps. ``times=None`` repeats for ever and then needs ``stretch=1`` and
-        ``decay`` ≤ 1. Raises ``ValueError`` for a plan that is empty or endless, ``times`` < 1, or a ``stretch`` or
-        ``decay`` that is not above 0.
+        ``decay`` ≤ 1. Raises ``ValueError`` for a plan that is empty or endless, ``times`` < 1 (or above 10,000 with
+        a ``stretch`` other than 1), a ``stretch`` or ``decay`` that is not above 0, and cycles that are longer
+        together than 2⁵³ steps or higher than a float can hold.
 
         >>> from lrlib import cosine, linear
         >>> sgdr = cosine(200).repeat(3, stretch=2)
@@ -129,7 +141,7 @@ class Plan:
         >>> (warmup(100) >> cosine(900)).resize(55)
         warmup(6) >> cosine(49)
         """
-        n = checks.count("n", n, least=1)
+        n = checks.steps("n", n, least=1)
         if not 0 < self.length < math.inf:
             raise ValueError(f"a plan of length {self.length} cannot be resized; allowed: a finite length above 0")
         return self if n == self.length else self._resized(n)
@@ -167,18 +179,25 @@ class Plan:
     def joints(self, stop=None):
         """Return the steps, from 1 to ``stop`` (default: the length), at which another phase begins.
 
+        Raises ``ValueError`` for an endless plan without ``stop``, and where there are more than a million.
+
         >>> from lrlib import hold, linear, warmup
         >>> (warmup(4) >> hold(10) >> linear(5)).joints()
         [4, 14]
         """
-        stop = views().end(self, stop) + 1
-        return sorted({t for t in self._begins(stop) if 0 < t < stop})
+        stop = views().end(self, stop)
+        found = views().joints(self, stop, views().LISTED)
+        if found is None:
+            raise ValueError(f"stop must leave at most {views().LISTED:,} joints to list; got {stop}")
+        return found
 
     def area(self, stop=None):
         """Return Σ plan(t) over the steps 0 … ``stop`` − 1 (default: the length): time in units of the base rate.
 
-        Times the base rate it is Ση, how far the weights can travel. Raises ``ValueError`` for an endless plan
-        without ``stop``.
+        Times the base rate it is Ση, how far the weights can travel. Holds, ramps that are linear, cosine, quadratic
+        or exponential, and chains, cycles and sums of these are added by formulas, however long they are; other plans
+        step by step. Raises ``ValueError`` for an endless plan without ``stop``, and for more than 100 million steps
+        that would have to be added one by one.
 
         >>> from lrlib import linear, step
         >>> linear(100).area(), round(step(30).area(60), 6)
@@ -190,6 +209,7 @@ class Plan:
         """Return the first step at which the plan equals ``value`` or has passed it, or None if it never does.
 
         The steps 0 … ``stop`` are searched; by default up to the length, or 10 million steps of an endless plan.
+        Raises ``ValueError`` where these are more than 100 million.
 
         >>> from lrlib import cosine, step, warmup
         >>> plan = warmup(4) >> cosine(20)

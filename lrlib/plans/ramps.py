@@ -20,7 +20,7 @@ def warmup(n, start=None, shape="linear"):
     >>> [warmup(4, start=0)(t) for t in (0, 1, 4)]
     [0.0, 0.25, 1.0]
     """
-    n = checks.count("n", n)
+    n = checks.steps("n", n)
     return ramp(n, 1 / (n + 1) if start is None else start, 1, shape)
 
 
@@ -72,7 +72,7 @@ def exponential(n=None, final=None, rate=None):
     if n is None:
         return _endless(rate)
     if final is None:
-        final = checks.power("rate", rate, checks.count("n", n))
+        final = checks.power("rate", rate, checks.steps("n", n))
     return ramp(n, 1, checks.factor("final", final, positive=True), shape="exponential")
 
 

@@ -1,9 +1,10 @@
 """Schedules that stay and jump: constant, step, multi-step, and any table of values."""
 
+from .._base import arguments
 from . import checks
 from .named import named
 from .pieces import SHAPES, hold, ramp
-from .plan import scaled
+from .plan import algebra, scaled
 
 
 @named()
@@ -36,8 +37,9 @@ def step(every, factor=0.1, times=None):
     """
     if checks.factor("factor", factor, positive=True) > 1 and times is None:
         raise ValueError(f"factor must be at most 1 without times, because the plan is endless; got {factor!r}")
-    cycles = hold(checks.count("every", every, least=1)).repeat(times, decay=factor)
-    return cycles if times is None else cycles >> hold(0, checks.power("factor", factor, times))
+    last = None if times is None else checks.power("factor", factor, arguments.whole("times", times))
+    cycles = hold(checks.steps("every", every, least=1)).repeat(times, decay=factor)
+    return cycles if times is None else cycles >> hold(0, last)
 
 
 def _milestones_with_n(arguments, n):
@@ -57,7 +59,7 @@ def multi_step(milestones, factor=0.1):
     """
     checks.factor("factor", factor, positive=True)
     if not isinstance(milestones, tuple):
-        raise TypeError(f"milestones must be a list of steps; got {milestones!r}")
+        raise TypeError(f"milestones must be a list of steps; got {arguments.shown(milestones)}")
     if not milestones:
         raise ValueError("milestones must be one or more steps; got none")
     return _stairs(
@@ -84,21 +86,24 @@ def piecewise(table, between="constant"):
     [0.5, 1.0, 0.5, 0.0]
     """
     if not isinstance(table, tuple) or not table or any(not isinstance(row, tuple) or len(row) != 2 for row in table):
-        raise ValueError(f"table must give at least one pair step, value; got {table!r}")
+        raise ValueError(f"table must give at least one pair step, value; got {arguments.shown(table)}")
     steps, values = zip(*table, strict=True)
-    if between != "constant" and between not in SHAPES:
-        raise ValueError(f"between must be one of constant, {', '.join(SHAPES)}; got {between!r}")
+    if not isinstance(between, str) or between not in ("constant", *SHAPES):
+        raise ValueError(f"between must be one of constant, {', '.join(SHAPES)}; got {arguments.shown(between)}")
     if steps[0] != 0:
-        raise ValueError(f"table must say what happens at step 0; it begins at {steps[0]!r}")
+        raise ValueError(f"table must say what happens at step 0; it begins at {arguments.shown(steps[0])}")
     return _stairs("table", steps, values, between)
 
 
 def _stairs(name, steps, values, between="constant"):
     """The plan that has ``values`` at ``steps``."""
-    steps = [checks.count(f"a step of {name}", t) for t in steps]
+    steps = [checks.steps(f"a step of {name}", t) for t in steps]
+    positive = between == "exponential"
+    values = [checks.factor(f"a value of {name}", value, positive) for value in values]
     if sorted(steps) != steps:
-        raise ValueError(f"{name} must have its steps in increasing order; got {steps[name == 'milestones' :]}")
-    plan = hold(0, values[0])
+        listed = arguments.shown(steps[name == "milestones" :])
+        raise ValueError(f"{name} must have its steps in increasing order; got {listed}")
+    parts = [hold(0, values[0])]
     for t, following, a, b in zip(steps, steps[1:], values, values[1:], strict=False):
-        plan = plan >> (hold(following - t, a) if between == "constant" else ramp(following - t, a, b, between))
-    return plan >> hold(0, values[-1])
+        parts.append(hold(following - t, a) if between == "constant" else ramp(following - t, a, b, between))
+    return algebra().Chain([*parts, hold(0, values[-1])])

@@ -6,8 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from .._base import arguments
+from . import checks
 
 MARKED = 20  # most joints that a table or a figure shows
+LISTED = 1_000_000  # most joints of a list
+WALKED = 100_000_000  # most steps that are looked at one by one
 _BLOCK = 1 << 20
 _ENDLESS = 10_000_000  # steps of an endless plan that `when` searches
 
@@ -32,7 +35,7 @@ class Table(NamedTuple):
 def end(plan, stop):
     """``stop``, or the plan's length; ``ValueError`` if it has none."""
     if stop is not None:
-        return arguments.whole("stop", stop, least=0)
+        return arguments.whole("stop", stop, least=0, most=checks.LONGEST)
     if plan.length == math.inf:
         raise ValueError("stop=None: this plan has no end of its own; say at which step to stop")
     return plan.length
@@ -41,18 +44,41 @@ def end(plan, stop):
 def table(plan, at, base):
     """See `Plan.table`."""
     if at is None:
-        stop, joints = end(plan, None), plan.joints()
+        stop = end(plan, None)
         even = np.linspace(0, stop, min(stop, 10) + 1).round().astype(int)
-        at = sorted({*even.tolist(), *(joints if len(joints) <= MARKED else [])})
+        at = sorted({*even.tolist(), *(joints(plan, stop, MARKED) or [])})
     step = np.atleast_1d(np.asarray(at))
-    if step.ndim != 1:
-        raise ValueError(f"at must be a list of steps; got {at!r}")
+    if step.ndim != 1 or step.dtype.kind not in "iuf" or not ((step >= 0) & (step < np.inf)).all():
+        raise ValueError(f"at must be a list of steps of at least 0; got {arguments.shown(at)}")
     return Table(step, arguments.number("base", base) * plan(step))
+
+
+def joints(plan, stop, most):
+    """The steps from 1 to ``stop`` at which another phase begins, or None where there are more than ``most``."""
+    found = [0]
+    for count, t in enumerate(plan._begins(stop + 1)):
+        if count > LISTED or len(found) > most + 1:
+            return None
+        if t > found[-1]:
+            found.append(t)
+    return found[1:] if len(found) <= most + 1 else None
 
 
 def area(plan, stop):
     """See `Plan.area`."""
-    return math.fsum(values.sum() for _, values in _blocks(plan, end(plan, stop)))
+    return float(plan._area(end(plan, stop)))
+
+
+def walked(plan, stop):
+    """Σ plan(t) over the steps 0 … ``stop`` − 1, added one by one up to the plan's end."""
+    inside = min(stop, plan.length)
+    if inside > WALKED:
+        raise ValueError(
+            f"stop must be at most {WALKED:,} where steps must be added one by one; got {inside} steps of "
+            f"{arguments.shown(plan)}"
+        )
+    after = (stop - inside) * plan(inside) if stop > inside else 0.0
+    return math.fsum(values.sum() for _, values in _blocks(plan, inside)) + after
 
 
 def when(plan, value, stop):
@@ -60,8 +86,11 @@ def when(plan, value, stop):
     value = arguments.number("value", value)
     if stop is None and plan.length == math.inf:
         stop = _ENDLESS
+    last = end(plan, stop)
+    if last > WALKED:
+        raise ValueError(f"stop must be at most {WALKED:,}, the most steps that are searched; got {last}")
     side = np.sign(plan(0) - value)
-    for first, values in _blocks(plan, end(plan, stop) + 1):
+    for first, values in _blocks(plan, last + 1):
         there = np.isclose(values, value, rtol=1e-12, atol=1e-15) | (np.sign(values - value) != side)
         if there.any():
             return first + int(there.argmax())

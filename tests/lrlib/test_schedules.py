@@ -1,6 +1,7 @@
 """Plans: the stated conventions at their joints, the algebra, and agreement of numbers, arrays and tensors."""
 
 import copy
+import inspect
 import math
 import pickle
 
@@ -444,8 +445,9 @@ def test_a_table_shows_joints_and_prints():
     assert plans.constant(2).table().value.tolist() == [2]
     with pytest.raises(ValueError, match="stop=None: this plan has no end"):
         step(3).table()
-    with pytest.raises(ValueError, match="t must be at least 0"):
-        plan.table([-1])
+    for at in ([-1], [[0, 1]], "all", [10**30], [None], [np.inf]):
+        with pytest.raises(ValueError, match="^at must be a list of steps of at least 0; got"):
+            plan.table(at)
 
 
 @given(plan=any_plan, stop=st.integers(0, 70))
@@ -459,6 +461,155 @@ def test_area_of_a_long_plan_and_of_an_endless_one():
     assert linear(3_000_000).area() == pytest.approx(1_500_000.5, rel=1e-12)
     with pytest.raises(ValueError, match="stop=None"):
         step(3).area()
+
+
+@given(plan=endless, stop=st.integers(0, 70))
+@quick
+def test_area_of_an_endless_plan_is_the_sum_of_the_factors(plan, stop):
+    assert plan.area(stop) == pytest.approx(sum(plan(t) for t in range(stop)), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "shape, part", [("linear", 1 / 2), ("cosine", 1 / 2), ("1-square", 1 / 3), ("exponential", 0.9 / math.log(10))]
+)
+@pytest.mark.parametrize("n", [10**11, 2**52])
+def test_a_ramp_of_any_length_is_added_at_once(shape, part, n):
+    up, down = ramp(n, 0.1, 1, shape), ramp(n, 1, 0.1, shape)
+    share = part if shape == "exponential" else 0.1 + 0.9 * part
+    assert up.area() == pytest.approx(n * share, rel=1e-9)
+    assert down.area() == pytest.approx(n * (share if shape == "exponential" else 1 - 0.9 * part), rel=1e-9)
+    assert (up >> down).area() == pytest.approx(up.area() + down.area(), rel=1e-9)
+
+
+LONG = [
+    (lambda: linear(10**11), 5e10),
+    (lambda: plans.one_cycle(10**9), 1e9 * (0.3 * 0.52 + 0.7 * 0.500002)),
+    (lambda: warmup(10**15) >> hold(10**15), 1.5e15),
+    (lambda: warmup(3).repeat(10**9), 1.5e9),
+    (lambda: (warmup(3) >> cosine(2)).repeat(10**15), (1.5 + 1.5) * 1e15),
+    (lambda: step(1, times=10**8), 1 / 0.9),
+    (lambda: plans.cosine_restarts(10).cut(10**8), 5.5e7),
+    (lambda: plans.triangular(10).cut(10**15), 0.625e15),
+    (lambda: 0.5 * linear(10**11) + 0.5, 7.5e10),
+]
+
+
+@pytest.mark.parametrize("build, area", LONG)
+def test_a_long_plan_is_looked_at_as_fast_as_a_short_one(build, area):
+    plan = build()
+    assert plan.area() == pytest.approx(area, rel=1e-6) and plan.area(plan.length // 2) <= plan.area(plan.length)
+    assert plan.area(2**53) == pytest.approx(plan.area() + (2**53 - plan.length) * plan(plan.length), rel=1e-9)
+    assert len(plan.explain().splitlines()) < 12 and 2 <= len(plan.table().step) <= 32
+    assert plan.joints(10) == [t for t in plan.joints(1000) if t <= 10]
+    assert plan.resize(10 * plan.length if plan.length < 2**49 else plan.length)(1) <= 1
+
+
+@pytest.mark.parametrize(
+    "look, words",
+    [
+        (lambda: linear(10**11).when(0.5), "stop must be at most 100,000,000, the most steps that are searched"),
+        (lambda: step(1).when(0.5, stop=10**9), "stop must be at most 100,000,000"),
+        (lambda: ramp(10**11, 1, 0, shape=2).area(), "stop must be at most 100,000,000 where steps must be added one"),
+        (lambda: (fade(3) * fade(2, shape=0.5)).area(10**9), "stop must be at most 100,000,000"),
+        (lambda: linear(4).area(10**30), "stop must be at most 9,007,199,254,740,992"),
+        (lambda: step(1, times=10**8).joints(), "stop must leave at most 1,000,000 joints"),
+        (lambda: step(1).cut(10**15).resize(10).joints(), "stop must leave at most 1,000,000 joints"),
+        (lambda: step(1, times=10**8).resize(10**8 + 1), "n must be a multiple of 100000000"),
+        (lambda: linear(3).cut(10**30), "n must be at most 9,007,199,254,740,992"),
+        (lambda: linear(3).resize(10**30), "n must be at most 9,007,199,254,740,992"),
+        (lambda: warmup(10**400), "n must be at most 9,007,199,254,740,992; got a whole number of 1329 bits"),
+        (lambda: plans.wsd(10**30), "n must be at most"),
+        (lambda: plans.multi_step([5, 10**30]), "a step of milestones must be at most"),
+        (lambda: linear(5).repeat(10**9, stretch=2), "times must be at most 10,000 with a stretch other than 1"),
+        (lambda: linear(5).repeat(60, stretch=2), "times must give at most 9,007,199,254,740,992 steps"),
+        (lambda: linear(5).repeat(2, stretch=1e308), "times must give at most 9,007,199,254,740,992 steps"),
+        (lambda: linear(5).repeat(10**30), "times must give at most 9,007,199,254,740,992 steps"),
+        (lambda: plans.cosine_restarts(10, times=10**30), "times must give at most"),
+        (lambda: linear(2**53) >> linear(1), "a plan must be at most 9,007,199,254,740,992 steps long"),
+    ],
+)
+def test_what_would_not_end_is_refused_before_it_begins(look, words):
+    with pytest.raises(ValueError, match=f"^{words}"):
+        look()
+
+
+@pytest.mark.parametrize(
+    "build, words",
+    [
+        (lambda: cosine(5).repeat(3, decay=1e308), "decay to the power of 2 must be a finite number"),
+        (lambda: hold(5, 1e300).repeat(2, decay=1e10), "decay must keep 2 cycles to what a float can hold"),
+        (lambda: hold(5, 1e300).repeat(2, stretch=2, decay=1e10), "decay must keep 2 cycles"),
+        (lambda: plans.reheat(linear(5), 3, times=3, height=1e308), "height to the power of 2"),
+        (lambda: 1e200 * (1e200 * linear(3)), "plans must combine to what a float can hold; these reach 1e.200"),
+        (lambda: hold(3, 1e200) * ramp(3, 0, 10**200), "plans must combine to what a float can hold"),
+        (lambda: 1e308 + (1e308 + linear(3)), "plans must combine to what a float can hold"),
+        (lambda: 2 * hold(3, 1e308), "plans must combine to what a float can hold; these reach 2 . 1e.308"),
+        (lambda: plans.one_cycle(10, div=5e-324), "div must be large enough to divide 1 by; got 5e-324"),
+        (lambda: plans.one_cycle(10, final_div=5e-324), "final_div must be large enough to divide 0.04 by"),
+        (lambda: plans.slanted_triangular(10, ratio=5e-324), "ratio must be large enough"),
+        (lambda: linear(3)(10**400), "t must be at least 0 and finite; got a whole number of 1329 bits"),
+    ],
+)
+def test_values_that_a_float_cannot_hold_are_refused_when_a_plan_is_made(build, words):
+    with pytest.raises(ValueError, match=f"^{words}"):
+        build()
+
+
+@given(plan=st.one_of(plans, endless), t=st.one_of(st.floats(0, 1.7e308), st.integers(0, 10**308)))
+@quick
+def test_a_plan_has_a_finite_value_at_every_step_that_a_float_can_hold(plan, t):
+    assert 0 <= plan(t) < math.inf
+
+
+@pytest.mark.parametrize("start, stop", [(1e308, 1e-308), (1e-308, 1e308), (1e-307, 1), (1e307, 10**-307)])
+def test_an_exponential_ramp_spans_all_that_floats_hold(start, stop):
+    plan = ramp(1000, start, stop, "exponential")
+    t = np.arange(1001)
+    expected = (1 - t / 1000) * math.log10(start) + t / 1000 * math.log10(stop)
+    np.testing.assert_allclose(np.log10(plan(t)), expected, atol=1e-2)
+    assert plan(t).tolist() == pytest.approx([plan(int(k)) for k in t], rel=1e-9)
+    assert plan.area() == pytest.approx(plan(t[:-1]).sum(), rel=1e-6)
+
+
+@given(plan=any_plan, number=values)
+@quick
+def test_a_number_may_stand_on_either_side_of_a_plan(plan, number):
+    assert plan * number == number * plan and plan + number == number + plan
+    assert (plan * np.float64(number))(1) == pytest.approx(number * plan(1))
+
+
+def test_plans_nest_as_deep_as_all_that_looks_at_them_can_follow():
+    plan = linear(3)
+    with pytest.raises(
+        ValueError, match="^a plan must hold other plans at most 50 levels deep; this one would reach 51"
+    ):
+        for _ in range(500):
+            deepest, plan = plan, 0.5 + plan.cut(2)
+    t = np.arange(3)
+    assert copy.deepcopy(deepest) == deepest == pickle.loads(pickle.dumps(deepest)) and hash(deepest) == hash(deepest)
+    assert deepest(t).tolist() == [deepest(int(k)) for k in t] and deepest.area() == pytest.approx(deepest(t[:2]).sum())
+    assert deepest.explain() and deepest.joints() == [] and "cut(2)" in repr(deepest.resize(8))
+
+
+@pytest.mark.parametrize("n", [60.0, np.float64(60)])
+def test_a_length_that_is_a_float_is_told_so_and_how_shares_of_a_run_are_written(n):
+    for build in (warmup, cosine, hold, step, linear(3).cut, linear(3).resize):
+        with pytest.raises(TypeError, match=r"as an int; got the float .*60.0.*write int\(.*\.resize\(n\)"):
+            build(n)
+    with pytest.raises(
+        TypeError, match=r"^n must be a whole number of at least 0; got 0.06 \(shares of .*\.resize\(n\)"
+    ):
+        warmup(0.06)
+
+
+@pytest.mark.parametrize("name", sorted(set(plans.__all__) - {"Plan", "Table", "SHAPES", "FADES"}))
+def test_a_misspelt_keyword_names_the_schedule_and_what_it_takes(name):
+    schedule = getattr(plans, name)
+    taken = inspect.signature(schedule).parameters.values()
+    needed = [1 for one in taken if one.default is one.empty]
+    allowed = "" if name in ("ramp", "hold", "fade") else ", ".join(one.name + ".*" for one in taken)
+    with pytest.raises(TypeError, match=rf"^{name}\({allowed}\).* got an unexpected keyword argument 'min_lr'"):
+        schedule(*needed, min_lr=0.1)
 
 
 @given(plan=any_plan, value=st.floats(0, 4))
@@ -607,9 +758,10 @@ def test_explain_reads_well():
         (lambda: fade(3) >> hold(1), ValueError, "nothing can follow an endless plan"),
         (lambda: fade(3).resize(5), ValueError, "cannot be resized"),
         (lambda: linear(3).cut(0), ValueError, "n must be a whole number of at least 1; got 0"),
-        (lambda: -1 + linear(3), ValueError, "the number before \\+"),
+        (lambda: -1 + linear(3), ValueError, "a number that is added to a plan must be .* at least 0; got -1"),
+        (lambda: linear(3) + -1, ValueError, "a number that is added to a plan must be .* at least 0; got -1"),
         (lambda: True + linear(3), TypeError, "unsupported operand"),
-        (lambda: linear(3) + 2, TypeError, "unsupported operand"),
+        (lambda: linear(3) + "2", TypeError, "unsupported operand"),
         (lambda: plans.constant(-1), ValueError, "value must be a finite number of at least 0"),
         (lambda: plans.polynomial(3, power=0), ValueError, "power must be a finite number above 0"),
         (lambda: exponential(final=0.1), TypeError, "exponential without n is endless and needs rate"),
@@ -623,7 +775,7 @@ def test_explain_reads_well():
         (lambda: plans.piecewise({}), ValueError, "table must give at least one pair"),
         (lambda: plans.piecewise([1, 2]), ValueError, "table must give at least one pair"),
         (lambda: plans.piecewise({5: 1}), ValueError, "at step 0; it begins at 5"),
-        (lambda: plans.piecewise({0: 1, 5: -1}), ValueError, "value must be"),
+        (lambda: plans.piecewise({0: 1, 5: -1}), ValueError, "a value of table must be"),
         (lambda: plans.piecewise({0: 1, 5: 2}, between="sine"), ValueError, "between must be"),
         (lambda: plans.piecewise([(0, 1), (5, 1), (3, 1)]), ValueError, "in increasing order"),
         (lambda: plans.one_cycle(1), ValueError, "n must be a whole number of at least 2"),
@@ -664,9 +816,10 @@ def test_explain_reads_well():
         (lambda: step(3) >> hold(1), ValueError, "nothing can follow an endless plan"),
         (lambda: linear(3).resize(0), ValueError, "n must be a whole number of at least 1"),
         (lambda: step(3).resize(10), ValueError, "cannot be resized"),
-        (lambda: -1 * linear(3), ValueError, "the number before"),
+        (lambda: -1 * linear(3), ValueError, "a number that multiplies a plan must be .* at least 0; got -1"),
+        (lambda: hold(3) * -1, ValueError, "a number that multiplies a plan must be .* at least 0; got -1"),
         (lambda: linear(3) >> 2, TypeError, "unsupported operand"),
-        (lambda: linear(3) * 2, TypeError, "unsupported operand"),
+        (lambda: linear(3) * None, TypeError, "unsupported operand"),
     ],
 )
 def test_wrong_arguments_are_named(build, error, words):

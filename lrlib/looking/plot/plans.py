@@ -66,11 +66,11 @@ def plan(
 
 
 def _mark_joints(ax, plan, steps):
-    from ...plans.views import MARKED
+    from ...plans.views import MARKED, joints
 
-    joints = plan.joints(steps - 1)
-    if len(joints) <= MARKED:
-        ax.vlines(joints, 0, 1, transform=ax.get_xaxis_transform(), colors="0.5", linestyles=":", linewidth=0.7)
+    found = joints(plan, steps - 1, MARKED)
+    if found:
+        ax.vlines(found, 0, 1, transform=ax.get_xaxis_transform(), colors="0.5", linestyles=":", linewidth=0.7)
 
 
 def applied(
