@@ -5,7 +5,7 @@ A single best rate hangs on the grid and on chance; the middle of the range, on 
 
 import numpy as np
 
-from lrbook.experiment import Quantity
+from lrbook.quantity import Quantity
 
 NEAR = 0.01
 

@@ -7,6 +7,7 @@ away. Overshooting (ηλ > 1) and diverging (ηλ > 2) turn out to be two things
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
 
 from lrbook.experiment import Experiment
 
@@ -14,6 +15,7 @@ ID = "e01_quadratic_ladder"
 QUESTION = "Is a step that jumps over the minimum the same as a run that diverges?"
 
 RUNGS = np.array([0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 1.9, 1.99, 2.0, 2.01, 2.1, 2.25, 2.5])
+SIZES = modes(quick=dict(seeds=4), full=dict(seeds=20))
 PATHS = np.array([0.5, 1.0, 1.5, 1.99, 2.0, 2.01])
 STEPS = 60
 FAR, NEAR = 1.0 + 1e-9, 1.0 - 1e-9
@@ -154,7 +156,7 @@ def two_dimensions():
 
 def run(mode):
     """Run the ladder; `mode` "quick" uses 4 random quadratics, "full" 20."""
-    seeds = 20 if mode == "full" else 4
+    seeds = SIZES[mode]["seeds"]
     return ladder(seeds) | bands(seeds) | extremes(seeds) | {"path": paths(), "steps_needed": two_dimensions()}
 
 

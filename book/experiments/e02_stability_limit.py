@@ -10,14 +10,17 @@ import dataclasses
 import numpy as np
 import torch
 from quantities import fixed, per_seed
+from sizes import modes
+from sweeps import sweep
 
 from lrbook.experiment import Experiment
-from lrlib import initial_model, sharpness, sweep, tasks
+from lrlib import initial_model, sharpness, tasks
 
 ID = "e02_stability_limit"
 QUESTION = "Does a network become unstable where a quadratic of the same curvature would?"
 
 MULTIPLES = np.array([0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0, 64.0])
+SIZES = modes(quick=dict(seeds=3, steps=60), full=dict(seeds=20, steps=200))
 EARLY, HUGE = 20, 1000.0
 BELOW, ABOVE = MULTIPLES <= 0.5, (MULTIPLES >= 1.5) & (MULTIPLES <= 2)
 
@@ -54,7 +57,7 @@ def update(task, seed, rate, steps=1):
 
 def run(mode):
     """Train; `mode` "full": 20 seeds, 200 steps, "quick": 3 seeds, 60 steps."""
-    seeds, steps = (20, 200) if mode == "full" else (3, 60)
+    seeds, steps = SIZES[mode].values()
     task = problem()
     limits = np.array([limit(task, seed) for seed in range(seeds)])
     loss = np.stack([losses(task, seed, limits[seed], steps) for seed in range(seeds)], axis=1)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
 from tuning import curve, grid, marks, tuned
 
 from lrbook.experiment import Experiment
@@ -24,11 +25,11 @@ TENTH, LARGE = 4, 3
 # Rates that are too large part with the processor's rounding: in three seeds of 100 steps the best rate then moves by a
 # place of the grid, and what is measured at multiples of it moves along. `expect` holds the orderings.
 CHAOS = {"accuracy": 0.15, "nats": 1.0, "share of evaluations": 0.6, "decades": 0.6, "rate": 0.5}
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds=3, steps=100, train=500, held=500, low=-1.25, high=1, below=4, pair=3, few=3, epochs=30, strong=64
     ),
-    "full": dict(
+    full=dict(
         seeds=10,
         steps=2000,
         train=4000,
@@ -41,7 +42,8 @@ SIZES = {
         epochs=400,
         strong=128,
     ),
-}
+    counts=("seeds", "pair", "few"),
+)
 
 
 def data(size, **shape):

@@ -7,6 +7,7 @@ arms with Adam show whether its last steps profit from a falling rate.
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
 from tuning import Arm, bakeoff, curve
 
 from lrbook.experiment import Experiment
@@ -27,8 +28,8 @@ ARMS = {
     "Adam, cosine": Arm("adam", cosine, -3.5, -2),
 }
 DECAYS = ["step", "exponential", "linear", "cosine"]
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         train=500,
         held=500,
         pilot=2,
@@ -37,8 +38,9 @@ SIZES = {
         after=15,
         arms=["constant", *DECAYS, "Adam, constant", "Adam, cosine"],
     ),
-    "full": dict(train=4000, held=10_000, pilot=5, seeds=30, steps=2000, after=100, arms=list(ARMS)),
-}
+    full=dict(train=4000, held=10_000, pilot=5, seeds=30, steps=2000, after=100, arms=list(ARMS)),
+    counts=("seeds", "pilot"),
+)
 
 
 def run(mode):

@@ -49,7 +49,7 @@ def hardest_walk(factor, rate):
 
 def run(mode):
     """The bound in closed form; `mode` "quick" leaves out the longest run."""
-    lengths = LENGTHS if mode == "full" else LENGTHS[:3]
+    lengths = LENGTHS[:3] if mode == "quick" else LENGTHS
     names = list(shapes(100))
     bound, best, gap = (np.empty((len(names), len(lengths))) for _ in range(3))
     for j, length in enumerate(lengths):

@@ -10,6 +10,7 @@ quartic's tails would throw any walker out.
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
 
 from lrbook.experiment import Experiment
 from lrlib import hold, linear
@@ -20,6 +21,7 @@ QUESTION = "Does a small learning rate stop in a dent that a larger one would le
 
 SMALL = 0.01
 STEPS = 2000
+SIZES = modes(quick=dict(seeds=6, walkers=25, steps=400), full=dict(seeds=20, walkers=100, steps=STEPS), least=2)
 SIGMAS = np.array([0.0, 0.5, 1.0, 2.0, 4.0])
 RATES = 10 ** np.arange(-3, 0.76, 0.25)
 PLANS = {"constant": hold(STEPS), "linear": linear(STEPS)}
@@ -47,7 +49,7 @@ def outcome(well, x):
     return inside.mean(axis=-1), f(x).mean(axis=-1)
 
 
-def maps(mode, seeds, walkers, steps):
+def maps(seeds, walkers, steps):
     """The whole map: shapes (well, plan, sigma, rate, seed), and with noise that grows uphill."""
     share, height = {}, {}
     for well in WELLS:
@@ -78,8 +80,7 @@ def stuck(share, height, well, sigma, plan="constant"):
 
 def run(mode):
     """Walk; `mode` "full": 20 groups of 100 walkers, 2,000 steps, "quick": 6 of 25, 400."""
-    seeds, walkers, steps = (20, 100, STEPS) if mode == "full" else (6, 25, 400)
-    share, height = maps(mode, seeds, walkers, steps)
+    share, height = maps(**SIZES[mode])
     grid = {"well": list(WELLS), "plan": list(PLANS), "noise": SIGMAS, "rate": RATES}
 
     def gather(values):

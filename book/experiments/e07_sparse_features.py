@@ -11,20 +11,22 @@ import numpy as np
 import torch
 from quantities import fixed, per_seed
 from scipy.stats import spearmanr
+from sizes import modes
+from sweeps import sweep
 from tuning import grid, path_of, tuned
 
 from lrbook.experiment import Experiment
-from lrlib import initial_model, rules, streams, sweep, tasks
+from lrlib import initial_model, rules, streams, tasks
 from lrlib.tasks import frequency_error
 
 ID = "e07_sparse_features"
 QUESTION = "Does an adaptive method take larger strides where more is still to be learned?"
 
 STARTS = {"sgd": (-1, 1), "adagrad": (-1.5, 0.5), "rmsprop": (-3, -1), "adam": (-3, -1)}
-SIZES = {
-    "quick": dict(seeds=3, steps=200, features=50, network=60),
-    "full": dict(seeds=20, steps=2000, features=200, network=600),
-}
+SIZES = modes(
+    quick=dict(seeds=3, steps=200, features=50, valid=1000, test=5000, network=60),
+    full=dict(seeds=20, steps=2000, features=200, valid=2000, test=10_000, network=600),
+)
 
 
 def strides(task, rule, lr, seeds, steps):
@@ -52,11 +54,7 @@ def binned(values, bins=4):
 
 
 def sparse(size):
-    task = (
-        tasks.sparse_logistic(features=size["features"], valid=1000, test=5000)
-        if size["seeds"] < 10
-        else tasks.sparse_logistic()
-    )
+    task = tasks.sparse_logistic(features=size["features"], valid=size["valid"], test=size["test"])
     found, error, stride, loss = {}, {}, {}, {}
     for rule, (low, high) in STARTS.items():
         found[rule] = tuned(

@@ -8,10 +8,12 @@ cosine decay. Rates and strengths are chosen on validation data.
 import numpy as np
 from best_range import best, bootstrapped, decades, middle, over_arms
 from quantities import fixed, per_seed
+from sizes import modes
+from sweeps import sweep
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib import cosine, multi_step, sweep, tasks
+from lrlib import cosine, multi_step, tasks
 
 ID = "e14_regularisation"
 QUESTION = "What do a regulariser and a falling rate bring together, and where does the best rate go?"
@@ -31,8 +33,8 @@ PLANS = {
     "step": lambda n: multi_step((n // 2, 3 * n // 4), factor=0.2),
     "cosine": cosine,
 }
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds=3,
         arms=["none", "L2 1e-2", "dropout 0.5"],
         plans=["constant", "step"],
@@ -43,7 +45,7 @@ SIZES = {
         batch=20,
         steps=40,
     ),
-    "full": dict(
+    full=dict(
         seeds=40,
         arms=list(ARMS),
         plans=list(PLANS),
@@ -54,7 +56,8 @@ SIZES = {
         batch=30,
         steps=400,
     ),
-}
+    least=2,
+)
 
 
 def trained(size, arm, plan):

@@ -11,6 +11,7 @@ import importance
 import numpy as np
 from best_range import decades
 from quantities import fixed, per_seed
+from sizes import modes
 from tuning import grid, tuned
 
 from lrbook.experiment import Experiment
@@ -23,8 +24,8 @@ METHODS = ["sgd", "momentum", "adagrad", "rmsprop", "adam"]
 NEAR, PRIOR = 0.01, 6.0
 NATS = 0.02  # what counts as near on the language task
 CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1}
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds=2,
         low=-3,
         high=0.5,
@@ -34,7 +35,7 @@ SIZES = {
         held=200,
         language=dict(low=-3, high=0.75, every=5, steps=10, train=100, pieces=30),
     ),
-    "full": dict(
+    full=dict(
         seeds=10,
         low=-4.5,
         high=0.75,
@@ -44,7 +45,8 @@ SIZES = {
         held=4000,
         language=dict(low=-3, high=0, every=1, steps=200, train=640, pieces=500),
     ),
-}
+    least=2,
+)
 
 
 def problem(name, size):

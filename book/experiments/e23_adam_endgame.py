@@ -8,10 +8,12 @@ own and judged on fresh ones.
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
+from sweeps import sweep
 from tuning import Arm, bakeoff, grid, path_of
 
 from lrbook.experiment import Experiment
-from lrlib import linear, sweep, tasks
+from lrlib import linear, tasks
 
 ID = "e23_adam_endgame"
 QUESTION = "Does Adam stop short of the minimum, and does a falling rate cure it?"
@@ -30,10 +32,12 @@ ARMS = {
     "SGD, constant": Arm("sgd", None, -1.25, 0.25),
     "SGD, linear": Arm("sgd", linear, -1, 0.5),
 }
-SIZES = {
-    "quick": dict(train=500, held=500, pilot=2, seeds=3, steps=80, convex=200, draws=6),
-    "full": dict(train=4000, held=10_000, pilot=5, seeds=20, steps=1500, convex=4000, draws=40),
-}
+SIZES = modes(
+    quick=dict(train=500, held=500, pilot=2, seeds=3, steps=80, convex=200, draws=6),
+    full=dict(train=4000, held=10_000, pilot=5, seeds=20, steps=1500, convex=4000, draws=40),
+    counts=("seeds", "pilot", "draws"),
+    least=2,
+)
 
 
 def convex(size):

@@ -9,6 +9,7 @@ import dataclasses
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
 from tuning import grid, tuned
 
 from lrbook.experiment import Experiment
@@ -25,10 +26,10 @@ LOW = {  # where the grid of two and a half decades begins
     ("breast_cancer", "raw"): {"sgd": -7.0, "momentum": -8.0, "adam": -4.0, "gd": -7.0},
     ("mnist1d", "standardised"): {"sgd": -1.5, "momentum": -2.5, "adam": -3.25},
 }
-SIZES = {
-    "quick": dict(seeds=2, steps=30, span=2.5, train=500, held=500),
-    "full": dict(seeds=10, steps=500, span=2.5, train=1000, held=4000),
-}
+SIZES = modes(
+    quick=dict(seeds=2, steps=30, span=2.5, train=500, held=500),
+    full=dict(seeds=10, steps=500, span=2.5, train=1000, held=4000),
+)
 
 
 def problem(name, inputs, size):

@@ -8,6 +8,7 @@ read off the sweep, between its rates.
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
 from tuning import grid, tuned
 
 from lrbook.experiment import Experiment
@@ -18,9 +19,9 @@ QUESTION = "How good is the rate that a range test suggests?"
 
 RULES = ["valley", "steepest", "minimum/10", "linear-slope", "index-slope"]
 CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1, "sparse_logistic": 0.5}
-SIZES = {
-    "quick": dict(seeds=3, peak=3, low=-3, train=500, held=500, steps=dict.fromkeys(CHANCE, 40)),
-    "full": dict(
+SIZES = modes(
+    quick=dict(seeds=3, peak=3, low=-3, train=500, held=500, steps=dict.fromkeys(CHANCE, 40)),
+    full=dict(
         seeds=40,
         peak=10,
         low=-5,
@@ -28,7 +29,8 @@ SIZES = {
         held=4000,
         steps={"digits": 400, "breast_cancer": 400, "mnist1d": 1000, "sparse_logistic": 600},
     ),
-}
+    counts=("seeds", "peak"),
+)
 
 
 def problem(name, size):

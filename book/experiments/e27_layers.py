@@ -10,17 +10,19 @@ from best_range import best, bootstrapped, decades, middle
 from layer_rates import discriminative, scores, searched, trained, uniform
 from quantities import fixed, per_seed
 from shifted import pretrained, repeated, source, target, target_seeds
+from sizes import modes
+from sweeps import sweep
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib import evaluate_weights, sweep
+from lrlib import evaluate_weights
 
 ID = "e27_layers"
 QUESTION = "Does the rate matter in fine-tuning, and does each layer need its own?"
 
 FACTOR = 2.6  # ULMFiT's
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         pilot=2,
         seeds=3,
         width=16,
@@ -36,7 +38,7 @@ SIZES = {
         lars=[1e-3, 1e-2],
         scratch=grid(-1, 0)[::2],
     ),
-    "full": dict(
+    full=dict(
         pilot=6,
         seeds=16,
         width=64,
@@ -52,7 +54,9 @@ SIZES = {
         lars=10 ** np.arange(-4, -0.9, 0.25),
         scratch=grid(-1.5, 0.25),
     ),
-}
+    counts=("seeds", "pilot"),
+    least=2,
+)
 
 
 class Halves:

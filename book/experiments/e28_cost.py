@@ -11,6 +11,7 @@ import time
 import numpy as np
 import torch
 from quantities import fixed, per_seed
+from sizes import modes
 
 from lrbook.experiment import Experiment
 from lrlib import streams
@@ -25,10 +26,11 @@ METHODS = {
     "momentum": lambda p: torch.optim.SGD(p, lr=1e-4, momentum=0.9),
     "adam": lambda p: torch.optim.Adam(p, lr=1e-5),
 }
-SIZES = {
-    "quick": dict(blocks=3, turns=5, steps={"small": 10, "medium": 5, "large": 1}),
-    "full": dict(blocks=20, turns=15, steps={"small": 40, "medium": 15, "large": 2}),
-}
+SIZES = modes(
+    quick=dict(blocks=3, turns=5, steps={"small": 10, "medium": 5, "large": 1}),
+    full=dict(blocks=20, turns=15, steps={"small": 40, "medium": 15, "large": 2}),
+    counts=("blocks",),
+)
 
 
 class Trainer:
@@ -111,7 +113,8 @@ def expect(q):
     assert q["adam_extra_time"].mean.max() > 0
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+TIMED = ("step_time", "time_ratio", "adam_extra_time", "momentum_extra_time", "adam_time_over_half_more")
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, timed=TIMED)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

@@ -9,16 +9,18 @@ of the best mean validation accuracy.
 import numpy as np
 from best_range import best, bootstrapped, carried, decades, middle, over_arms
 from quantities import fixed, per_seed
+from sizes import modes
+from sweeps import sweep
 
 from lrbook.experiment import Experiment
-from lrlib import sweep, tasks
+from lrlib import tasks
 
 ID = "e30_width_depth"
 QUESTION = "Does the best rate move when the network gets wider or deeper?"
 
 CHANCE = 0.1
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds={"width": 3, "depth": 3},
         widths=[8, 64],
         depths=[1, 4],
@@ -31,7 +33,7 @@ SIZES = {
         width_rates=(-1.0, 0.5, 0.5),
         depth_rates=(-1.0, 0.5, 0.5),
     ),
-    "full": dict(
+    full=dict(
         seeds={"width": 40, "depth": 10},
         widths=[32, 64, 128, 256, 512],
         depths=[1, 2, 4, 8],
@@ -44,7 +46,8 @@ SIZES = {
         width_rates=(-1.0, 0.25, 0.25),
         depth_rates=(-1.375, 0.5, 0.125),
     ),
-}
+    least=2,
+)
 
 
 def rates(low, high, step):

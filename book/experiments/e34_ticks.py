@@ -17,9 +17,11 @@ from dataclasses import replace
 import numpy as np
 from quantities import fixed, per_seed
 from regime_borders import bands, border, chosen, mean_over, places
+from sizes import modes
 from ticks_pair import CALM, PAPER, PARTS_OF_A_RUN, RATES, kept
 
-from lrbook.experiment import Experiment, table
+from lrbook.experiment import Experiment
+from lrbook.quantity import table
 from lrlib import borders
 
 ID = "e34_ticks"
@@ -66,6 +68,7 @@ QUICK = dict(
     checkpoints=(2, 5, 10),
     path="eager",
 )
+SIZES = modes(quick=dict(size=QUICK, pairs=2), full=dict(size=PAPER, pairs=PAIRS), counts=("pairs",))
 
 
 def pairs(size, seeds, folder=None, jobs=1):
@@ -434,8 +437,8 @@ def ways(size, found, at):
 
 def run(mode):
     """Train; `mode` "full": 40 pairs at the paper's scale, "quick": 2 pairs, few rates, short."""
-    size, seeds = (PAPER, range(PAIRS)) if mode == "full" else (QUICK, range(2))
-    found = pairs(size, seeds, **(SETTINGS if mode == "full" else {}))
+    size, count = SIZES[mode].values()
+    found = pairs(size, range(count), **(SETTINGS if mode == "full" else {}))
     return judged(size, found, timing=mode == "full")
 
 

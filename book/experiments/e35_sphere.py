@@ -14,9 +14,11 @@ import torch
 from best_range import bootstrapped
 from quantities import fixed, per_seed
 from regime_borders import DRAWS, bands, border, chosen, mean_over, places, widths
+from sizes import modes
+from sweeps import sweep
 
 from lrbook.experiment import Experiment
-from lrlib import angles, barrier, borders, evaluate_weights, initial_model, run_losses, sweep, tasks
+from lrlib import angles, barrier, borders, evaluate_weights, initial_model, run_losses, tasks
 
 ID = "e35_sphere"
 QUESTION = "Which regimes does training on a sphere have, and where do the best rates lie?"
@@ -27,8 +29,8 @@ CHAOS = {"accuracy": 0.2, "nats": 2.0, "points": 60.0, "radians": 1.0, "share of
 NEVER = 1e12  # on the sphere nothing diverges, though a loss may leave a converged place for a while
 RATES = np.concatenate([[1e-5, 1e-4, 4e-4], 10 ** np.arange(-3, -1.35, 0.1), [0.0631, 0.1, 0.158, 0.316, 1.0]])
 ARMS = {"wide": (128, {}), "narrow": (64, {}), "noisy": (64, {"iid_noise_scale": 0.3})}
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         lr=RATES[[2, 8, 14, 16, 19, 24]],
         flr=[5e-4, 2e-3],
         seeds=2,
@@ -42,7 +44,7 @@ SIZES = {
         converged=0.2,
         path="eager",
     ),
-    "full": dict(
+    full=dict(
         lr=RATES,
         flr=[5e-4, 2e-3],
         seeds=10,
@@ -56,7 +58,8 @@ SIZES = {
         converged=1e-2,
         path="compiled",
     ),
-}
+    least=2,
+)
 
 
 def arm(size, wide, knobs):

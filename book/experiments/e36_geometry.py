@@ -15,7 +15,8 @@ from large_rates import SIZES, reordered, steps_of, trained
 from quantities import fixed, per_seed
 from scipy.stats import spearmanr
 
-from lrbook.experiment import Experiment, measured
+from lrbook.experiment import Experiment
+from lrbook.quantity import measured
 from lrlib import activity, angles, borders, evaluate_weights, initial_model
 
 ID = "e36_geometry"
@@ -112,7 +113,7 @@ def regimes(found, barrier):
 def run(mode):
     """Train and measure; `mode` "full": 10 seeds, curvature on 300 examples, "quick": 3 seeds, 40 examples."""
     found = trained(mode)
-    count = 300 if mode == "full" else 40
+    count = 40 if mode == "quick" else 300
     between, place = pairs(found), places(found, count)
     q = (
         curves(found, between, place)

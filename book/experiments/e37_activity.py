@@ -15,10 +15,13 @@ import torch
 from large_rates import problem, trained, SIZES
 from quantities import per_seed
 from scipy.stats import spearmanr
+from sizes import modes
+from sweeps import sweep
 from torch import nn
 
-from lrbook.experiment import Experiment, measured
-from lrlib import activity, sweep, tasks
+from lrbook.experiment import Experiment
+from lrbook.quantity import measured
+from lrlib import activity, tasks
 
 ID = "e37_activity"
 QUESTION = "Do large rates quieten the hidden units, and does that make a network cheaper or clearer?"
@@ -26,10 +29,10 @@ QUESTION = "Do large rates quieten the hidden units, and does that make a networ
 LEARNED, COST = 0.2, 0.01
 TIMED = 500
 LAYERS = ("0", "2", "4")
-OWN = {
-    "quick": dict(turns=20, examples=100, strengths=[0.3], steps=100, seeds=3, path="eager"),
-    "full": dict(turns=200, examples=1000, strengths=[0.03, 0.1, 0.3, 1.0], steps=1500, seeds=10, path="eager"),
-}
+OWN = modes(
+    quick=dict(turns=20, examples=100, strengths=[0.3], steps=100, seeds=3, path="eager"),
+    full=dict(turns=200, examples=1000, strengths=[0.03, 0.1, 0.3, 1.0], steps=1500, seeds=10, path="eager"),
+)
 
 
 class Watched(nn.Module):
@@ -298,7 +301,8 @@ def expect(q):
     assert 0 < q["pretrained_sparsity"].mean.min() <= q["pretrained_sparsity"].mean.max() < 1
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+TIMED = ("dense_time_saving", "pruned_time_saving")
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, timed=TIMED)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

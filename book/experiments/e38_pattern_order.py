@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from large_rates import trained
 from quantities import fixed, per_seed
+from sizes import modes
+from sweeps import sweep
 from torch import nn
 
 from lrbook.experiment import Experiment
-from lrlib import evaluate_weights, hold, linear, sweep, tasks
+from lrlib import evaluate_weights, hold, linear, tasks
 
 ID = "e38_pattern_order"
 QUESTION = "Does the rate change which patterns a network learns, and in which order?"
@@ -24,8 +26,8 @@ QUESTION = "Does the rate change which patterns a network learns, and in which o
 CHANCE, SMALLER, PATCH, NORM = 0.1, 8, 8, 3.0
 BANDS = {"0": (0, 0), "1-3": (1, 3), "4-9": (4, 9), "10-20": (10, 20)}
 SETS = ("train_loss", "clean_metric", "patch_metric")
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds=2,
         train=100,
         held=500,
@@ -36,7 +38,7 @@ SIZES = {
         exponents=[-0.75, -0.25],
         path="eager",
     ),
-    "full": dict(
+    full=dict(
         seeds=12,
         train=1000,
         held=10_000,
@@ -47,7 +49,8 @@ SIZES = {
         exponents=[-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5],
         path="eager",
     ),
-}
+    least=2,
+)
 
 
 def run(mode):

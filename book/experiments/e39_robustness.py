@@ -78,7 +78,7 @@ def scores(found, way, draws):
 
 def run(mode):
     """Train and test; `mode` "full": 10 seeds, 3 draws of the noise on the weights, "quick": 3 seeds, 1 draw."""
-    found, draws = trained(mode), 3 if mode == "full" else 1
+    found, draws = trained(mode), 1 if mode == "quick" else 3
     fine, rate = found.best_fine(found.above())
     best = found.best("constant", np.arange(found.threshold() + 1))
     clean, under = scores(slim(found, "finetuned", fine), "finetuned", draws)

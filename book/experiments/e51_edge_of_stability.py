@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.polynomial import chebyshev
 from quantities import fixed, per_seed
+from sizes import modes
 from torch import nn
 
 from lrbook.experiment import Experiment
@@ -22,6 +23,7 @@ RATES = np.array([0.02, 0.05, 0.07, 0.1, 0.14, 0.2])
 DEGREE, POINTS, WIDTH = 5, 20, 50
 EDGE = RATES >= 0.1
 SHOWN = 2
+SIZES = modes(quick=dict(seeds=3, steps=600, every=150), full=dict(seeds=12, steps=6000, every=100), least=SHOWN)
 
 
 def network():
@@ -85,9 +87,9 @@ def at_equal_loss(loss, sharp):
 
 def run(mode):
     """Train; `mode` "full": 12 seeds, 6,000 steps, "quick": 3 seeds, 600 steps."""
-    seeds, steps, every = (12, 6000, 100) if mode == "full" else (3, 600, 150)
-    loss, sharp = train(problem(), seeds, steps, every)
-    return describe(loss, sharp, every * np.arange(len(loss)))
+    size = SIZES[mode]
+    loss, sharp = train(problem(), **size)
+    return describe(loss, sharp, size["every"] * np.arange(len(loss)))
 
 
 def describe(loss, sharp, step):

@@ -9,6 +9,7 @@ its borders: Lewkowycz et al. (2020).
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
 
 from lrbook.experiment import Experiment
 
@@ -19,6 +20,7 @@ WIDTH = 512
 MULTIPLES = np.round(np.arange(0.1, 2.31, 0.1), 2)
 SHOWN = [0.5, 1.2, 1.5, 1.8, 2.2]
 LAZY, CATAPULT, BEYOND = (MULTIPLES <= 0.9), (MULTIPLES >= 1.2) & (MULTIPLES <= 1.8), MULTIPLES >= 2.2
+SIZES = modes(quick=dict(seeds=10, steps=150), full=dict(seeds=50, steps=600))
 SOLVED, LOST = 1e-6, 1e6
 
 
@@ -47,7 +49,7 @@ def descend(u, v, rate, steps):
 
 def run(mode):
     """Descend; `mode` "full": 50 seeds, 600 steps, "quick": 10 seeds, 150 steps."""
-    seeds, steps = (50, 600) if mode == "full" else (10, 150)
+    seeds, steps = SIZES[mode].values()
     u, v = starts(seeds)
     rate = 2 * MULTIPLES[:, None] / curvature(u, v)
     return describe(*descend(u, v, rate, steps))

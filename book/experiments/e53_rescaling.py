@@ -54,7 +54,7 @@ def rescalings(task, weights, seeds, count):
 
 def run(mode):
     """Train and rescale; `mode` "full": 10 seeds, 500 examples for the curvature, "quick": 3 seeds, 60 examples."""
-    count, rounds = (500, 5) if mode == "full" else (60, 1)
+    count, rounds = (60, 1) if mode == "quick" else (500, 5)
     found = trained(mode)
     task, (settled, tuned) = found.task, two_solutions(found)
     seeds = np.arange(len(next(iter(settled.values()))))

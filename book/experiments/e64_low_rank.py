@@ -10,11 +10,13 @@ import numpy as np
 from best_range import best
 from quantities import fixed, per_seed
 from shifted import repeated
+from sizes import modes
+from sweeps import sweep
 from transfer import CHANCE, beside, scores, source, target
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib import evaluate_weights, linear, sweep
+from lrlib import evaluate_weights, linear
 from lrlib.tasks import adapter_start, low_rank
 
 ID = "e64_low_rank"
@@ -34,8 +36,8 @@ ARMS = {  # rule, rank (0: all weights), rate of B over the rate of A
     "sgd_full": ("sgd", 0, 1),
     "sgd_rank_4": ("sgd", 4, 1),
 }
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds=2,
         train=500,
         few=100,
@@ -47,7 +49,7 @@ SIZES = {
         steps=40,
         grid={"adam": grid(-3.5, -1)[::5], "sgd": grid(-2.5, 0)[::5]},
     ),
-    "full": dict(
+    full=dict(
         seeds=12,
         train=4000,
         few=500,
@@ -59,7 +61,7 @@ SIZES = {
         steps=400,
         grid={"adam": grid(-4, -1), "sgd": grid(-3, 0)},
     ),
-}
+)
 
 
 def run(mode):

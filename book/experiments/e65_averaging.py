@@ -10,22 +10,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
+from sweeps import sweep
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib import EMA, LAWA, SWA, cosine, evaluate_weights, sweep, tasks
+from lrlib import EMA, LAWA, SWA, cosine, evaluate_weights, tasks
 
 ID = "e65_averaging"
 QUESTION = "Do averaged weights, or a low rate at the end, replace a rate that falls all along?"
 
 CHANCE = 0.1
 LOW = [0.1, 0.316227766]
-SIZES = {
-    "quick": dict(seeds=3, train=200, held=300, width=16, batch=20, steps=80, rates=grid(-1, 0.5)[::2], path="eager"),
-    "full": dict(
-        seeds=16, train=2000, held=10_000, width=64, batch=50, steps=1600, rates=grid(-1, 0.5), path="compiled"
-    ),
-}
+SIZES = modes(
+    quick=dict(seeds=3, train=200, held=300, width=16, batch=20, steps=80, rates=grid(-1, 0.5)[::2], path="eager"),
+    full=dict(seeds=16, train=2000, held=10_000, width=64, batch=50, steps=1600, rates=grid(-1, 0.5), path="compiled"),
+)
 
 
 @dataclass

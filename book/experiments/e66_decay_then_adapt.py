@@ -13,18 +13,20 @@ import numpy as np
 from best_range import best
 from quantities import fixed, per_seed
 from shifted import repeated
+from sizes import modes
+from sweeps import sweep
 from transfer import CHANCE, beside, scores, source, target
 from tuning import grid
 
 from lrbook.experiment import Experiment
-from lrlib import cosine, evaluate_weights, linear, sweep
+from lrlib import cosine, evaluate_weights, linear
 
 ID = "e66_decay_then_adapt"
 QUESTION = "Do the first rate of pre-training, and its fall, reach through to the accuracy after adapting?"
 
 CONVERGED = 0.02
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds=2,
         train=200,
         few=100,
@@ -39,7 +41,7 @@ SIZES = {
         converged=1.6,
         path="eager",
     ),
-    "full": dict(
+    full=dict(
         seeds=12,
         train=1000,
         few=500,
@@ -54,7 +56,7 @@ SIZES = {
         converged=CONVERGED,
         path="compiled",
     ),
-}
+)
 
 
 @dataclass

@@ -15,6 +15,7 @@ import numpy as np
 from best_range import bootstrapped
 from quantities import fixed, per_seed
 from regime_borders import DRAWS
+from sizes import modes
 from tuning import curve
 
 from lrbook.experiment import Experiment
@@ -25,11 +26,11 @@ QUESTION = "How many trainings does it take to find the largest rate that conver
 
 GOAL, CHANCE, OCTAVE, RATES = 1e-2, 0.1, 4, 17
 DEFAULTS = [0.01, 0.1]
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds=2, train=10, held=100, width=16, batch=10, start=0.35, budgets=[60, 80], every=20, path="eager", long=1
     ),
-    "full": dict(
+    full=dict(
         seeds=10,
         train=1000,
         held=10_000,
@@ -41,7 +42,8 @@ SIZES = {
         path="compiled",
         long=9,
     ),
-}
+    least=2,
+)
 
 
 def run(mode):

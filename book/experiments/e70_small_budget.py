@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from quantities import fixed, per_seed
+from sizes import modes
 from tuning import curve
 
 from lrbook.experiment import Experiment
@@ -21,8 +22,8 @@ QUESTION = "May the threshold and the best rate of a small experiment decide a r
 
 GOAL, CHANCE, ABOVE = 1e-2, 0.1, 2
 SCALES = {"full": (1, 1, 1), "few steps": (10, 1, 1), "small": (10, 2, 4)}  # steps, width, examples divided by
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds=2,
         train=40,
         held=200,
@@ -32,7 +33,7 @@ SIZES = {
         exponents=np.arange(-0.7, 0.65, 0.2),
         paths=["eager"] * 3,
     ),
-    "full": dict(
+    full=dict(
         seeds=12,
         train=1000,
         held=10_000,
@@ -42,7 +43,7 @@ SIZES = {
         exponents=np.arange(-0.7, 0.65, 0.1),
         paths=["compiled", "eager", "eager"],
     ),
-}
+)
 
 
 @dataclass

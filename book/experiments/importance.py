@@ -13,6 +13,7 @@ import itertools
 import numpy as np
 import torch
 from quantities import fixed, per_seed
+from sizes import modes
 from tuning import curve
 
 from lrlib import tasks
@@ -30,8 +31,8 @@ TRAINING = {"rate": RATES, "width": [16, 32, 64], "initial_scale": [0.5, 1.0, 2.
 TRAINING_DEFAULT = {"rate": RATES[0], "width": 32, "initial_scale": 1.0}
 CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1}
 USUAL = {"language": 16}  # examples a batch; 64 elsewhere
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         seeds=2,
         train=500,
         held=100,
@@ -41,7 +42,7 @@ SIZES = {
         sgd={"digits": 640, "language": 256},
         training={"digits": 320, "breast_cancer": 320},
     ),
-    "full": dict(
+    full=dict(
         seeds=10,
         train=4000,
         held=500,
@@ -51,7 +52,7 @@ SIZES = {
         sgd={"digits": 6400, "breast_cancer": 6400, "mnist1d": 4800, "language": 960},
         training={"digits": 3200, "breast_cancer": 3200, "mnist1d": 3200},
     ),
-}
+)
 
 
 def language(train, pieces):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from sizes import modes
 
 from lrbook.codehash import code_hash
 from lrlib import evaluate_weights, initial_model, sweep, tasks
@@ -24,8 +25,8 @@ CHANCE = 0.1
 OTHER_ORDER = 1000  # added to a seed: its weights and examples in another batch order
 CATAPULT = 1e9  # a converged loss is so low that a harmless rise passes a thousand times it
 METRICS = ("train_loss", "train_metric", "valid_metric", "test_metric")
-SIZES = {
-    "quick": dict(
+SIZES = modes(
+    quick=dict(
         lr=[0.08, 0.2, 0.5, 0.9],
         flr=[0.05, 0.2],
         seeds=3,
@@ -41,7 +42,7 @@ SIZES = {
         converged=1.3,
         path="eager",
     ),
-    "full": dict(
+    full=dict(
         lr=[0.01, 0.03, 0.06, *(10 ** np.arange(-0.9, 0.31, 0.1)).round(3).tolist()],
         flr=[0.05, 0.1, 0.2],
         seeds=10,
@@ -57,7 +58,7 @@ SIZES = {
         converged=1e-2,
         path="compiled",
     ),
-}
+)
 
 
 @dataclass
@@ -121,14 +122,12 @@ def problem(size):
 
 @lru_cache(maxsize=2)
 def trained(mode):
-    """Train, or take from disk, everything; `mode` "full" or "quick" (always trained)."""
+    """Train, or take from disk, everything; only those of `mode` "full" are kept."""
     size = SIZES[mode]
     task = problem(size)
     make = lambda: arrays(task, size)
-    if mode == "quick":
-        found = make()
-    else:
-        found = cached("large_rates", {"code": code_hash(__file__), "size": json.dumps(size)}, make)
+    key = {"code": code_hash(__file__), "size": json.dumps(size)}
+    found = cached("large_rates", key, make) if mode == "full" else make()
     weights, scores = {}, {}
     for name, value in found.items():
         what, way, entry = name.split("/")
@@ -238,7 +237,7 @@ def reordered(mode, places, fine):
     size, places, fine = SIZES[mode], [int(p) for p in places], int(fine)
     make = lambda: _reordered(size, places, fine)
     key = {"code": code_hash(__file__), "size": json.dumps(size), "places": places, "fine": fine}
-    found = make() if mode == "quick" else cached("large_rates_order", key, make)
+    found = cached("large_rates_order", key, make) if mode == "full" else make()
     return tuple({n.split("/")[2]: v for n, v in found.items() if n.startswith(what)} for what in ("weights", "scores"))
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import transfer
 from shifted import repeated
+from sweeps import sweep
 
-from lrlib import Rule, sweep
+from lrlib import Rule
 
 TRIES = [-1, -0.5, 0.5, 1]  # decades
 

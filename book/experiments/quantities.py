@@ -1,6 +1,6 @@
 """Quantities with their sentence: what every experiment's script says about its numbers."""
 
-from lrbook.experiment import exact, measured
+from lrbook.quantity import exact, measured
 
 
 def per_seed(values, unit, axes, about, band=None):

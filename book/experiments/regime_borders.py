@@ -3,7 +3,7 @@
 import numpy as np
 from best_range import bootstrapped, decades
 
-from lrbook.experiment import Quantity
+from lrbook.quantity import Quantity
 
 NEAR = 2.5  # "just above the threshold": up to this many times the largest rate that converges
 FAR = 3  # "far above": from this many times on, as long as anything is learned

@@ -5,8 +5,9 @@ of the source has drawn.
 """
 
 import numpy as np
+from sweeps import sweep
 
-from lrlib import cosine, sweep, tasks
+from lrlib import cosine, tasks
 
 SHIFT = {"shear_scale": 1.5, "iid_noise_scale": 0.05}
 APART = 1000  # between the seeds of a network's source and of its target

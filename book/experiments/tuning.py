@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sweeps import sweep
 
-from lrlib import sweep
 from lrlib.runs.sweeps.choose import eager_seconds
-
 
 QUARTER = 0.25
 LONG = 30.0  # rough seconds of eager steps that are worth a compilation

@@ -26,7 +26,8 @@ _HOMES = {
     ),
     "results": ("result",),
     "claims": ("claim", "verdict_table"),
-    "experiment": ("Experiment", "Quantity", "exact", "measured", "paired"),
+    "experiment": ("Experiment",),
+    "quantity": ("Quantity", "exact", "measured", "paired"),
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names}
 

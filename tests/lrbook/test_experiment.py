@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrbook import experiment, results
+from lrbook import result_file, results
 from lrbook.codehash import code_hash, skeleton, sources
-from lrbook.experiment import Experiment, compare, exact, measured, paired
+from lrbook.experiment import Experiment
+from lrbook.quantity import exact, measured, paired
+from lrbook.result_file import compare
 
 
 def test_t_interval_against_a_worked_example():
@@ -95,7 +97,7 @@ def test_quick_mode_writes_nothing_and_compares(helper, capsys):
     assert helper.main([]) == 0 and helper.path.read_bytes() == before
     document = json.loads(before)
     document["quick"]["quantities"]["limit"] |= dict(mean=0.9, low=0.9, high=0.9)
-    experiment.save(helper.path, document)
+    result_file.save(helper.path, document)
     assert helper.main([]) == 1 and "limit: 0.5" in capsys.readouterr().out
     assert helper.main(["--store-quick"]) == 0 and helper.main([]) == 0
 
