@@ -3,12 +3,14 @@
 import copy
 import math
 import pickle
+import weakref
 
 import numpy as np
 import pytest
 import torch
 
-from lrlib import optimizers, rules
+from lrlib import optimizers, range_test, rules
+from lrlib.methods.optimizers.compiled import program
 
 PAIRS = {
     "sgd": (torch.optim.SGD, {}),
@@ -20,6 +22,17 @@ PAIRS = {
     "adamw": (torch.optim.AdamW, {}),
 }
 NAMES = list(PAIRS)
+ALL = list(optimizers.CLASSES)
+PATHS = [
+    (name, path) for name in ALL for path in ("eager", "fused") if path == "eager" or rules.get(name).kind == "element"
+]
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """Fused steps that run the traced rule without compiling it."""
+    monkeypatch.setitem(program.BACKENDS, "inductor", program.BACKENDS["eager"])
+    monkeypatch.setattr(program, "PROGRAMS", {})
 
 
 def net():
@@ -443,3 +456,120 @@ def test_a_rule_of_the_users_own_has_an_optimizer_that_can_be_copied():
         assert_same(torch.nn.ParameterList(parameters), torch.nn.ParameterList(twins), tolerance=0)
     finally:
         del rules.RULES["quarter_step"], optimizers.CLASSES["quarter_step"]
+
+
+# -- what an optimizer remembers --------------------------------------------------------------------------------------
+
+
+def descend(optimizer, parameters, steps):
+    """Steps on ‖x − 1‖², whose minimum every method reaches from anywhere."""
+
+    def closure():
+        optimizer.zero_grad()
+        loss = quadratic(parameters)
+        loss.backward()
+        return loss
+
+    for _ in range(steps):
+        optimizer.step(closure)
+
+
+def remembered(optimizer):
+    """The state by place, as numbers."""
+    plain = {place: {k: torch.as_tensor(v).tolist() for k, v in kept.items()} for place, kept in states(optimizer)}
+    assert plain[0]  # the first parameter of a group keeps at least the step
+    return plain
+
+
+def states(optimizer):
+    return optimizer.state_dict()["state"].items()
+
+
+@pytest.mark.parametrize(("name", "path"), PATHS)
+def test_a_range_test_leaves_nothing_in_a_fresh_optimizer_nor_in_one_at_work(name, path, traced):
+    outcomes = []
+    for tested_at in (None, 0, 3):
+        model = net()
+        optimizer = optimizers.make(name, model.parameters(), lr=0.02, path=path)
+        for t in range(6):
+            if t == tested_at:
+                range_test(model, optimizer, [batch(50)], torch.nn.functional.cross_entropy, low=1e-3, steps=12)
+            x, y = batch(t)
+
+            def closure(x=x, y=y):
+                optimizer.zero_grad()
+                loss = torch.nn.functional.cross_entropy(model(x), y)
+                loss.backward()
+                return loss
+
+            optimizer.step(closure)
+        outcomes.append(([p.tolist() for p in model.parameters()], remembered(optimizer), optimizer.path))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+FORGETTING = {
+    "state.clear()": lambda o, ps: o.state.clear(),
+    "state.pop(p)": lambda o, ps: [o.state.pop(p, None) for p in ps],
+    "state[p].clear()": lambda o, ps: [o.state[p].clear() for p in ps],
+    "another state": lambda o, ps: setattr(o, "state", type(o.state)(dict)),
+    "a fresh state loaded": lambda o, ps: o.load_state_dict(type(o)(two(), lr=0.02).state_dict()),
+}
+
+
+@pytest.mark.parametrize("forget", FORGETTING.values(), ids=list(FORGETTING))
+@pytest.mark.parametrize(("name", "path"), PATHS)
+def test_a_forgotten_state_begins_anew(name, path, forget, traced):
+    parameters = two()
+    optimizer = optimizers.make(name, parameters, lr=0.02, path=path)
+    descend(optimizer, parameters, 3)
+    twins = [torch.nn.Parameter(p.detach().clone()) for p in parameters]
+    twin = optimizers.make(name, twins, lr=0.02, path=path)
+    forget(optimizer, parameters)
+    descend(optimizer, parameters, 3)
+    descend(twin, twins, 3)
+    assert_same(torch.nn.ParameterList(parameters), torch.nn.ParameterList(twins), tolerance=0)
+    assert remembered(optimizer) == remembered(twin)
+
+
+@pytest.mark.parametrize("path", ["eager", "fused"])
+def test_a_forgotten_part_of_a_state_begins_anew_and_the_rest_goes_on(path, traced):
+    parameters = two()
+    optimizer = optimizers.Adam(parameters, lr=0.02, path=path)
+    descend(optimizer, parameters, 3)
+    kept = optimizer.state[parameters[0]]
+    v = 0.999 * kept["v"] + 0.001 * (2 * (parameters[0].detach() - 1)) ** 2
+    del kept["m"]
+    descend(optimizer, parameters, 1)
+    assert kept["step"] == 4 and torch.allclose(kept["m"], 0.1 * parameters[0].grad) and torch.allclose(kept["v"], v)
+
+
+@pytest.mark.parametrize(("name", "path"), PATHS)
+def test_a_state_loaded_in_mid_run_is_the_one_that_goes_on(name, path, traced):
+    parameters = two()
+    optimizer = optimizers.make(name, parameters, lr=0.02, path=path)
+    descend(optimizer, parameters, 2)
+    saved, values = copy.deepcopy(optimizer.state_dict()), [p.detach().clone() for p in parameters]
+    descend(optimizer, parameters, 3)
+    expected = [p.tolist() for p in parameters], remembered(optimizer)
+    descend(optimizer, parameters, 2)
+    optimizer.load_state_dict(saved)
+    for p, value in zip(parameters, values, strict=True):
+        p.data.copy_(value)
+    descend(optimizer, parameters, 3)
+    assert ([p.tolist() for p in parameters], remembered(optimizer)) == expected
+
+
+@pytest.mark.parametrize(("name", "path"), [(n, p) for n, p in PATHS if rules.get(n).kind in ("element", "tensor")])
+def test_a_parameter_that_takes_the_place_of_another_starts_fresh_and_the_old_one_is_let_go(name, path, traced):
+    one, other = two()
+    optimizer, gone = optimizers.make(name, [one, other], lr=0.02, path=path), weakref.ref(one)
+    new, twins = torch.nn.Parameter(torch.full_like(one, 3.0)), [torch.nn.Parameter(other.detach().clone())]
+    twins.append(torch.nn.Parameter(new.detach().clone()))
+    descend(optimizer, [one, other], 3)
+    optimizer.param_groups[0]["params"][0] = new
+    del optimizer.state[one], one
+    descend(optimizer, [new, other], 3)
+    for twin, steps in zip(twins, (6, 3), strict=True):
+        descend(optimizers.make(name, [twin], lr=0.02, path=path), [twin], steps)
+    assert torch.equal(other, twins[0]) and torch.equal(new, twins[1])
+    assert set(optimizer.state) == {new, other} and gone() is None

@@ -190,10 +190,12 @@ class RuleOptimizer(torch.optim.Optimizer):
         )
 
     def state_of(self, x):
-        """The state of a parameter, a dict with ``step``, begun if there is none."""
+        """The state of a parameter, a dict with ``step``; what is not there, or not any more, begins anew."""
         state = self.state[x]
-        if not state:
-            state.update(self.rule.init(x), step=0)
+        lacking = [name for name in (*self.rule.state_names, "step") if name not in state]
+        if lacking:
+            fresh = {**self.rule.init(x), "step": 0}
+            state.update({name: fresh[name] for name in lacking})
         return state
 
     @property

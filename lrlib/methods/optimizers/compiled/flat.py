@@ -37,7 +37,14 @@ class Flat:
                 jobs.append((pairs, self._calls(pairs, place, kind, optimizer.options_of(group), group["maximize"])))
         for pairs, calls in jobs:
             self._run(self._run_together(pairs, calls) if self.backend is None else pairs, calls)
+        self._forget_others(optimizer.param_groups)
         return rest
+
+    def _forget_others(self, groups):
+        """Let go of parameters that were taken out of the optimizer."""
+        if len(self.slots) > sum(len(group["params"]) for group in groups):
+            held = {id(p) for group in groups for p in group["params"]}
+            self.slots = {key: slot for key, slot in self.slots.items() if key in held}
 
     def _calls(self, pairs, place, kind, options, maximize):
         """What is to be run at each step number among the parameters: {t: (made, numbers, registers)}."""
@@ -86,13 +93,9 @@ class Flat:
         return rest
 
     def _slot(self, p, optimizer):
-        slot, store = self.slots.get(id(p)), optimizer.state
-        if slot is None or slot.p is not p or slot.store is not store or slot.pointer != p.data_ptr():
-            slot = self.slots[id(p)] = Slot(p, store, optimizer.state_of(p), self.rule.state_names, self.backend)
-        for name, kept in slot.kept:
-            if slot.state[name] is not kept:
-                slot = self.slots[id(p)] = Slot(p, store, slot.state, self.rule.state_names, self.backend)
-                break
+        slot = self.slots.get(id(p))
+        if slot is None or not slot.holds(p, optimizer.state.get(p)):
+            slot = self.slots[id(p)] = Slot(p, optimizer.state_of(p), self.rule.state_names, self.backend)
         return slot
 
     def _scratch(self, slot, registers):
@@ -117,13 +120,12 @@ class Slot:
         "pointer",
         "scratch",
         "state",
-        "store",
         "values",
         "x",
     )
 
-    def __init__(self, p, store, state, names, backend):
-        self.p, self.store, self.state, self.pointer = p, store, state, p.data_ptr()
+    def __init__(self, p, state, names, backend):
+        self.p, self.state, self.pointer = p, state, p.data_ptr()
         self.kept, self.scratch, self.contiguous = [(name, state[name]) for name in names], (), p.is_contiguous()
         values = [p.detach(), *(value for _, value in self.kept)]
         alike = all(
@@ -137,6 +139,12 @@ class Slot:
         self.x, *self.values = values
         small = possible and not backend and self.contiguous and p.numel() <= min(SMALL, tape.BLOCK)
         self.lines = [_flat(v) for v in values] if small else None  # for tensors that are played together
+
+    def holds(self, p, state):
+        """Whether this is still what the optimizer keeps of ``p``: its user may load, clear or exchange any of it."""
+        if self.p is not p or self.pointer != p.data_ptr() or self.state is not state:
+            return False
+        return "step" in state and all(state.get(name) is kept for name, kept in self.kept)
 
     def in_order(self, g):
         """The gradient ``g`` with its entries in memory in the order of the parameter's."""
