@@ -5,14 +5,18 @@ training loop calls nothing. Each parameter group holds its base value (``base_l
 (``applied_lr``) of every option that follows a plan, the first group also the step (``plan_step``) and what a plateau
 remembers (``plateau``); they ride in ``optimizer.state_dict()``, in copies and in pickles, so a loaded optimizer
 continues where the saved one stood.
+
+A step whose groups hold something else than they were left with raises before any weight moves: a rate set by hand or
+by another scheduler would be overwritten.
 """
 
 import array
+import inspect
 import math
+import warnings
 import weakref
 
 import numpy as np
-import torch
 
 from .._base import arguments, groups
 from ..plans.plateau import Plateau
@@ -21,20 +25,26 @@ from ..plans.plateau import Plateau
 def attach(optimizer, plan, t=None, *, plateau=None, **plans):
     """Let ``optimizer`` follow ``plan``: step t of group g uses rate base_g · plan(t), with base_g its rate now.
 
-    ``optimizer`` is any ``torch.optim.Optimizer``; ``plan`` a `Plan` or a function of the step that returns a factor
-    of at least 0. ``t`` is the number of the next step; the default continues where a loaded or copied optimizer
-    stood, and is 0 for a fresh one. ``plans`` gives plans to other options, ``momentum=…``, ``weight_decay=…``,
-    ``beta1=…``, each a factor of the group's own value. ``plateau``, a `lrlib.Plateau`, multiplies the rate by
-    a scale that falls when what ``handle.report(value)`` is told stops improving.
+    ``optimizer`` is any ``torch.optim.Optimizer``, or a wrapper that only hands its steps on, as accelerate's does;
+    ``plan`` a `Plan` or a function of the step that returns a factor of at least 0. ``t`` is the number of the next
+    step; the default continues where a loaded or copied optimizer stood, and is 0 for a fresh one. ``plans`` gives
+    plans to other options, ``momentum=…``, ``weight_decay=…``, ``beta1=…``, each a factor of the group's own value.
+    ``plateau``, a `lrlib.Plateau`, multiplies the rate by a scale that falls when what ``handle.report(value)``
+    is told stops improving.
 
-    Groups added later follow with their own values; a tensor is filled in place; a step that mixed precision skips,
-    or that raises, does not count. (A tensor rate on a GPU is read back in every step, which waits for the device.) A
-    state that was saved without a plan starts the plan at 0. Returns an `Attachment`.
+    Groups added later follow with their own values; a tensor is filled in place, and groups that shared one get one
+    each. A step that mixed precision skips, that raises, or that torch.distributed.checkpoint makes with rate 0 to fill
+    an empty state does not count. (A tensor rate on a GPU is read back in every step, which waits for the device.) A
+    state that was saved without a plan starts the plan at 0. A copy or a pickle of the optimizer alone is free; one of
+    an object that holds optimizer and handle holds a handle of its own, and goes on. Returns an `Attachment`.
 
     Raises ``TypeError`` for another kind of optimizer, plan or plateau, ``ValueError`` for a negative ``t``, a second
-    ``attach``, an option that the optimizer lacks or that is 0 in every group, or (in ``optimizer.step()``) a factor
-    that is negative or not finite, or a beta of 1 or more.
+    ``attach``, an option that the optimizer lacks, that is no single number, that counts something or that is 0 in
+    every group, or (in ``optimizer.step()``, before anything moves) a factor that is negative or not finite, a beta of
+    1 or more, a value that was set by hand or by another scheduler (use ``handle.set_base``), or groups that were taken
+    out, replaced or reordered. Warns where a scheduler of torch has moved the rate from its ``initial_lr``.
 
+    >>> import torch
     >>> from lrlib import cosine, one_cycle, one_cycle_momentum, warmup
     >>> parameter = torch.nn.Parameter(torch.zeros(1))
     >>> optimizer = torch.optim.SGD([parameter], lr=0.5)
@@ -52,32 +62,60 @@ def attach(optimizer, plan, t=None, *, plateau=None, **plans):
     >>> handle.applied_of("beta1").round(3).tolist()
     [[0.95], [0.9], [0.85]]
     """
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
+    optimizer = groups.stepped(optimizer)
     for name, given in {"plan": plan, **plans}.items():
         if not callable(given):
             raise TypeError(f"{name} must be a Plan or a function of the step; got {given!r}")
     if plateau is not None and not isinstance(plateau, Plateau):
         raise TypeError(f"plateau must be a lrlib.Plateau; got {plateau!r}")
-    if getattr(optimizer, "attachment", None) is not None:
-        raise ValueError(f"this optimizer already follows {optimizer.attachment.plan!r}; call its detach() first")
     for option in plans:
         _check_option(optimizer, option)
     if t is not None:
         t = arguments.whole("t", t, least=0)
+    _warn_of_another_start(optimizer)
     return Attachment(optimizer, plan, t, plateau, plans)
 
 
 def _check_option(optimizer, option):
-    own = groups.options(optimizer.param_groups[0])
+    own, kind = groups.options(optimizer.param_groups[0]), type(optimizer).__name__
     if option not in own or option == "lr":
         allowed = ", ".join(name for name in own if name != "lr") or "no other"
-        raise ValueError(f"{option!r} cannot follow a plan in {type(optimizer).__name__}, which has {allowed}")
-    if all(groups.held(group, option) == 0 for group in optimizer.param_groups):
+        raise ValueError(f"{option!r} cannot follow a plan in {kind}, which has {allowed}")
+    for group in optimizer.param_groups:
+        groups.check_one_number(group, option, kind)
+    most = max(groups.held(group, option) for group in optimizer.param_groups)
+    if most == 0:
         raise ValueError(
             f"{option} is 0 in every group, so a plan, a factor of it, changes nothing; "
             f"make the optimizer with its largest {option}"
         )
+    declared = inspect.signature(type(optimizer)).parameters.get(option)
+    if isinstance(most, int) and most > 1 and not isinstance(getattr(declared, "default", None), float):
+        raise ValueError(
+            f"{option} of {kind} counts something, {most} now, and a plan would make it a fraction; "
+            f"if it may be one, give the optimizer {float(most)}"
+        )
+
+
+def _warn_of_another_start(optimizer):
+    """Warn where the base rates will be those to which a scheduler of torch has moved the groups."""
+    fresh = [g for g in optimizer.param_groups if "lr" in g and "initial_lr" in g and "applied_lr" not in g]
+    now, begun = [float(g["lr"]) for g in fresh], [float(g["initial_lr"]) for g in fresh]
+    if now != begun:
+        warnings.warn(
+            f"the base rates of the plan are the rates of now, {now}, which a scheduler of torch moved away from "
+            f"initial_lr, {begun}; if those are meant, call set_base({begun}) on what attach returns",
+            stacklevel=3,
+        )
+
+
+def _gone():
+    """What a handle without an optimizer refers to."""
+
+
+def _check_free(optimizer):
+    if getattr(optimizer, "attachment", None) is not None:
+        raise ValueError(f"this optimizer already follows {optimizer.attachment.plan!r}; call its detach() first")
 
 
 class _Track:
@@ -95,10 +133,22 @@ class _Track:
         return groups.held(group, self.option)
 
     def mark(self, group):
-        """Give a group that follows no plan yet its base value, which is its value now."""
-        if self.last not in group:
-            group[self.base] = float(self.value(group))
-            group[self.last] = self.value(group)
+        """Take a group in; its base is its value now, unless it is as a plan left it in a saved run."""
+        value = self.value(group)
+        if self.base not in group or group.get(self.last) != value:
+            group[self.base] = float(value)
+        group[self.last] = value
+
+    def check_left(self, column):
+        """Raise where a group does not hold what it was left with, which is about to be overwritten."""
+        now, left = [groups.held(group, self.option) for group in column], [group[self.last] for group in column]
+        if now != left:
+            place = next(k for k, pair in enumerate(zip(now, left)) if pair[0] != pair[1])
+            raise ValueError(
+                f"{self.option} of group {place} is {now[place]!r}, but was left at {left[place]!r}: under a plan a "
+                "value set by hand, or by another scheduler, would be overwritten; change the base value with set_base "
+                "(0 freezes a group), or detach() first"
+            )
 
     def factor(self, t, column):
         """plan(t), if every group in ``column`` can take base · plan(t)."""
@@ -112,13 +162,22 @@ class _Track:
     def check(self, value, t):
         if groups.is_beta(self.option) and value >= 1:
             raise ValueError(f"{self.option} must stay below 1; at t={t} its plan gives {value:.6g}")
+        self.check_range([value])
+
+    def check_range(self, values):
+        """Raise where a rule of this library refuses a value of its option."""
         if self.option in getattr(self.rule, "defaults", ()):
-            self.rule.check(**{self.option: value})
+            for value in values:
+                self.rule.check(**{self.option: value})
 
     def apply(self, factor, column):
-        option, base = self.option, self.base
+        option, base, last = self.option, self.base, self.last
         for group in column:
-            groups.put(group, option, group[base] * factor)
+            value = group[base] * factor
+            if type(group.get(option)) is float:  # nearly always
+                group[option] = group[last] = value
+            else:
+                group[last] = groups.put(group, option, value)
 
     def record(self, column):
         option, base, last = self.option, self.base, self.last
@@ -140,25 +199,43 @@ class Attachment:
 
     ``plan`` is the plan, ``plans`` those of other options, ``plateau`` the plateau or None; ``t`` the number of steps
     taken; ``first`` the step of the first recorded row (above 0 after a resume). The optimizer knows its handle as
-    ``optimizer.attachment``; the handle keeps no optimizer alive.
+    ``optimizer.attachment``; the handle keeps no optimizer alive. A deep copy or a pickle of an object that holds both
+    holds a handle and an optimizer that belong together; that of a handle alone has no optimizer.
     """
 
     def __init__(self, optimizer, plan, t=None, plateau=None, plans=()):
         self.plan, self.plateau, self.plans = plan, plateau, dict(plans)
-        self._optimizer = weakref.ref(optimizer)
         rule = getattr(optimizer, "rule", None)
         self._tracks = {name: _Track(name, each, rule) for name, each in {"lr": plan, **self.plans}.items()}
+        self._hooks, self._rehearsing = [], False
+        _check_free(optimizer)
+        self._check(optimizer, optimizer.param_groups)
         if t is not None:
             optimizer.param_groups[0]["plan_step"] = t
-        for track in self._tracks.values():
-            for group in optimizer.param_groups:
-                if track.value(group) != group.get(track.last, track.value(group)):
-                    group[track.base] = float(track.value(group))  # changed by the user since the saved run
         self._begin(optimizer)
+        self._follow(optimizer)
+
+    def __getstate__(self):
+        """With its optimizer, so that the copy of an object that holds both holds two that belong together."""
+        left_out = ("_optimizer", "_hooks", "_known", "_left")
+        kept = {name: value for name, value in vars(self).items() if name not in left_out}
+        return {**kept, "optimizer": self._optimizer() if self._hooks else None}
+
+    def __setstate__(self, state):
+        optimizer = state.pop("optimizer")
+        vars(self).update(state, _hooks=[], _optimizer=_gone)
+        if optimizer is not None:
+            _check_free(optimizer)
+            self._remember(optimizer.param_groups)
+            self._follow(optimizer)
+
+    def _follow(self, optimizer):
+        self._optimizer = weakref.ref(optimizer)
         self._hooks = [
             optimizer.register_step_pre_hook(self._set),
             optimizer.register_step_post_hook(self._record),
-            optimizer.register_load_state_dict_post_hook(self._begin),
+            optimizer.register_state_dict_post_hook(self._save),
+            optimizer.register_load_state_dict_post_hook(self._load),
         ]
         optimizer.attachment = self
 
@@ -168,7 +245,7 @@ class Attachment:
         optimizer = self._optimizer()
         if not self._hooks or optimizer is None:
             return self._t
-        return optimizer.param_groups[0]["plan_step"]
+        return optimizer.param_groups[0].get("plan_step", self._t)
 
     @property
     def base(self):
@@ -183,17 +260,20 @@ class Attachment:
     def set_base(self, rates, option="lr"):
         """Change the base values from the next step on: one number for all groups, or one for each.
 
-        Raises ``ValueError`` for a wrong number of them or one that is negative or not finite (a beta: 1 or more).
+        What was set by hand meanwhile is given up. Raises ``ValueError`` for a wrong number of them or one that is
+        negative, not finite or outside the range of the option.
         """
         column = self._attached("set_base").param_groups
-        key, name = self._track(option).base, "rates" if option == "lr" else option
+        track, name = self._track(option), "rates" if option == "lr" else option
         rates = list(rates) if isinstance(rates, (list, tuple, np.ndarray)) else [rates] * len(column)
         if len(rates) != len(column):
             raise ValueError(f"{name} must be one number or {len(column)}, one a group; got {len(rates)}")
         below = 1 if groups.is_beta(option) else math.inf
         rates = [arguments.number(name, rate, below=below) for rate in rates]
+        track.check_range(rates)
         for group, rate in zip(column, rates, strict=True):
-            group[key] = rate
+            group[track.base] = rate
+            groups.put(group, option, group[track.last])
 
     @property
     def scale(self):
@@ -201,7 +281,7 @@ class Attachment:
         optimizer = self._optimizer()
         if self.plateau is None or not self._hooks or optimizer is None:
             return self._scale
-        return optimizer.param_groups[0]["plateau"]["scale"]
+        return optimizer.param_groups[0].get("plateau", {"scale": self._scale})["scale"]
 
     def report(self, value):
         """Tell the plateau the value that should improve (a loss, say); return the scale of the next step.
@@ -275,7 +355,25 @@ class Attachment:
         optimizer = self._optimizer()
         if not self._hooks or optimizer is None:
             raise ValueError(f"{what} needs an attached plan; this one was detached")
+        self._take_in(optimizer)
         return optimizer
+
+    def _save(self, optimizer, state):
+        """Let a state that is kept in memory stay as it is: the tensors that are filled in place are copied."""
+        for group in state["param_groups"]:
+            for option in self._tracks:
+                groups.copy_tensor(group, option)
+
+    def _load(self, optimizer):
+        """Go on from the state that the optimizer has just loaded."""
+        _warn_of_another_start(optimizer)
+        self._check(optimizer, optimizer.param_groups)
+        self._begin(optimizer)
+
+    def _check(self, optimizer, column):
+        for option in self._tracks:
+            for group in column:
+                groups.check_one_number(group, option, type(optimizer).__name__)
 
     def _begin(self, optimizer):
         """Start an empty record at the step that the groups name."""
@@ -290,30 +388,60 @@ class Attachment:
                     groups.restore(group, option)  # followed a plan in the saved run, and none here
         for track in self._tracks.values():
             track.clear()
-        self._mark(column)
+        self._mark(optimizer, column)
 
-    def _mark(self, column):
-        for track in self._tracks.values():
-            for group in column:
+    def _mark(self, optimizer, new):
+        for option, track in self._tracks.items():
+            groups.separate(optimizer, option)
+            for group in new:
                 track.mark(group)
+        self._remember(optimizer.param_groups)
+
+    def _remember(self, column):
+        self._known, self._left = [id(group) for group in column], [group["lr"] for group in column]
+
+    def _take_in(self, optimizer):
+        """Let groups follow that were added since the last step; raise where the others are not as they were."""
+        column, known = optimizer.param_groups, len(self._known)
+        found = [id(group) if "applied_lr" in group else None for group in column]
+        if found[:known] != self._known:
+            raise ValueError(
+                "param_groups: groups were taken out, replaced or reordered under the plan; call detach() and "
+                f"attach(optimizer, plan, t={self._t}) again, which begins a new record"
+            )
+        if len(found) > known:
+            self._check(optimizer, column[known:])
+            self._mark(optimizer, column[known:])
+            for track in self._tracks.values():
+                track.widen(known, len(column))
+            self._width = len(column)
+
+    def _rehearsed(self, optimizer):
+        """Whether this is torch's own step with rates of 0, which it sets and takes back itself."""
+        if optimizer.param_groups[0].get("lr") is self._left[0]:
+            return False
+        replaced = all(group.get("lr") is not rate for group, rate in zip(optimizer.param_groups, self._left))
+        return replaced and groups.rehearsed(optimizer)
 
     def _set(self, optimizer, args, kwargs):
-        column = optimizer.param_groups
+        self._rehearsing = self._rehearsed(optimizer)
+        if self._rehearsing:
+            return
+        self._take_in(optimizer)
+        column, tracks = optimizer.param_groups, self._tracks.values()
+        for track in tracks:
+            track.check_left(column)
         t = column[0]["plan_step"]
-        if len(column) != self._width:
-            self._mark(column)
-            for track in self._tracks.values():
-                track.widen(self._width, len(column))
-            self._width = len(column)
-        factors = [track.factor(t, column) for track in self._tracks.values()]
+        factors = [track.factor(t, column) for track in tracks]
         if self.plateau is not None:
             self._scale = column[0]["plateau"]["scale"]
             factors[0] *= self._scale
-        for track, factor in zip(self._tracks.values(), factors):
+        for track, factor in zip(tracks, factors):
             track.apply(factor, column)
+        self._left = [group["lr"] for group in column]
 
     def _record(self, optimizer, args, kwargs):
-        if groups.skipped(optimizer):
+        if self._rehearsing or groups.skipped(optimizer):
             return
         column = optimizer.param_groups
         for track in self._tracks.values():
