@@ -82,8 +82,8 @@ from .runs.attachment import Attachment as Attachment, attach as attach
 from .runs.single import Event as Event, fit as fit, steps as steps
 from .runs.sweeps import SweepEvent as SweepEvent, sweep as sweep, sweep_steps as sweep_steps
 from .runs.sweeps.jobs import PartEvent as PartEvent
-from .runs.record import Record as Record, record_model as record_model
-from .runs.evaluation import evaluate_weights as evaluate_weights
+from .runs.record import Record as Record
+from .runs.evaluation import evaluate_weights as evaluate_weights, record_model as record_model
 from .choosing.bounds import LastIterateBound as LastIterateBound, last_iterate_bound as last_iterate_bound
 from .choosing.finder import (
     SUGGESTION_RULES as SUGGESTION_RULES,

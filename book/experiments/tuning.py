@@ -51,7 +51,7 @@ def path_of(task, lr, seeds, steps):
     """
     parameters, lanes = list(task.model().parameters()), len(lr) * (seeds if isinstance(seeds, int) else len(seeds))
     examples = task.batch or len(task.train_for(0)[0])
-    return "compiled" if eager_seconds(task, lanes, parameters, examples, steps) > LONG else "eager"
+    return "compiled" if eager_seconds(parameters, lanes, examples, steps) > LONG else "eager"
 
 
 def curve(task, rule, lr, seeds, plan=None, steps=None, evaluate=None, **options):

@@ -268,11 +268,15 @@ def steps_of(task, steps):
     return whole("steps", task.steps if steps is None else steps, most=MOST_STEPS)
 
 
-def check_task(task, on_event=None):
-    """Raise ``TypeError`` unless the task has what a run asks for and ``on_event``, if given, can be called."""
+def check_task(task):
+    """Raise ``TypeError`` unless the task has what a run asks for."""
     having("task", task, ("model", "train_for", "objective"), "a lrlib.Task")
-    if on_event is not None and not callable(on_event):
-        raise TypeError(f"on_event must be a function of the event, or None; got {shown(on_event)}")
+
+
+def check_called(name, function):
+    """Raise ``TypeError`` unless a function that is called with each event, if given, can be called."""
+    if function is not None and not callable(function):
+        raise TypeError(f"{name} must be a function of the event, or None; got {shown(function)}")
 
 
 def check_diverged_at(value):

@@ -37,7 +37,7 @@ def run(options):
             task,
             options.rule,
             options.lr,
-            options.seeds,
+            seeds=options.seeds,
             plan=options.plan,
             steps=options.steps,
             evaluate=options.evaluate,

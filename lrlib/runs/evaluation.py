@@ -203,3 +203,31 @@ def _over_examples(function, model, x, y):
         return function(x, y)
     pieces = [(len(a), function(a, b)) for a, b in zip(x.split(size), y.split(size))]
     return tuple(sum(n * values[i] for n, values in pieces) / len(x) for i in range(2))
+
+
+def record_model(task, record, lane=0, device="cpu"):
+    """Return the network of one lane as its run left it: parameters and buffers of the record, in training mode.
+
+    ``task``: the one that was run; its other settings are not looked at. Raises ``ValueError`` for a lane that the
+    record does not have, and for a record without this model's parameters.
+
+    >>> from lrlib import sweep
+    >>> from lrlib.tasks import quadratic
+    >>> task = quadratic(curvatures=(4.0,))
+    >>> record_model(task, sweep(task, lr=[0.125, 0.25], steps=1), lane=0).x
+    Parameter containing:
+    tensor([0.5000], requires_grad=True)
+    """
+    if isinstance(lane, bool) or not isinstance(lane, (int, np.integer)) or not 0 <= lane < len(record.seed):
+        raise ValueError(f"lane must be a whole number from 0 to {len(record.seed) - 1}; got {lane!r}")
+    model = initial_model(task, int(record.seed[lane]), getattr(torch, record.dtype), device)
+    own = dict(model.named_parameters())
+    wrong = [n for n, p in own.items() if n not in record.parameters or record.parameters[n].shape[1:] != p.shape]
+    if wrong:
+        raise ValueError(f"record has no parameters {', '.join(wrong)} of the shapes of task {task.name!r}")
+    with torch.no_grad():
+        for name, tensor in (own | dict(model.named_buffers())).items():
+            stored = {**record.buffers, **record.parameters}
+            if name in stored:
+                tensor.copy_(torch.as_tensor(stored[name][lane]))
+    return model

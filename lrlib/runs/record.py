@@ -1,22 +1,14 @@
 """What really happened in a run or a sweep: losses, applied rates, evaluations, parameters."""
 
 import dataclasses
-import json
-import platform
 from dataclasses import dataclass, field, fields
 
 import numpy as np
-import torch
 
-from .._base.files import write_atomically
 from .._base.statistics import interval
-from .._base.streams import initial_model
+from . import record_file
 
-LIMIT = 4000
-SCHEMA = 1
 STATUSES = ("finished", "diverged", "stopped")
-ARRAYS = ("lr0", "seed", "status", "step", "loss", "lr")
-GROUPS = ("evaluations", "parameters", "buffers", "options")
 
 
 @dataclass(eq=False, repr=False)
@@ -168,8 +160,10 @@ class Record:
             path_reason=f"mean of the weights after {', '.join(map(str, steps))} updates",
         )
 
-    def save(self, path):
-        """Write everything to one ``.npz`` file with a JSON header; the file appears in one piece.
+    def save(self, path, identity=""):
+        """Write everything to one ``.npz`` file with a JSON header; the file appears in one piece. Returns the path.
+
+        ``identity``: a text that says of which run it is, which `load` can then ask for.
 
         >>> import tempfile
         >>> from pathlib import Path
@@ -178,39 +172,16 @@ class Record:
         ...     Record.load(path) == example()
         True
         """
-        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in (*ARRAYS, *GROUPS, "snapshots")}
-        header = json.dumps({"schema": SCHEMA, **rest}, ensure_ascii=False)
-        arrays = {"header": np.array(header)} | {name: getattr(self, name) for name in ARRAYS}
-        for group in GROUPS:
-            arrays |= {f"{group}/{key}": value for key, value in getattr(self, group).items()}
-        for step, kept in self.snapshots.items():
-            arrays |= {f"snapshots/{step}/{kind}/{key}": v for kind, part in kept.items() for key, v in part.items()}
-        return write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+        return record_file.write(self, path, identity)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path, identity=None):
         """Read what `save` wrote.
 
-        Raises ``ValueError`` for a file that is no record of this version, or a broken one, and
-        ``FileNotFoundError`` where there is none.
+        Raises ``ValueError`` for a file that is no record of this version, or a broken one, or one that was saved under
+        another ``identity`` than the one asked for, and ``FileNotFoundError`` where there is none.
         """
-        wanted = f"path must be a record written by lrlib (schema {SCHEMA}); got {str(path)!r}"
-        with open(path, "rb") as file:
-            try:
-                parts, header, snapshots = _read(file)
-            except Exception as error:  # what is broken in a file may raise anything in those who read it
-                raise ValueError(f"{wanted}, which cannot be read: {error}") from error
-        if not isinstance(header, dict) or header.pop("schema", None) != SCHEMA:
-            raise ValueError(wanted)
-        groups = {
-            group: {key.partition("/")[2]: value for key, value in parts.items() if key.startswith(f"{group}/")}
-            for group in GROUPS
-        }
-        missing = [name for name in ARRAYS if name not in parts]
-        unknown = set(header) - {f.name for f in fields(cls)}
-        if missing or unknown:
-            raise ValueError(f"{wanted}, in which {', '.join([*missing, *sorted(unknown)])} is missing or unknown")
-        return cls(**{name: parts[name] for name in ARRAYS}, **groups, **header, snapshots=snapshots)
+        return cls(**record_file.read(path, identity))
 
     def __eq__(self, other):
         if not isinstance(other, Record):
@@ -228,113 +199,12 @@ class Record:
         )
 
 
-def _read(file):
-    """The arrays by name, the header and the snapshots of an open file."""
-    with np.load(file, allow_pickle=False) as stored:
-        parts = {name: stored[name] for name in stored.files}
-    return parts, json.loads(str(parts.pop("header", "{}"))), _snapshots(parts)
-
-
-def _snapshots(parts):
-    """The snapshots among the entries of a file."""
-    found = {}
-    for key in [key for key in parts if key.startswith("snapshots/")]:
-        _, step, kind, name = key.split("/", 3)
-        found.setdefault(int(step), {"parameters": {}, "buffers": {}})[kind][name] = parts[key]
-    return dict(sorted(found.items()))
-
-
 def _same(a, b):
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
     if isinstance(a, np.ndarray):
         return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     return a == b
-
-
-def check_applied(applied, planned, dtype=torch.float64, name="lr"):
-    """Raise ``RuntimeError`` at the first step whose applied rate is not the planned one (nan: no update was made).
-
-    ``name``: the option that the values are of.
-
-    >>> check_applied(np.array([[0.1, 0.2]]), np.array([[0.1, 0.3]]))
-    Traceback (most recent call last):
-    ...
-    RuntimeError: the applied rate differs from the plan at step 1: 0.2 instead of 0.3
-    """
-    kind = torch.finfo(dtype)
-    wrong = ~np.isnan(applied) & ~(np.abs(applied - planned) <= 4 * kind.eps * np.abs(planned) + kind.tiny)
-    if wrong.any():
-        at = tuple(np.argwhere(wrong)[np.argwhere(wrong)[:, 1].argmin()])
-        what = "rate" if name == "lr" else name
-        raise RuntimeError(
-            f"the applied {what} differs from the plan at step {at[1]}: {applied[at]:.6g} instead of {planned[at]:.6g}"
-        )
-
-
-def kept(length, limit=LIMIT):
-    """Indices of the steps that a record of ``length`` steps keeps: every k-th and the last, at most ``limit`` or so.
-
-    >>> kept(10, limit=4).tolist()
-    [0, 3, 6, 9]
-    """
-    every = max(1, -(-length // limit))
-    index = np.arange(0, length, every)
-    return index if length == 0 or index[-1] == length - 1 else np.append(index, length - 1)
-
-
-def gathered(evaluations, names, lanes):
-    """List of {"step": k, name: [L]} as {"step": [E], name: [L, E]}, float64; E may be 0.
-
-    >>> gathered([], ["train_loss"], 3)["train_loss"].shape
-    (3, 0)
-    """
-    columns = {n: np.array([e[n] for e in evaluations], dtype=float).reshape(-1, lanes).T for n in names}
-    return {"step": np.array([e["step"] for e in evaluations], dtype=int), **columns}
-
-
-def record_model(task, record, lane=0, device="cpu"):
-    """Return the network of one lane as its run left it: parameters and buffers of the record, in training mode.
-
-    ``task``: the one that was run; its other settings are not looked at. Raises ``ValueError`` for a lane that the
-    record does not have, and for a record without this model's parameters.
-
-    >>> from lrlib import sweep
-    >>> from lrlib.tasks import quadratic
-    >>> task = quadratic(curvatures=(4.0,))
-    >>> record_model(task, sweep(task, lr=[0.125, 0.25], steps=1), lane=0).x
-    Parameter containing:
-    tensor([0.5000], requires_grad=True)
-    """
-    if isinstance(lane, bool) or not isinstance(lane, (int, np.integer)) or not 0 <= lane < len(record.seed):
-        raise ValueError(f"lane must be a whole number from 0 to {len(record.seed) - 1}; got {lane!r}")
-    model = initial_model(task, int(record.seed[lane]), getattr(torch, record.dtype), device)
-    own = dict(model.named_parameters())
-    wrong = [n for n, p in own.items() if n not in record.parameters or record.parameters[n].shape[1:] != p.shape]
-    if wrong:
-        raise ValueError(f"record has no parameters {', '.join(wrong)} of the shapes of task {task.name!r}")
-    with torch.no_grad():
-        for name, tensor in (own | dict(model.named_buffers())).items():
-            stored = {**record.buffers, **record.parameters}
-            if name in stored:
-                tensor.copy_(torch.as_tensor(stored[name][lane]))
-    return model
-
-
-def versions():
-    """Versions and machine that a record remembers.
-
-    >>> sorted(versions())
-    ['machine', 'numpy', 'python', 'system', 'threads', 'torch']
-    """
-    return {
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-    }
 
 
 def example():

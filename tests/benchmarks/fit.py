@@ -12,6 +12,7 @@ import torch
 from report import arguments, report
 
 from lrlib import optimizers, streams, tasks
+from lrlib.runs.description import describe_one
 from lrlib.runs.single.run import Run
 
 OPTIMIZERS = {
@@ -54,7 +55,7 @@ class Ours:
     """The same steps by the run behind `lrlib.fit`."""
 
     def __init__(self, task, make, steps):
-        self.run = Run(task, make, steps=steps, diverged_at=float("inf"))
+        self.run = Run(describe_one(task, make, steps=steps, diverged_at=float("inf")))
         self.events = self.run.events()
 
     def seconds(self, steps):

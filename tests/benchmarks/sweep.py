@@ -15,7 +15,8 @@ from report import arguments, report
 
 from lrlib import streams, tasks
 from lrlib.runs.sweeps.paths import Compiled, Eager
-from lrlib.runs.sweeps.setup import Setup
+from lrlib.runs.sweeps import describe_lanes
+from lrlib.runs.sweeps.lanes import Lanes
 
 GOALS = {
     "digits 64-64-64-10, 32 lanes": (3, 8),
@@ -84,7 +85,7 @@ def lane_bytes(task, count):
 
 def lanes_of(task, count):
     """That many seeds at one rate, stacked."""
-    return Setup(task, "sgd", [0.01], count, None, 400, "cpu", torch.float32, None, "eager", 1e3, {}).lanes()
+    return Lanes(describe_lanes(task, "sgd", [0.01], seeds=count, steps=400))
 
 
 def row(name, task, count, rounds, steps=400):

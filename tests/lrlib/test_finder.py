@@ -503,7 +503,7 @@ def test_a_bracket_of_neighbouring_floats_ends_the_search():
         def share(self, rate, budget):
             return float(rate < 0.5)
 
-    found = search_threshold(Trials(), 1, 0.3, 2.0, 1e-20, 10.0)
+    found = search_threshold(Trials(), 1, 0.3, precision=1e-20, limit=10.0)
     assert found.low < 0.5 <= found.high and found.high / found.low < 1 + 1e-14
 
 
@@ -558,7 +558,7 @@ def test_a_rule_object_is_taken_like_its_name_and_a_function_is_refused_where_th
     assert np.array_equal(by_name.loss, by_rule.loss, equal_nan=True)
     usual = dict(start=0.1, seeds=1, steps=30, precision=0.3, path="eager")
     assert convergence_threshold(task, rule, **usual) == convergence_threshold(task, "momentum", **usual)
-    with pytest.raises(TypeError, match="optimizer must be the name of a rule or a Rule"):
+    with pytest.raises(ValueError, match="rule must be a rule or its name in a sweep"):
         convergence_threshold(task, torch.optim.SGD, **usual)
     with pytest.raises(ValueError, match="sdg"):
         find(task, "sdg")

@@ -137,11 +137,11 @@ def test_dropout_and_batch_norm_come_from_the_seed():
     [
         ({"lr": -1}, "lr must be finite and at least 0; got -1", ValueError),
         ({"lr": [0.1, 0.2]}, "lr must be one number", ValueError),
-        ({"optimizer": "sdg"}, "unknown rule 'sdg'; known rules: sgd", ValueError),
+        ({"rule": "sdg"}, "unknown rule 'sdg'; known rules: sgd", ValueError),
         ({"device": "tpu"}, "device 'tpu' is not available", ValueError),
         ({"dtype": torch.float16}, "dtype must be", TypeError),
         ({"steps": 0}, "steps must be", ValueError),
-        ({"seed": -1}, "seeds must be", ValueError),
+        ({"seed": -1}, "seed must be", ValueError),
         ({"evaluate": 0}, "evaluate must be", ValueError),
         ({"evaluate": [99]}, "evaluate must name steps between 0 and 30", ValueError),
         ({"diverged_at": 0.5}, "diverged_at must be above 1", ValueError),
@@ -151,34 +151,36 @@ def test_dropout_and_batch_norm_come_from_the_seed():
         ({"lr": True}, "lr must be a number", TypeError),
         ({"steps": 1.7}, "steps must be a whole number", TypeError),
         ({"steps": True}, "steps must be", TypeError),
-        ({"seed": 1.7}, "seeds must be a whole number", ValueError),
+        ({"seed": 1.7}, "seed must be a whole number", TypeError),
         ({"evaluate": 1.7}, "evaluate must be a whole number", TypeError),
         ({"evaluate": [1.7]}, "evaluate must be a whole number", TypeError),
         ({"checkpoint_every": 1.7}, "checkpoint_every must be a whole", TypeError),
         ({"plans": [3]}, "plans must map options to plans", TypeError),
         ({"plans": {"lr": PLAN}}, "that of lr is the argument plan", ValueError),
         ({"plans": {"trust": PLAN}}, "unknown option 'trust'", TypeError),
-        ({"optimizer": "adam", "plans": {"beta1": lambda t: 1 + t}}, "beta1 must be", ValueError),
+        ({"rule": "adam", "plans": {"beta1": lambda t: 1 + t}}, "beta1 must be", ValueError),
         ({"stop": 3, "evaluate": 2}, "stop must be an object with a method update", TypeError),
         ({"stop": Worsening()}, "stop needs evaluate=n", ValueError),
         ({"stop": Worsening(), "evaluate": 2}, "which task 'small' lacks", ValueError),
         ({"plateau": Plateau()}, "plateau needs evaluate=n", ValueError),
         ({"diverged_at": "far"}, "diverged_at must be a number above 1", TypeError),
         ({"on_event": 3}, "on_event must be a function", TypeError),
-        ({"lr": None, "optimizer": lambda p: 3}, "must give a torch.optim", TypeError),
+        ({"lr": None, "rule": lambda p: 3}, "function that gives a torch.optim.Optimizer", TypeError),
         ({"task": 3}, "task must be a lrlib.Task; got 3", TypeError),
+        ({"optimizer": "sgd"}, "optimizer: the method is the argument rule", TypeError),
+        ({"momentum": [0.9], "rule": "momentum"}, "momentum must be one number in a single run", ValueError),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(change, match, kind):
     with pytest.raises(kind, match=match):
-        fit(**{"task": small(), "optimizer": "sgd", "lr": 0.1} | change)
+        fit(**{"task": small(), "rule": "sgd", "lr": 0.1} | change)
 
 
 @settings(max_examples=12)
 @given(stop=st.integers(1, 29), every=st.integers(1, 9), rule=st.sampled_from(["sgd", "adam", "nesterov"]))
 def test_a_stopped_run_resumes_bit_by_bit(tmp_path_factory, stop, every, rule):
     path = tmp_path_factory.mktemp("run") / "run.pt"
-    arguments = dict(optimizer=rule, lr=0.05, plan=PLAN, evaluate=10)
+    arguments = dict(rule=rule, lr=0.05, plan=PLAN, evaluate=10)
     whole = fit(small(noise=0.01), **arguments)
     run = fit(
         small(noise=0.01),
@@ -199,13 +201,13 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     run(checkpoint=tmp_path / "a.pt", on_event=lambda event: event.step < 9)
     with pytest.raises(ValueError, match="belongs to another run: its plan is"):
         fit(small(), "sgd", lr=0.1, checkpoint=tmp_path / "a.pt")
-    with pytest.raises(ValueError, match="belongs to another run: its options is"):
+    with pytest.raises(ValueError, match="belongs to another run: its lr is 0.1, not 0.2"):
         fit(small(), "sgd", lr=0.2, plan=PLAN, checkpoint=tmp_path / "a.pt")
     (tmp_path / "b.pt").write_bytes(b"no checkpoint")
-    with pytest.raises(ValueError, match="is not a checkpoint of lrlib.fit"):
+    with pytest.raises(ValueError, match="is not a whole checkpoint of lrlib.fit"):
         run(checkpoint=tmp_path / "b.pt")
-    torch.save({"format": 1, "signature": {}, "state": {}}, tmp_path / "c.pt")
-    with pytest.raises(ValueError, match="its format is 1; this version reads 2"):
+    torch.save({"format": 2, "signature": {}, "state": {}}, tmp_path / "c.pt")
+    with pytest.raises(ValueError, match="of this version: it does not begin as"):
         run(checkpoint=tmp_path / "c.pt")
 
 
@@ -228,7 +230,7 @@ def watched(seed=1):
 
 def test_a_run_with_plateau_stopping_rule_and_plans_resumes_bit_by_bit(tmp_path):
     arguments = dict(
-        optimizer="momentum",
+        rule="momentum",
         lr=0.3,
         plan=warmup(5),
         plans={"momentum": one_cycle_momentum(60)},
@@ -245,7 +247,7 @@ def test_a_run_with_plateau_stopping_rule_and_plans_resumes_bit_by_bit(tmp_path)
     assert fit(watched(), **arguments, checkpoint=path) == whole  # stopped by its rule: returns at once
     with pytest.raises(ValueError, match="its stop is"):
         fit(watched(), **arguments | {"stop": Stalling(patience=6)}, checkpoint=path)
-    with pytest.raises(ValueError, match="its plans is"):
+    with pytest.raises(ValueError, match="another plans"):
         fit(watched(), **arguments | {"plans": None}, checkpoint=path)
 
 
@@ -331,7 +333,7 @@ SCRIPT = """
 import sys, torch
 torch.set_num_threads(1)
 from lrlib import cosine, fit, tasks
-RUN = dict(optimizer="adam", lr=0.01, plan=cosine(900), seed=3, steps=900, evaluate=300, checkpoint_every=7)
+RUN = dict(rule="adam", lr=0.01, plan=cosine(900), seed=3, steps=900, evaluate=300, checkpoint_every=7)
 def run(checkpoint, on_event):
     return fit(tasks.breast_cancer(width=8), checkpoint=checkpoint, on_event=on_event, **RUN)
 """
@@ -383,9 +385,9 @@ def test_a_checkpoint_knows_its_problem_and_a_plain_function(tmp_path):
         )
 
     assert run(on_event=lambda event: event.step < 4).status.tolist() == ["stopped"]
-    with pytest.raises(ValueError, match="its plan is"):
+    with pytest.raises(ValueError, match="another plan"):
         run(slope=0.02)
-    with pytest.raises(ValueError, match="its data and first weights is"):
+    with pytest.raises(ValueError, match="another data, another first weights and loss"):
         run(curvature=5.0)
     assert run().status.tolist() == ["finished"]
 

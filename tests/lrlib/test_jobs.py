@@ -19,7 +19,7 @@ import torch
 
 from lrlib import Record, cosine, linear, rules, sweep, tasks
 from lrlib.runs.sweeps import jobs
-from lrlib.runs.sweeps.keep import digest
+from lrlib.runs.identity import digest
 
 GRID = {
     "lr": [0.05, 0.2, 1e6],
@@ -122,7 +122,7 @@ def test_bad_arguments_and_things_that_cannot_travel_are_refused_before_anything
 
 def test_what_a_worker_cannot_import_is_named():
     with pytest.raises(ModuleNotFoundError, match="must be importable on every worker"):
-        jobs._unpacked(b"cabsent_module\nmake_task\n.")
+        jobs._unpacked(b"cabsent_module\nmake_task\n.", {})
 
 
 @pytest.fixture(scope="module")

@@ -144,22 +144,15 @@ def test_averages_stay_where_the_task_allows_weights_to_be():
     task = changed(project=tasks.unit_sphere(3.0))
     asked = Asked(
         task,
-        "sgd",
-        2,
-        20,
-        None,
-        [0.1],
-        (2, 3),
-        (0.5, 2),
-        0.3,
-        1.0,
-        0.4,
-        "metric",
-        None,
-        1,
-        None,
-        None,
-        {"path": "loop"},
+        seeds=2,
+        steps=20,
+        finetune_rates=[0.1],
+        averages=(2, 3),
+        rates=(0.5, 2),
+        converged=0.3,
+        start=1.0,
+        precision=0.4,
+        path="loop",
     )
     stages = Stages(asked, lambda text: None)
     record = stages.constant([1.0])

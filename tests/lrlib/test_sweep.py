@@ -10,7 +10,7 @@ from torch import nn
 from lrlib import cosine, fit, one_cycle_momentum, rules, sharpness, sweep, sweep_steps, tasks, warmup
 from lrlib.runs.sweeps import choose, paths
 from lrlib.runs.sweeps.lanes import ROOM, Lanes
-from lrlib.runs.sweeps.setup import Setup
+from lrlib.runs.sweeps import describe_lanes
 
 PLAN = warmup(20) >> cosine(180)
 
@@ -110,8 +110,7 @@ def test_dropout_masks_of_a_seed_are_the_same_whatever_the_other_lanes_and_piece
 
 
 def test_inputs_are_prepared_in_bounded_memory():
-    setup = Setup(binary(normed, noise=0.1), "sgd", [0.1], 256, None, 400, "cpu", torch.float32, None, "eager", 1e3, {})
-    lanes = setup.lanes()
+    lanes = Lanes(describe_lanes(binary(normed, noise=0.1), "sgd", [0.1], seeds=256, steps=400))
     ahead = lanes.ahead(4)
     inputs = lanes.inputs(0, ahead)
     assert ahead % 4 == 0 and ahead >= 4 and sum(v.nbytes for v in (inputs.noise, *inputs.masks)) <= ROOM
@@ -343,16 +342,14 @@ def test_without_a_compiler_the_eager_path_serves_and_says_so(monkeypatch):
 
 def test_auto_compiles_only_what_is_long_enough():
     def path(steps):
-        setup = Setup(
-            tasks.digits(), "sgd", np.full(8, 0.1), 4, None, steps, "cpu", torch.float32, None, "auto", 1e3, {}
-        )
-        return choose.decide("auto", setup.lanes(), steps)[0]
+        lanes = Lanes(describe_lanes(tasks.digits(), "sgd", np.full(8, 0.1), seeds=4, steps=steps))
+        return choose.decide("auto", lanes, steps)[0]
 
     assert path(100) == "eager" and path(100_000) == "compiled"
 
 
 def test_auto_times_steps_where_the_rough_costs_leave_doubt(monkeypatch):
-    lanes = Setup(binary(convolved), "sgd", [0.1], 2, None, 9, "cpu", torch.float32, None, "auto", 1e3, {}).lanes()
+    lanes = Lanes(describe_lanes(binary(convolved), "sgd", [0.1], seeds=2, steps=9))
     assert choose.decide("auto", lanes, 9)[0] == "eager"
     monkeypatch.setattr("lrlib.runs.sweeps.choose.measured_seconds", lambda lanes: 10.0)
     assert choose.decide("auto", lanes, 9) == ("compiled", "about 90 s of eager steps are worth a compilation")

@@ -98,7 +98,7 @@ class Finding:
         return plot.range_test(self, ax=ax)
 
 
-def find(task, optimizer="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.0, **settings):
+def find(task, rule="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.0, **settings):
     r"""Range test of a task for several seeds: the same exponential ramp for each, as the lanes of one sweep.
 
     .. math:: \eta_t = \text{low}\,(\text{high}/\text{low})^{t/(\text{steps}-1)}
@@ -108,8 +108,8 @@ def find(task, optimizer="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.
 
     Args:
         task: a `Task`.
-        optimizer: name of a rule, a `Rule`, or callable `parameters -> torch.optim.Optimizer`; the latter runs seed by
-            seed, with its groups scaled so that the largest rate follows the ramp.
+        rule: name of a rule, a `Rule`, or callable `parameters -> torch.optim.Optimizer`; the latter runs seed by seed,
+            with its groups scaled so that the largest rate follows the ramp.
         seeds: their number, or the seeds themselves.
         low, high, steps, stop: as for `range_test`.
         settings: further arguments of `sweep` (or `fit`): device, dtype, path and hyper-parameters such as momentum.
@@ -133,29 +133,29 @@ def find(task, optimizer="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.
         raise ValueError(f"steps={steps!r}: at most 4000, because longer records are thinned")
     seeds = np.array(seed_list(seeds))
     plan = ramp(steps - 1, low, high, shape="exponential")
-    if callable(optimizer) and not isinstance(optimizer, Rule):
-        record = [_one_by_one(task, optimizer, plan, int(seed), steps, settings) for seed in seeds]
+    if callable(rule) and not isinstance(rule, Rule):
+        record = [_one_by_one(task, rule, plan=plan, seed=int(seed), steps=steps, **settings) for seed in seeds]
         curves = [(r.lr[0], r.loss[0]) for r in record]
     else:
         from ...runs.sweeps import sweep
 
-        record = sweep(task, optimizer, lr=np.array([1.0]), seeds=seeds.tolist(), plan=plan, steps=steps, **settings)
+        record = sweep(task, rule, lr=np.array([1.0]), seeds=seeds.tolist(), plan=plan, steps=steps, **settings)
         curves = list(zip(record.lr, record.loss))
     planned = plan(np.arange(steps))
     return Finding(tuple(_cut(lr, loss, planned, stop) for lr, loss in curves), seeds, record)
 
 
-def _one_by_one(task, optimizer, plan, seed, steps, settings):
+def _one_by_one(task, make, **settings):
     from ...runs.single import fit
 
     def scaled(parameters):
-        own = optimizer(parameters)
+        own = make(parameters)
         largest = largest_rate(own)
         for group in own.param_groups:
             group["lr"] = float(group["lr"]) / largest
         return own
 
-    return fit(task, scaled, plan=plan, seed=seed, steps=steps, **settings)
+    return fit(task, scaled, **settings)
 
 
 def _cut(lr, loss, planned, stop):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._base.arguments import number, seed_list, steps_of, whole
+from ..._base.arguments import number, steps_of, whole
 from ...runs.evaluation import evaluation_steps
-from ...methods.rules import Rule
+from ...runs.sweeps import carry_out, describe_lanes, in_one_piece
 
 
 def reached(target, name="train_loss"):
@@ -112,7 +112,7 @@ class ThresholdCurve:
 
 
 def convergence_threshold(
-    task, optimizer="sgd", criterion=None, *, start, seeds=5, factor=2.0, precision=0.05, limit=1e4, **settings
+    task, rule="sgd", criterion=None, *, start, seeds=5, factor=2.0, precision=0.05, limit=1e4, **settings
 ):
     r"""Bracket upwards from a rate that converges, then bisect on the log axis.
 
@@ -124,7 +124,7 @@ def convergence_threshold(
 
     Args:
         task: a `Task`.
-        optimizer: name of a rule, or a `Rule`.
+        rule: name of a rule, or a `Rule`.
         criterion: function `Record -> bool array [L]`; default: `reached(1e-2, "loss")`, some batch loss at most 0.01.
         start: a rate that converges.
         seeds: their number, or the seeds themselves; all are trained at every rate tried.
@@ -137,7 +137,7 @@ def convergence_threshold(
         `Threshold`.
 
     Raises:
-        ValueError, TypeError: a number outside its range; an optimizer that is no rule; `start` does not converge.
+        ValueError, TypeError: a number outside its range; a rule that is none; `start` does not converge.
 
     Example:
         >>> from lrlib import tasks
@@ -148,12 +148,14 @@ def convergence_threshold(
         >>> found.trainings, found.grid_trainings
         (7, 20)
     """
-    trials = Trials(task, optimizer, criterion, [steps_of(task, settings.get("steps"))], seeds, settings)
-    return search_threshold(trials, trials.budgets[0], start, factor, precision, limit)
+    trials = Trials(
+        task, rule, criterion, budgets=[steps_of(task, settings.pop("steps", None))], seeds=seeds, **settings
+    )
+    return search_threshold(trials, trials.budgets[0], start, factor=factor, precision=precision, limit=limit)
 
 
 def threshold_curve(
-    task, optimizer="sgd", criterion=None, *, budgets, start, seeds=5, factor=2.0, precision=0.05, limit=1e4, **settings
+    task, rule="sgd", criterion=None, *, budgets, start, seeds=5, factor=2.0, precision=0.05, limit=1e4, **settings
 ):
     """The convergence threshold as a function of the budget, CT(budget), with trainings shared between budgets.
 
@@ -163,7 +165,7 @@ def threshold_curve(
     thinned there. A plan is the same function of the step for all budgets.
 
     Args:
-        task, optimizer, criterion, start, seeds, factor, precision, limit: as for `convergence_threshold`; the
+        task, rule, criterion, start, seeds, factor, precision, limit: as for `convergence_threshold`; the
             criterion sees the record as it was at the budget, without final parameters.
         budgets: different numbers of steps, each at least 1.
         settings: further arguments of `sweep` but ``steps``. Each run is evaluated at its budget besides.
@@ -186,8 +188,9 @@ def threshold_curve(
     budgets = sorted(whole("budgets", budget) for budget in np.atleast_1d(budgets).tolist())
     if not budgets or len(set(budgets)) < len(budgets):
         raise ValueError(f"budgets must be different numbers of steps, at least one; got {budgets!r}")
-    trials = Trials(task, optimizer, criterion, budgets, seeds, settings)
-    found = tuple(search_threshold(trials, budget, start, factor, precision, limit) for budget in budgets)
+    trials = Trials(task, rule, criterion, budgets=budgets, seeds=seeds, **settings)
+    how = {"factor": factor, "precision": precision, "limit": limit}
+    found = tuple(search_threshold(trials, budget, start, **how) for budget in budgets)
     return ThresholdCurve(tuple(budgets), found, len(trials.records) * len(trials.seeds))
 
 
@@ -195,32 +198,37 @@ class Trials:
     """Rates tried, each trained once for the longest budget; what it trained is in ``records`` {rate: Record}.
 
     ``budgets``: numbers of steps, rising; ``seeds``: as of `convergence_threshold`; ``settings``: further arguments of
-    `sweep`. Records of several budgets hold no final parameters, which belong to the longest alone.
+    `sweep`, checked before the first training. Records of several budgets hold no final parameters, which belong to
+    the longest alone.
 
     >>> from lrlib import tasks
-    >>> trials = Trials(tasks.quadratic(curvatures=(4.0,)), "sgd", None, [300], 1, {"path": "loop"})
+    >>> trials = Trials(tasks.quadratic(curvatures=(4.0,)), "sgd", budgets=[300], seeds=1, path="loop")
     >>> trials.share(0.1, 300), trials.share(0.6, 300), list(trials.records)
     (1.0, 0.0, [0.1, 0.6])
     """
 
-    def __init__(self, task, optimizer, criterion, budgets, seeds, settings):
-        if callable(optimizer) and not isinstance(optimizer, Rule):
-            raise TypeError(f"optimizer must be the name of a rule or a Rule; got {optimizer!r}")
+    def __init__(self, task, rule="sgd", criterion=None, *, budgets, seeds, evaluate=None, **settings):
         if criterion is not None and not callable(criterion):
             raise TypeError(f"criterion must be a function of the record, such as reached(…); got {criterion!r}")
-        self.task, self.optimizer, self.criterion = task, optimizer, criterion or reached(1e-2, "loss")
-        self.budgets, self.seeds, self.records = budgets, seed_list(seeds), {}
-        self.evaluate = settings.get("evaluate")
-        self.settings = {**settings, "steps": budgets[-1]}
+        self.criterion, self.budgets, self.records = criterion or reached(1e-2, "loss"), budgets, {}
+        self.evaluate, when = evaluate, evaluate
         if len(budgets) > 1:
-            self.settings["evaluate"] = sorted({k for b in budgets for k in evaluation_steps(self.evaluate, b)})
+            when = sorted({k for b in budgets for k in evaluation_steps(evaluate, b)})
+        self.where = {name: settings.pop(name) for name in ("jobs", "folder", "lanes") if name in settings}
+        here = in_one_piece(**self.where)
+        self.description = describe_lanes(
+            task, rule, None, seeds=seeds, steps=budgets[-1], evaluate=when, here=here, **settings
+        )
+
+    @property
+    def seeds(self):
+        """The seeds at each rate."""
+        return self.description.seeds
 
     def share(self, rate, budget):
         """Share of the seeds that converge at this rate within this budget."""
         if rate not in self.records:
-            from ...runs.sweeps import sweep
-
-            record = sweep(self.task, self.optimizer, lr=np.array([rate]), seeds=self.seeds, **self.settings)
+            record = carry_out(self.description.at([rate]), **self.where)
             several = len(self.budgets) > 1  # then the final parameters are those of no other budget
             self.records[rate] = dataclasses.replace(record, parameters={}, buffers={}) if several else record
         record = self.records[rate]
@@ -246,7 +254,7 @@ def _until(record, budget, evaluated):
     )
 
 
-def search_threshold(trials, budget, start, factor, precision, limit):
+def search_threshold(trials, budget, start, *, factor=2.0, precision=0.05, limit=1e4):
     """Bracket and bisect for one budget: → `Threshold`.
 
     ``trials``: a `Trials`, or what has its ``seeds`` and its ``share(rate, budget)``; the others are those of

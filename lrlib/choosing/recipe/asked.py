@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ...methods import rules
-from ..._base.arguments import check_diverged_at, check_task, number, seed_list, steps_of, whole
-from ...runs.sweeps.choose import PATHS
+from ..._base.arguments import check_task, number, seed_list, steps_of, whole
+from ...runs.sweeps import describe_lanes, in_one_piece
 
 RATES = (0.25, 0.5, 0.9, 1.3, 1.7, 2.2, 3.0, 4.0)
 FINETUNE = (0.1, 0.3, 1.0)
@@ -21,22 +21,23 @@ class Asked:
     def __init__(
         self,
         task,
-        rule,
-        seeds,
-        steps,
-        finetune_steps,
-        finetune_rates,
-        averages,
-        rates,
-        converged,
-        start,
-        precision,
-        by,
-        lowest,
-        jobs,
-        folder,
-        device,
-        settings,
+        rule="sgd",
+        *,
+        seeds=5,
+        steps=None,
+        finetune_steps=None,
+        finetune_rates=None,
+        averages=None,
+        rates=None,
+        converged=1e-2,
+        start=None,
+        precision=0.05,
+        by="metric",
+        lowest=None,
+        jobs=1,
+        folder=None,
+        device=None,
+        **settings,
     ):
         check_task(task)
         for part, use in (("valid", "settings are chosen on it"), ("test", "the chosen ones are compared on it")):
@@ -57,7 +58,9 @@ class Asked:
         self.start = None if start is None else number("start", start, above=0)
         self._check_rates()
         self.by, self.lowest = _score(by, lowest)
-        self.folder, self.settings = folder and Path(folder), self._settings(jobs, folder, device, settings)
+        self.folder, self.where = folder and Path(folder), _where(jobs, folder)
+        self.settings = {"device": "cpu" if device is None else device, **settings}
+        self._check_settings(settings)
 
     def _averages(self, averages):
         """Numbers of snapshots, rising; by default those that the run has room for."""
@@ -78,23 +81,16 @@ class Asked:
                 f"got {', '.join(f'{r:g}' for r in self.rates)}"
             )
 
-    def _settings(self, jobs, folder, device, settings):
-        """What every sweep is called with."""
+    def _check_settings(self, settings):
         taken = [name for name in KEPT if name in settings]
         if taken:
             raise TypeError(f"{taken[0]}: the recipe sets it itself; leave it out")
-        if jobs != -1:
-            whole("jobs (or -1 for one part a processor)", jobs)
-        own = ("path", "dtype", "diverged_at")
-        check_diverged_at(settings.get("diverged_at", 1e3))
-        if settings.get("path", "auto") not in PATHS:
-            raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {settings['path']!r}")
-        self.rule.check(**{name: value for name, value in settings.items() if name not in own})
-        settings = {"device": "cpu" if device is None else device, **settings}
-        if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
-            raise ValueError(f"folder must be a folder; got the file {str(folder)!r}")
-        more = {"jobs": jobs, "folder": folder} if folder is not None else {"jobs": jobs} if jobs != 1 else {}
-        return settings | more
+        self.described([1.0], self.steps)
+
+    def described(self, lr, steps, **more):
+        """The description of one of the recipe's sweeps."""
+        settings = {**self.settings, "here": in_one_piece(**self.where), **more}
+        return describe_lanes(self.task, self.rule, np.array(lr), seeds=self.seeds, steps=steps, **settings)
 
     @property
     def total(self):
@@ -132,3 +128,12 @@ def _score(by, lowest):
     if lowest is not None and not isinstance(lowest, (bool, np.bool_)):
         raise TypeError(f"lowest must be True, False or None; got {lowest!r}")
     return by, (by == "loss") if lowest is None else bool(lowest)
+
+
+def _where(jobs, folder):
+    """How the recipe's sweeps are divided."""
+    if jobs != -1:
+        whole("jobs (or -1 for one part a processor)", jobs)
+    if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
+        raise ValueError(f"folder must be a folder; got the file {str(folder)!r}")
+    return {"jobs": jobs, "folder": folder} if folder is not None else {"jobs": jobs} if jobs != 1 else {}

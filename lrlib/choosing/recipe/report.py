@@ -10,7 +10,7 @@ import numpy as np
 
 from ..._base.layout import plain, table
 from ..._base.statistics import interval
-from ...runs.record import versions
+from ...runs.log import versions
 from ..._base.files import write_atomically
 from . import words
 

@@ -8,13 +8,12 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...methods.averaging import update_batch_norm
-from ...runs.evaluation import evaluate_model
+from ...runs.evaluation import evaluate_model, record_model
 from ..finder import find, reached
 from ..finder.threshold import Trials, search_threshold
-from ...runs.record import record_model
 from ...plans import cosine
 from ..._base.start import project_, weights_of
-from ...runs.sweeps import sweep
+from ...runs.sweeps import carry_out
 from .asked import FINETUNE
 
 GUESSES = (1, 3, 1 / 3, 10, 1 / 10, 30, 1 / 30, 1 / 100)  # rates around the range test's, until one converges
@@ -42,8 +41,7 @@ class Stages:
         asked, began = self.asked, time.perf_counter()
         runs = len(lr) * len(asked.seeds)
         self.progress(f"{stage}: {runs} runs of {steps} steps")
-        more |= asked.settings
-        record = sweep(asked.task, asked.rule, lr=np.array(lr), seeds=asked.seeds, steps=steps, **more)
+        record = carry_out(asked.described(lr, steps, **more), **asked.where)
         self._paid(stage, runs, steps, began)
         return record
 
@@ -57,13 +55,17 @@ class Stages:
             asked.task,
             asked.rule,
             reached(asked.converged, "train_loss"),
-            [asked.steps],
-            asked.seeds,
-            {**asked.settings, "evaluate": every},
+            budgets=[asked.steps],
+            seeds=asked.seeds,
+            evaluate=every,
+            **asked.settings,
+            **asked.where,
         )
         first = next((base * g for g in GUESSES if trials.share(base * g, asked.steps) > 0.5), None)
         found = (
-            None if first is None else search_threshold(trials, asked.steps, first, 2.0, asked.precision, first * LIMIT)
+            None
+            if first is None
+            else search_threshold(trials, asked.steps, first, precision=asked.precision, limit=first * LIMIT)
         )
         self._paid("threshold", len(trials.records) * len(asked.seeds), asked.steps, began)
         return found, trials.records
@@ -75,7 +77,8 @@ class Stages:
             return asked.start
         self.progress("range test")
         seeds, began = asked.seeds[:3], time.perf_counter()
-        settings = {name: value for name, value in asked.settings.items() if name not in ("folder", "diverged_at")}
+        settings = {name: value for name, value in asked.settings.items() if name != "diverged_at"}
+        settings |= {name: value for name, value in asked.where.items() if name != "folder"}
         found = find(asked.task, asked.rule, seeds, **settings).suggest("minimum/10")
         self._paid("range_test", len(seeds), 100, began)
         return found if np.isfinite(found) else float(asked.rule.defaults["lr"])
@@ -142,8 +145,8 @@ class Stages:
 class _Watched(Trials):
     """Trials that say which rate they are at."""
 
-    def __init__(self, progress, *arguments):
-        super().__init__(*arguments)
+    def __init__(self, progress, *arguments, **settings):
+        super().__init__(*arguments, **settings)
         self.progress = progress
 
     def share(self, rate, budget):

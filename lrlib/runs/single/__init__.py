@@ -2,31 +2,15 @@
 
 import torch
 
-from .. import checkpoint as checkpoints
-from ..._base.arguments import check_task, whole
+from ..._base.arguments import check_called, whole
+from ..description import describe_one
 from .run import Event, Run
+from .saved import Checkpoint
 
 __all__ = ["Event", "fit", "steps"]
 
 
-def steps(
-    task,
-    optimizer="sgd",
-    lr=None,
-    plan=None,
-    seed=0,
-    steps=None,
-    device="cpu",
-    dtype=torch.float32,
-    evaluate=None,
-    diverged_at=1e3,
-    plans=None,
-    plateau=None,
-    stop=None,
-    start=None,
-    snapshots=None,
-    **hyper,
-):
+def steps(task, rule="sgd", lr=None, **settings):
     """Train step by step: a generator of `Event`; ``close()`` stops between two steps.
 
     The arguments are those of `fit`. ``generator.send({"lr": 0.01})`` changes the base rate (or an option of the
@@ -40,25 +24,7 @@ def steps(
     >>> run.send({"lr": 0.1}).lr
     [0.1]
     """
-    run = Run(
-        task,
-        optimizer,
-        lr,
-        plan,
-        seed,
-        steps,
-        device,
-        dtype,
-        evaluate,
-        diverged_at,
-        hyper,
-        plans,
-        plateau,
-        stop,
-        start,
-        snapshots,
-    )
-    return _finish(run)
+    return _finish(Run(describe_one(task, rule, lr, **settings)))
 
 
 def _finish(run):
@@ -68,23 +34,24 @@ def _finish(run):
 
 def fit(
     task,
-    optimizer="sgd",
+    rule="sgd",
     lr=None,
+    *,
     plan=None,
+    plans=None,
     seed=0,
     steps=None,
     device="cpu",
     dtype=torch.float32,
     evaluate=None,
+    snapshots=None,
+    diverged_at=1e3,
+    start=None,
+    plateau=None,
+    stop=None,
     on_event=None,
     checkpoint=None,
     checkpoint_every=100,
-    diverged_at=1e3,
-    plans=None,
-    plateau=None,
-    stop=None,
-    start=None,
-    snapshots=None,
     **hyper,
 ):
     r"""Train once and return the `lrlib.Record`, with one lane.
@@ -94,8 +61,8 @@ def fit(
 
     Args:
         task: a `lrlib.Task`.
-        optimizer: name of a rule (`lrlib.RULES`), a `lrlib.Rule`, or a function
-            ``parameters -> torch.optim.Optimizer``. One that needs a closure gets one.
+        rule: name of a rule (`lrlib.RULES`), a `lrlib.Rule`, or a function ``parameters -> torch.optim.Optimizer``; an
+            optimizer that needs a closure gets one.
         lr: base rate; default the rule's own.
         plan: factor of the base rate as a function of the step; None for a constant rate.
         seed: a whole number of at least 0.
@@ -129,34 +96,38 @@ def fit(
         >>> record.loss.tolist(), record.status.tolist(), record.parameters["x"].tolist()
         ([[2.0, 0.0, 0.0]], ['finished'], [[0.0]])
     """
-    check_task(task, on_event)
+    check_called("on_event", on_event)
     checkpoint_every = whole("checkpoint_every", checkpoint_every)
-    run = Run(
+    description = describe_one(
         task,
-        optimizer,
+        rule,
         lr,
-        plan,
-        seed,
-        steps,
-        device,
-        dtype,
-        evaluate,
-        diverged_at,
-        hyper,
-        plans,
-        plateau,
-        stop,
-        start,
-        snapshots,
+        plan=plan,
+        plans=plans,
+        seed=seed,
+        steps=steps,
+        device=device,
+        dtype=dtype,
+        evaluate=evaluate,
+        snapshots=snapshots,
+        diverged_at=diverged_at,
+        start=start,
+        plateau=plateau,
+        stop=stop,
+        **hyper,
     )
-    signature = None if checkpoint is None else run.signature()
-    stored = None if checkpoint is None else checkpoints.load(checkpoint, signature)
-    if stored is not None:
-        run.restore(stored)
+    return _train(Run(description), on_event, checkpoint, checkpoint_every)
+
+
+def _train(run, on_event, path, every):
+    """Run to the end, or until ``on_event`` returns False, with a checkpoint every so many steps: → Record."""
+    checkpoint = None if path is None else Checkpoint(path, run)
+    if checkpoint is not None:
+        checkpoint.take_up()
     for event in run.events():
         stop = on_event is not None and on_event(event) is False
-        if checkpoint is not None and (stop or run.status != "running" or run.t % checkpoint_every == 0):
-            checkpoints.save(checkpoint, signature, run.state())
+        if checkpoint is not None and (stop or run.status != "running" or run.t % every == 0):
+            checkpoint.save()
         if stop:
             break
     return run.record()

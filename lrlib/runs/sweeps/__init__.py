@@ -2,16 +2,16 @@
 
 `sweep` returns a Record; `sweep_steps` is the generator behind it. Lanes are stacked and trained together: `lanes`
 (the step), `carry` (what it hands on), `dropout` (its masks), `paths` (eager or compiled), `choose` (which), `loop`
-(what cannot be stacked), `run` (events and Record), `jobs` (parts on many processes).
+(what cannot be stacked), `run` (events and Record), `jobs` (parts on many processes), `shelf` (parts in a folder).
 """
 
 import torch
 
-from ..._base.arguments import check_task
+from ..._base.arguments import check_called
+from ..description import Description, describe
 from .choose import obstacle
 from .loop import LoopRun
 from .run import BatchedRun, SweepEvent
-from .setup import Setup
 
 __all__ = ["SweepEvent", "sweep", "sweep_steps"]
 
@@ -20,20 +20,21 @@ def sweep(
     task,
     rule="sgd",
     lr=None,
+    *,
     seeds=1,
     plan=None,
+    plans=None,
     steps=None,
     device="cpu",
     dtype=torch.float32,
     evaluate=None,
+    snapshots=None,
+    diverged_at=1e3,
+    start=None,
     path="auto",
     on_event=None,
-    diverged_at=1e3,
-    plans=None,
     jobs=None,
     folder=None,
-    start=None,
-    snapshots=None,
     lanes=None,
     **hyper,
 ):
@@ -89,35 +90,76 @@ def sweep(
         >>> record.final("train_loss").round(4)
         array([0.    , 0.1727,    nan])
     """
-    check_task(task, on_event)
-    if jobs is not None or folder is not None or lanes is not None:
-        from . import jobs as parts
-
-        jobs = 1 if jobs is None else jobs
-        more = {n: v for n, v in (("start", start), ("snapshots", snapshots)) if v is not None}
-        return parts.run(
-            jobs,
-            task,
-            rule,
-            lr,
-            seeds,
-            on_event,
-            folder,
-            lanes,
-            plan=plan,
-            steps=steps,
-            device=device,
-            dtype=dtype,
-            evaluate=evaluate,
-            path=path,
-            diverged_at=diverged_at,
-            plans=plans,
-            **more,
-            **hyper,
-        )
-    run = _run(
-        task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
+    check_called("on_event", on_event)
+    where = {"jobs": jobs, "folder": folder, "lanes": lanes}
+    described = describe_lanes(
+        task,
+        rule,
+        lr,
+        seeds=seeds,
+        plan=plan,
+        plans=plans,
+        steps=steps,
+        device=device,
+        dtype=dtype,
+        evaluate=evaluate,
+        snapshots=snapshots,
+        diverged_at=diverged_at,
+        start=start,
+        path=path,
+        here=in_one_piece(**where),
+        **hyper,
     )
+    return carry_out(described, on_event, **where)
+
+
+def sweep_steps(task, rule="sgd", lr=None, **settings):
+    """Generator behind `sweep`: yields a `SweepEvent` after each step, returns the Record; ``close()`` stops it.
+
+    The arguments are those of `sweep`, without ``on_event`` and without what divides it (jobs, folder, lanes).
+
+    >>> from lrlib.tasks import quadratic
+    >>> for event in sweep_steps(quadratic(curvatures=(4.0,)), lr=[0.25, 0.5], steps=2):
+    ...     print(event.step, event.loss, event.lr)
+    0 [2. 2.] [0.25 0.5 ]
+    1 [0. 2.] [0.25 0.5 ]
+    """
+    return _events(engine(describe_lanes(task, rule, lr, **settings)))
+
+
+def _events(run):
+    yield from run.events()
+    return run.record()
+
+
+def describe_lanes(task, rule, lr, **settings) -> Description:
+    """`describe`, for what can be stacked: raises for an optimizer of the caller's own and for what watches one run."""
+    described = describe(task, rule, lr, **settings)
+    if described.brings_optimizer:
+        raise ValueError(f"rule must be a rule or its name in a sweep; got {rule!r}: lrlib.fit takes an optimizer")
+    for name in ("plateau", "stop"):
+        if getattr(described, name) is not None:
+            raise ValueError(f"{name} watches a single run: lrlib.fit takes it")
+    return described
+
+
+def in_one_piece(jobs=None, folder=None, lanes=None):
+    """Whether a sweep that is divided so is not divided at all."""
+    return jobs is None and folder is None and lanes is None
+
+
+def carry_out(description, on_event=None, *, jobs=None, folder=None, lanes=None):
+    """Run described lanes here, or in parts where ``jobs``, ``folder`` or ``lanes`` of `sweep` ask for it: → Record."""
+    if in_one_piece(jobs, folder, lanes):
+        return train(description, on_event)
+    from .jobs import divide
+
+    return divide(description, 1 if jobs is None else jobs, folder=folder, largest=lanes, on_event=on_event)
+
+
+def train(description, on_event=None):
+    """Run described lanes in this process to the end, or until ``on_event`` returns False: → `lrlib.Record`."""
+    run = engine(description)
     if on_event is None:
         run.drain()
     else:
@@ -127,49 +169,9 @@ def sweep(
     return run.record()
 
 
-def sweep_steps(
-    task,
-    rule="sgd",
-    lr=None,
-    seeds=1,
-    plan=None,
-    steps=None,
-    device="cpu",
-    dtype=torch.float32,
-    evaluate=None,
-    path="auto",
-    diverged_at=1e3,
-    plans=None,
-    start=None,
-    snapshots=None,
-    **hyper,
-):
-    """Generator behind `sweep`: yields a `SweepEvent` after each step, returns the Record; ``close()`` stops it.
-
-    >>> from lrlib.tasks import quadratic
-    >>> for event in sweep_steps(quadratic(curvatures=(4.0,)), lr=[0.25, 0.5], steps=2):
-    ...     print(event.step, event.loss, event.lr)
-    0 [2. 2.] [0.25 0.5 ]
-    1 [0. 2.] [0.25 0.5 ]
-    """
-    run = _run(
-        task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
-    )
-    return _events(run)
-
-
-def _events(run):
-    yield from run.events()
-    return run.record()
-
-
-def _run(
-    task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
-):
-    setup = Setup(
-        task, rule, lr, seeds, plan, steps, device, dtype, evaluate, path, diverged_at, hyper, plans, start, snapshots
-    )
-    if path == "loop":
-        return LoopRun(setup, "asked for")
-    reason = obstacle(task, setup.rule, setup.seeds[0], setup.device, dtype)
-    return BatchedRun(setup, path) if reason is None else LoopRun(setup, reason)
+def engine(description):
+    """The run of described lanes: stacked if they can be, else one beside the other."""
+    if description.path == "loop":
+        return LoopRun(description, "asked for")
+    reason = obstacle(description)
+    return BatchedRun(description) if reason is None else LoopRun(description, reason)

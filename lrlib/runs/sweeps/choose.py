@@ -14,22 +14,23 @@ from .dropout import recorded, replayed
 from .lanes import called
 from .paths import Eager
 
-PATHS = ("auto", "eager", "compiled", "loop")
 COMPILE_SECONDS = 15.0  # what a compilation takes on a slow machine
 DOUBT = 4.0  # how far off the rough costs may be
 WORTH = 2.0  # compile when the eager steps would take that many compilations
 OPERATION, FLOPS = 8e-6, 2e9  # rough costs of an eager step: seconds an operation, arithmetic a second
 
 
-def obstacle(task, rule, seed, device, dtype):
+def obstacle(description):
     """Return why ``vmap`` cannot run this task and rule as lanes, or None if it can.
 
     A trial on two examples: but for dropout the forward pass must draw no random numbers, and loss, buffers and
     evaluation must become under ``vmap`` what they become alone. Where each lane has data of its own, that must run
     too.
     """
+    rule, seed = description.rule, description.seeds[0]
     if rule.kind == "closure":
         return f"the rule {rule.name!r} is of kind 'closure', which computes losses of its own"
+    task, device, dtype = description.task, description.device, description.dtype
     model = initial_model(task, seed, dtype, device)
     if not all(p.requires_grad for p in model.parameters()):
         return "some parameters are frozen (requires_grad=False)"
@@ -88,13 +89,13 @@ def _evaluation_trial(task, model, start, x, y):
         return _trial(lambda p, b: measure(task, model, p, b, x, y), start, expected, "evaluation")
 
 
-def eager_seconds(task, lanes_count, parameters, examples, steps):
+def eager_seconds(parameters, lanes, examples, steps):
     """Rough seconds of an eager sweep: ``steps`` × (operations of a step + its arithmetic).
 
     ``parameters``: list of tensors of one lane; ``examples``: of a batch.
     """
     operations = OPERATION * (40 + 25 * len(parameters))
-    arithmetic = 6.0 * lanes_count * sum(p.numel() for p in parameters) * (examples + 3) / FLOPS
+    arithmetic = 6.0 * lanes * sum(p.numel() for p in parameters) * (examples + 3) / FLOPS
     return steps * (operations + arithmetic)
 
 
@@ -114,7 +115,10 @@ def decide(path, lanes, steps):
     if path != "auto":
         return path, "asked for"
     examples, parameters = lanes.n if lanes.task.batch is None else lanes.task.batch, list(lanes.model.parameters())
-    seconds, limit = eager_seconds(lanes.task, len(lanes.lr0), parameters, examples, steps), WORTH * COMPILE_SECONDS
+    seconds, limit = (
+        eager_seconds(parameters, lanes=len(lanes.which), examples=examples, steps=steps),
+        WORTH * COMPILE_SECONDS,
+    )
     rough = all(p.dim() <= 2 for p in parameters)  # a convolution uses its weights many times over
     if not (rough and (seconds < limit / DOUBT or seconds > limit * DOUBT)):
         seconds = steps * measured_seconds(lanes)

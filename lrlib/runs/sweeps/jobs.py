@@ -6,20 +6,19 @@ Nothing here distributes work by itself: joblib does, on whatever backend the ca
 
 import contextlib
 import dataclasses
-import inspect
 import pickle
 import threading
 import time
 
 import numpy as np
-import torch
 
+from ..._base import device as devices
 from ..._base.arguments import whole
 from ..._base.preserve import one_thread
 from ..record import Record
+from ...methods import rules
 from ...methods.rules import RULES, Rule
-from .keep import Shelf
-from .setup import Setup
+from .shelf import Shelf
 
 _ALONE = threading.Lock()  # a run sets PyTorch's global generator for its weights: one part a process at a time
 
@@ -52,56 +51,44 @@ class Part:
     lanes: np.ndarray
 
 
-def run(jobs, task, rule="sgd", lr=None, seeds=1, on_event=None, folder=None, lanes=None, **settings):
-    """Return the Record of ``sweep(task, rule, lr, seeds, **settings)``, computed in ``jobs`` parts under joblib.
+def divide(description, jobs, *, folder=None, largest=None, on_event=None):
+    """Return the Record of the described lanes, computed in ``jobs`` parts under joblib.
 
-    The grid is cut by rates and, where that gives too few parts, by seeds, and into parts of at most ``lanes`` lanes if
-    that is given; a part runs on one thread. ``on_event`` is called with a `PartEvent` as each part arrives (all at the
-    end where the backend hands out nothing earlier, as multiprocessing and Ray); its answer is not looked at. With a
-    ``folder`` every rate is a part, or as few as ``lanes`` allows, whatever ``jobs`` is, stored there when it arrives;
-    what is there already from the same sweep is not computed again. The Record says in ``path_reason`` that it was made
-    in parts, ``seconds`` is the time that passed here, a version in which workers differ is listed with all its values.
+    The grid is cut by rates and, where that gives too few parts, by seeds, and into parts of at most ``largest`` lanes
+    if that is given; a part runs on one thread. ``on_event`` is called with a `PartEvent` as each part
+    arrives (all at the end where the backend hands out nothing earlier, as multiprocessing and Ray); its answer is not
+    looked at. With a ``folder`` every rate is a part, or as few as ``largest`` allows, whatever ``jobs`` is, stored
+    there when it arrives; what is there already from the same sweep is not computed again. The Record says in
+    ``path_reason`` that it was made in parts and how many were taken, ``seconds`` is the time that passed here, a
+    version in which workers differ is listed with all its values.
 
     Raises:
         ImportError: joblib is missing.
-        TypeError: something in the task, the rule or the settings cannot be sent to another process.
+        TypeError: something in the description cannot be sent to another process.
         ValueError: an argument outside its range, before anything runs.
         RuntimeError: a part failed; the message names its lanes and the reason.
     """
     began = time.perf_counter()
-    joblib = _joblib()
-    lanes = None if lanes is None else whole("lanes", lanes)
-    setup = _checked(jobs, task, rule, {"lr": lr, "seeds": seeds, **settings})
-    rates, seeds = setup.lr0[:: len(setup.seeds)], np.array(setup.seeds)
-    parts = split(len(rates), len(seeds), _count(joblib, jobs, folder, lanes, len(rates)), lanes)
-    usual = setup.rule.defaults
-    lane_wise = {n: _array(v) for n, v in settings.items() if n in usual and np.ndim(v) > np.ndim(usual[n])}
-    common = {n: v for n, v in settings.items() if n not in lane_wise}
-    common.pop("start", None)
-    load = packed(task=task, rule=_portable(setup.rule), **common)
-    pieces = [
-        (rates[p.rates], seeds[p.seeds].tolist(), {n: v[p.rates] for n, v in lane_wise.items()} | _start(setup, p))
-        for p in parts
-    ]
-    calls = [(k, load, *piece, _title(*piece, parts[k])) for k, piece in enumerate(pieces)]
-    shelf = None if folder is None else Shelf(folder, setup, common)
-    records = _Arrivals(parts, pieces, shelf, on_event)
-    backend = _compute(joblib, jobs, [call for call in calls if call[0] not in records.found], records)
+    if jobs != -1:
+        whole("jobs (or -1 for one part a processor)", jobs)
+    largest = None if largest is None else whole("lanes", largest)
+    joblib, seeds = _joblib(), len(description.seeds)
+    rates = len(description.lr0) // seeds
+    parts = split(rates, seeds, _count(joblib, jobs, folder, largest, rates=rates), largest)
+    shelf = None if folder is None else Shelf(folder, description)
+    arrivals = _Arrivals(parts, [description.part(part.lanes) for part in parts], shelf, on_event)
+    backend = _compute(joblib, jobs, arrivals)
     text = f"{len(parts)} part{'s' * (len(parts) > 1)} by joblib ({backend})"
     text += f", {shelf.taken} of them taken from {folder}" if shelf and shelf.taken else ""
-    return joined([records.found[k] for k in range(len(parts))], parts, text, time.perf_counter() - began)
+    records = [arrivals.found[k] for k in range(len(parts))]
+    return joined(records, parts, text, time.perf_counter() - began)
 
 
-def _count(joblib, jobs, folder, lanes, rates):
+def _count(joblib, jobs, folder, largest, *, rates):
     """Into how many parts at least: in a folder the same ones for any number of jobs, on any machine."""
     if folder is not None:
-        return rates if lanes is None else 1
+        return rates if largest is None else 1
     return jobs if jobs > 0 else joblib.effective_n_jobs(jobs)
-
-
-def _start(setup, part):
-    """The weights that the lanes of a part start from, where they are given."""
-    return {} if setup.start is None else {"start": {n: v[part.lanes] for n, v in setup.start.items()}}
 
 
 class _Arrivals:
@@ -111,14 +98,18 @@ class _Arrivals:
         self.parts, self.pieces, self.shelf, self.on_event = parts, pieces, shelf, on_event
         self.found, self.done, self.of = {}, 0, sum(len(part.lanes) for part in parts)
         for k, piece in enumerate(pieces if shelf else ()):
-            record = shelf.get(*piece)
+            record = shelf.get(piece)
             if record is not None:
                 self._count(k, record)
+
+    def missing(self):
+        """{number: description} of the parts that are still to be computed."""
+        return {k: piece for k, piece in enumerate(self.pieces) if k not in self.found}
 
     def add(self, k, record):
         """Part k has been computed."""
         if self.shelf:
-            self.shelf.put(record, *self.pieces[k])
+            self.shelf.put(record, self.pieces[k])
         self._count(k, record)
 
     def _count(self, k, record):
@@ -155,31 +146,32 @@ def _slices(n, parts):
     return [slice(a, b) for a, b in zip(ends, ends[1:])]
 
 
-def packed(**things):
-    """The things as bytes that another process can read, functions and closures with them.
+def packed(description):
+    """A description as bytes that another process can read, functions and closures with them.
 
     Bytes, because Dask would keep one copy of a larger object on a single worker, and lose it with that worker.
     Raises ``TypeError`` naming what cannot be sent.
     """
+    things = dataclasses.replace(description, rule=None), _portable(description.rule)
     try:
         return _pickler().dumps(things)
     except Exception as error:  # pickling runs the objects' own code, which may raise anything
-        name, reason = _culprit(things, error)
+        name, reason = _culprit(description, error)
         raise TypeError(
             f"{name} cannot be sent to another process: {reason}. Open it inside the function that uses "
             "it, or leave jobs out"
         ) from error
 
 
-def _culprit(things, error):
-    """Which of the things, or which field of a task, refuses to be pickled, and what it says."""
-    for name, value in things.items():
-        fields = vars(value) if dataclasses.is_dataclass(value) else {}
-        for label, inner in [*((f"{name}.{f}", v) for f, v in fields.items()), (name, value)]:
-            try:
-                _pickler().dumps(inner)
-            except Exception as found:
-                return label, f"{type(found).__name__}: {found}"
+def _culprit(description, error):
+    """Which part of a description, or which field of its task, refuses to be pickled, and what it says."""
+    task = {f"task.{name}": value for name, value in vars(description.task).items()}
+    own = {name: getattr(description, name) for name in ("task", "plan", "plans", "start", "hyper")}
+    for name, value in {**task, **own, "rule": _portable(description.rule)}.items():
+        try:
+            _pickler().dumps(value)
+        except Exception as found:
+            return name, f"{type(found).__name__}: {found}"
     return "the sweep", f"{type(error).__name__}: {error}"
 
 
@@ -208,44 +200,66 @@ def _joined(name, each, order):
     return " / ".join(dict.fromkeys(map(str, each)))
 
 
-def _compute(joblib, jobs, calls, records):
-    """Have the calls made; returns the backend's name."""
-    workers, backend = _workers(joblib, jobs)
-    for k, record in workers(joblib.delayed(_part)(*call) for call in calls):
-        records.add(k, record)
+def _compute(joblib, jobs, arrivals):
+    """Have the missing parts computed; returns the backend's name.
+
+    Where everything stays in this process nothing is packed: unpacking a class of the caller's own notebook would put
+    copies in the place of its methods.
+    """
+    workers, backend, here = _workers(joblib, jobs)
+    missing = arrivals.missing()
+    load = None if here or not missing else packed(next(iter(missing.values())).part([]))
+    calls = [(k, piece if here else _lane_wise(piece), load) for k, piece in missing.items()]
+    titles = {k: _title(piece, arrivals.parts[k]) for k, piece in missing.items()}
+    for k, record in workers(joblib.delayed(_part)(*call, title=titles[call[0]]) for call in calls):
+        arrivals.add(k, record)
     return backend
 
 
+def _lane_wise(piece):
+    """What of a part's description differs from lane to lane."""
+    hyper = {name: value for name, value in piece.hyper.items() if isinstance(value, np.ndarray)}
+    return {"lr0": piece.lr0, "seed": piece.seed, "hyper": hyper, "start": piece.start}
+
+
 def _workers(joblib, jobs):
-    """joblib's pool, handing out each part as it arrives if its backend can, and the backend's name."""
+    """joblib's pool, handing out each part as it arrives if its backend can; the backend's name; whether it is here."""
     backend = joblib.parallel.get_active_backend()[0]
     early = "generator_unordered" if backend.supports_return_generator else "list"
-    return joblib.Parallel(n_jobs=jobs, batch_size=1, return_as=early), type(backend).__name__.removesuffix("Backend")
+    pool = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as=early)
+    here = getattr(backend, "uses_threads", False) or backend.effective_n_jobs(jobs) == 1
+    return pool, type(backend).__name__.removesuffix("Backend"), here
 
 
-def _part(k, load, lr, seeds, lane_wise, title):
-    """Run part k where joblib has sent it, on one thread; → (k, Record)."""
-    from . import sweep
+def _part(k, piece, load=None, *, title):
+    """Run part k where joblib has sent it, on one thread; → (k, Record).
+
+    ``piece``: its description; with a ``load``, packed, what differs there from lane to lane.
+    """
+    from . import train
 
     try:
         with _ALONE, one_thread():
-            settings = _unpacked(load)
-            with _known(settings["rule"]):
-                return k, sweep(lr=lr, seeds=seeds, **lane_wise, **settings)
+            description = piece if load is None else _unpacked(load, piece)
+            devices.choose(str(description.device), description.dtype)
+            with _known(description.rule):
+                return k, train(description)
     except Exception as error:  # a user's task may raise anything, and it may not travel back
         raise RuntimeError(f"{title}: {type(error).__name__}: {error}") from error
 
 
-def _unpacked(load):
+def _unpacked(load, piece):
+    """The description of a part from what all parts share, packed, and from what is its own."""
     try:
-        settings = pickle.loads(load)
+        description, rule = pickle.loads(load)
     except (ImportError, AttributeError) as error:
         raise type(error)(
             f"{error}. What a task is made of must be importable on every worker: install it there, put "
             "its folder on PYTHONPATH, or send it along with cloudpickle.register_pickle_by_value("
             "module)"
         ) from error
-    return {**settings, "rule": _restored(settings["rule"])}
+    hyper = {**description.hyper, **piece["hyper"]}
+    return dataclasses.replace(description, **{**piece, "hyper": hyper}, rule=_restored(rule))
 
 
 def _portable(rule):
@@ -256,7 +270,7 @@ def _portable(rule):
 
 def _restored(rule):
     if isinstance(rule, str):
-        return rule
+        return rules.get(rule)
     made = Rule.__new__(Rule)
     made.__dict__.update(rule)
     return made
@@ -266,8 +280,7 @@ def _restored(rule):
 def _known(rule):
     """A rule that has come along can be had by its name, as at home, and leaves nothing behind in a worker."""
     before = dict(RULES)
-    if isinstance(rule, Rule):
-        RULES[rule.name] = rule
+    RULES[rule.name] = rule
     try:
         yield
     finally:
@@ -275,26 +288,9 @@ def _known(rule):
         RULES.update(before)
 
 
-def _checked(jobs, task, rule, settings):
-    """The Setup of the whole sweep, for its checks; the device is the workers' affair."""
-    from . import sweep_steps
-
-    if jobs != -1:
-        whole("jobs (or -1 for one part a processor)", jobs)
-    arguments = inspect.signature(sweep_steps).bind(task, rule, **{**settings, "device": "cpu"})
-    arguments.apply_defaults()
-    return Setup(**arguments.arguments)
-
-
-def _title(lr, seeds, _, part):
-    return (
-        f"lanes {part.lanes[0]} to {part.lanes[-1]} (rates {lr[0]:.4g} to {lr[-1]:.4g}, "
-        f"seeds {seeds[0]} to {seeds[-1]})"
-    )
-
-
-def _array(value):
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+def _title(piece, part):
+    lr, seed, lanes = piece.lr0, piece.seed, part.lanes
+    return f"lanes {lanes[0]} to {lanes[-1]} (rates {lr[0]:.4g} to {lr[-1]:.4g}, seeds {seed[0]} to {piece.seeds[-1]})"
 
 
 def _joblib():

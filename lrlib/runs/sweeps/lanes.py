@@ -11,9 +11,9 @@ import torch
 from torch.func import functional_call, grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
-from ..._base.arguments import LEAST_LOSS
 from ..._base.start import begin, projected
 from ..._base.streams import Noise, Order, initial_model
+from ..stepping import is_noisy, noisy, sound
 from .carry import Carry, Inputs
 from .dropout import Dropouts, recorded, replayed
 
@@ -22,29 +22,24 @@ ROOM = 2**25  # bytes
 
 
 class Lanes:
-    """The stacked runs of one sweep: starting values, data, inputs and the step.
+    """The stacked runs of a `Description`: starting values, data, inputs and the step."""
 
-    ``lr0`` [L] and ``seed`` [L] are lane by lane, rate first; ``planned`` [steps, 1 + P, L] holds the rate and the
-    options called ``options``, which follow plans; ``hyper`` maps the others to a number or an array [L]. ``start``:
-    None for the weights of the seeds, or {name: array [L, …]}.
-    """
-
-    def __init__(self, task, rule, lr0, seed, planned, options, hyper, device, dtype, diverged_at, start=None):
-        self.task, self.rule, self.lr0, self.seed, self.planned, self.options = task, rule, lr0, seed, planned, options
-        self.device, self.dtype, self.diverged_at = device, dtype, float(diverged_at)
-        self.seeds = list(dict.fromkeys(seed.tolist()))
-        self.which = torch.tensor([self.seeds.index(s) for s in seed.tolist()])  # [L] place of the lane's seed
-        self.hyper = {k: self._tensor(v) if isinstance(v, np.ndarray) else v for k, v in hyper.items()}
-        self.packed = rule.kind == "element"
+    def __init__(self, description):
+        d = self.description = description
+        self.task, self.rule, self.device, self.dtype, self.seeds = d.task, d.rule, d.device, d.dtype, d.seeds
+        self.which = torch.tensor([self.seeds.index(s) for s in d.seed.tolist()])  # [L] place of the lane's seed
+        constant = {k: v for k, v in d.hyper.items() if k not in d.plans}
+        self.hyper = {k: self._tensor(v) if isinstance(v, np.ndarray) else v for k, v in constant.items()}
+        self.packed = d.rule.kind == "element"
         self._load()
-        models = [begin(initial_model(task, s, dtype, device), task) for s in self.seeds]
+        models = [begin(initial_model(d.task, s, d.dtype, d.device), d.task) for s in self.seeds]
         self.model = models[0]
         self.shapes = {n: p.shape for n, p in self.model.named_parameters()}
-        self._begin(models, start)
+        self._begin(models, d.start)
         size = sum(p.numel() for p in self.model.parameters())
-        self.noises = [Noise(s, size) for s in self.seeds] if _noisy(task) else None
+        self.noises = [Noise(s, size) for s in self.seeds] if is_noisy(d.task) else None
         self.dropouts, self.changing = self._probe()
-        lane_wise = 0 if task.augment is not None else self._data_dim()
+        lane_wise = 0 if d.task.augment is not None else self._data_dim()
         self.gradient = vmap(grad_and_value(self._loss, has_aux=True), in_dims=(0, 0, lane_wise, self._data_dim(), 0))
 
     def _begin(self, models, given):
@@ -138,7 +133,7 @@ class Lanes:
 
     def begin(self):
         """The carry before the first step."""
-        start, count = self.start, len(self.lr0)
+        start, count = self.start, len(self.which)
         if self.rule.kind == "global":
             state = vmap(self.rule.init)([*start.values()])
         else:
@@ -164,7 +159,7 @@ class Lanes:
         """Inputs of steps start … stop − 1."""
         kind = torch.float32 if self.device.type == "mps" else torch.float64
         inputs = Inputs(
-            self._tensor(self.planned[start:stop]),
+            self._tensor(self.description.planned(start, stop)),
             torch.arange(start + 1, stop + 1, dtype=kind, device=self.device),
             torch.ones(stop - start, dtype=torch.bool, device=self.device),
         )
@@ -189,7 +184,7 @@ class Lanes:
 
     def _spread(self, values):
         """One value a seed [seeds, …] as one a lane [L, …]; lanes are ordered rate first."""
-        rates = len(self.lr0) // len(self.seeds)
+        rates = len(self.which) // len(self.seeds)
         return values.expand(rates, *values.shape).reshape(-1, *values.shape[1:])
 
     def _loss(self, parameters, buffers, x, y, masks):
@@ -207,11 +202,10 @@ class Lanes:
         gradients, (loss, buffers) = self.gradient(self.parameters(carry), carry.buffers, x, y, masks)
         gradients = self._packed(gradients)
         first = torch.where(carry.first.isnan(), loss, carry.first)
-        sound = loss.isfinite() & ~((loss > self.diverged_at * first.abs()) & (first.abs() > LEAST_LOSS))
-        alive = carry.alive & (sound | ~inputs.go)
+        alive = carry.alive & (sound(loss, first, self.description.diverged_at) | ~inputs.go)
         moving = alive & inputs.go
         if inputs.noise is not None:
-            gradients = self._noisy(carry.parameters, gradients, self._spread(inputs.noise))
+            gradients = noisy(self.task, carry.parameters, gradients, self._spread(inputs.noise))
         parameters, state = self._update(carry, gradients, moving, inputs)
         buffers = _where(moving, buffers, carry.buffers) if self.changing else carry.buffers
         applied = torch.where(moving, inputs.rate, torch.nan)
@@ -219,7 +213,7 @@ class Lanes:
 
     def _update(self, carry, gradients, moving, inputs):
         names, t, rate = list(carry.parameters), inputs.t, inputs.rate[0]
-        hyper = {**self.hyper, **dict(zip(self.options, inputs.rate[1:]))}
+        hyper = {**self.hyper, **dict(zip(self.description.plans, inputs.rate[1:]))}
         if self.rule.kind == "global":
             x, g = ([tensors[n] for n in names] for tensors in (carry.parameters, gradients))
             x, state = self._batched(x, g, carry.state, t, rate, hyper)
@@ -242,11 +236,6 @@ class Lanes:
         common = {k: v for k, v in hyper.items() if k not in per_lane}
         return vmap(lambda x, g, s, lr, h: self.rule(x, g, s, t, lr=lr, **h, **common))(x, g, state, rate, per_lane)
 
-    def _noisy(self, parameters, gradients, noise):
-        pieces = noise.split([p[0].numel() for p in parameters.values()], dim=1)
-        scale = self.task.noise if callable(self.task.noise) else lambda _: self.task.noise
-        return {n: gradients[n] + scale(p) * z.view_as(p) for (n, p), z in zip(parameters.items(), pieces)}
-
 
 def called(model, parameters, buffers, x, changing=True):
     """Return ``(output, buffers)`` of the model; new buffers where it changes them, in place or by assignment."""
@@ -255,10 +244,6 @@ def called(model, parameters, buffers, x, changing=True):
     tensors = {**parameters, **{n: b.clone() for n, b in buffers.items()}}
     output = functional_call(model, tensors, (x,))  # leaves in `tensors` what the model has put in their place
     return output, {n: tensors[n] for n in buffers}
-
-
-def _noisy(task):
-    return callable(task.noise) or task.noise > 0
 
 
 def _along(values, x):

@@ -1,37 +1,24 @@
-"""The loop path: lanes that ``vmap`` cannot run are trained one beside the other, by `lrlib.fit`."""
+"""The loop path: lanes that ``vmap`` cannot run are trained one beside the other, as single runs."""
+
+import dataclasses
+import time
 
 import numpy as np
 
-from ..evaluation import evaluation_steps
-from ..single import Run
 from ..._base.start import weights_of
-from .run import Log, SweepEvent
+from ..log import Log
+from ..single.run import Run
+from .run import SweepEvent
 
 
 class LoopRun:
     """One `Run` a lane, all advanced step by step together; same seeds and same Record as batched lanes."""
 
-    def __init__(self, setup, reason):
-        self.setup, self.path, self.reason = setup, "loop", reason
-        self.log = Log(setup, setup.dtype)
-        self.when = evaluation_steps(setup.evaluate, setup.steps)
+    def __init__(self, description, reason):
+        self.description, self.reason, self.began = description, reason, time.perf_counter()
+        self.log = Log(description)
         self.runs = [
-            Run(
-                setup.task,
-                setup.rule,
-                float(lr),
-                setup.plan,
-                int(seed),
-                setup.steps,
-                setup.device,
-                setup.dtype,
-                setup.evaluate,
-                setup.diverged_at,
-                setup.hyper_of(lane),
-                setup.plans,
-                start=setup.start_of(lane),
-            )
-            for lane, (lr, seed) in enumerate(zip(setup.lr0, setup.seed))
+            Run(dataclasses.replace(description.part([lane]), snapshots=())) for lane in range(len(description.lr0))
         ]
 
     @property
@@ -41,33 +28,34 @@ class LoopRun:
 
     def events(self):
         """Run; yield one `SweepEvent` a step."""
-        if self.when[0] == 0:
+        when = self.description.when
+        if when[0] == 0:
             self._evaluated([run.evaluation() for run in self.runs])
         self._keep()
-        for t in range(self.setup.steps):
-            before = self.diverged
-            made = [None if gone else run.step() for run, gone in zip(self.runs, before)]
+        for t in range(self.description.steps):
+            made = [None if run.status == "diverged" else run.step() for run in self.runs]
             loss = np.array([np.nan if e is None else e.loss for e in made], dtype=self.log.loss.dtype)
-            lr = np.array([np.nan if e is None else e.lr[0] for e in made])
-            self.log.add(loss[None], np.stack([lr, *self._options(made, lr)])[None])
+            applied = np.array([self._applied(e, run) for e, run in zip(made, self.runs)]).T
+            self.log.add(loss[None], applied[None])
             self._keep()
-            evaluation = self._evaluated([e and e.evaluation for e in made]) if t + 1 in self.when else None
-            yield SweepEvent(t, loss, lr, self.diverged, evaluation)
+            evaluation = self._evaluated([e and e.evaluation for e in made]) if t + 1 in when else None
+            yield SweepEvent(t, loss, applied[0], diverged=self.diverged, evaluation=evaluation)
+
+    def _applied(self, event, run):
+        """What one lane's step applied of the rate and of options with plans: [1 + P], nan without an update."""
+        if event is None or np.isnan(event.lr[0]):
+            return np.full(len(self.description.factors), np.nan)
+        group = run.optimizer.param_groups[0]
+        return [event.lr[0], *(float(group[name]) for name in self.description.plans)]
 
     def _keep(self):
         """Keep the weights, if that was asked for after this many updates."""
-        if self.log.done in self.setup.snapshots:
+        if self.log.done in self.description.snapshots:
             self.log.snapshots[self.log.done] = self._weights()
 
     def _weights(self):
         """{"parameters": {name: array [L, …]}, "buffers": the same} of now."""
         return weights_of(run.model for run in self.runs)
-
-    def _options(self, made, lr):
-        """What was applied of each option that follows a plan: [L]."""
-        for name in self.setup.plans:
-            values = [np.nan if e is None else run.optimizer.param_groups[0][name] for e, run in zip(made, self.runs)]
-            yield np.where(np.isnan(lr), np.nan, values)
 
     def _evaluated(self, values):
         names = self.runs[0].evaluation_names()
@@ -82,6 +70,5 @@ class LoopRun:
 
     def record(self):
         """The Record of the run up to now."""
-        return self.log.record(
-            self.diverged, **self._weights(), path=self.path, reason=self.reason, parts=self.runs[0].sets
-        )
+        how = {"path": "loop", "path_reason": self.reason, "seconds": time.perf_counter() - self.began}
+        return self.log.record(self.diverged, self._weights(), self.runs[0].sets, **how)

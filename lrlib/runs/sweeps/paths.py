@@ -38,7 +38,7 @@ class Compiled:
 
     def __init__(self, lanes):
         self.lanes = lanes
-        carry, inputs = lanes.begin(), lanes.inputs(0, min(len(lanes.planned), STEPS)).slice(0, 1, STEPS)
+        carry, inputs = lanes.begin(), lanes.inputs(0, min(lanes.description.steps, STEPS)).slice(0, 1, STEPS)
         with torch.no_grad():
             self.program = self._program(carry, inputs)
             self.program(*self._flat(carry, inputs))  # compiles now, so that a failure shows here

@@ -1,14 +1,15 @@
-"""The run of a sweep: drives the lanes along their path, collects what happened, makes the Record."""
+"""The run of a sweep: drives the lanes along their path, and says what happens."""
 
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from .. import record as records
 from ..._base.arguments import first_line
-from ..evaluation import evaluate_lanes, evaluation_steps, names
+from ..evaluation import evaluate_lanes, names
+from ..log import Log
 from .choose import decide
+from .lanes import Lanes
 from .paths import Compiled, Eager
 
 
@@ -27,65 +28,15 @@ class SweepEvent:
     evaluation: dict | None = None
 
 
-class Log:
-    """Arrays that fill up during a run, and the Record made of them."""
-
-    def __init__(self, setup, dtype):
-        lanes, steps = len(setup.lr0), setup.steps
-        self.setup, self.dtype, self.done = setup, dtype, 0
-        self.loss = np.full((lanes, steps), np.nan, dtype=np.dtype(str(dtype).removeprefix("torch.")))
-        self.applied = np.full((1 + len(setup.plans), lanes, steps), np.nan)  # the rate, and options with plans
-        self.evaluations, self.snapshots = [], {}
-        self.began = time.perf_counter()
-
-    def add(self, loss, applied):
-        """Rows [k, L] and [k, 1 + P, L] of the next k steps."""
-        at = slice(self.done, self.done + len(loss))
-        self.loss[:, at], self.applied[:, :, at] = loss.T, applied.transpose(1, 2, 0)
-        self.done += len(loss)
-
-    def record(self, diverged, parameters, buffers, path, reason, parts):
-        """The Record of what has happened up to now; lanes that have steps left are "stopped"."""
-        setup, shown = self.setup, records.kept(self.done)
-        finished = "finished" if self.done == setup.steps else "stopped"
-        for i, name in enumerate(["lr", *setup.plans]):
-            planned = setup.planned[: self.done, i].T
-            records.check_applied(self.applied[i, :, : self.done], planned, self.dtype, name)
-        return records.Record(
-            lr0=setup.lr0,
-            seed=setup.seed,
-            status=np.where(diverged, "diverged", finished),
-            step=shown,
-            loss=self.loss[:, shown],
-            lr=self.applied[0][:, shown],
-            options={name: self.applied[i + 1][:, shown] for i, name in enumerate(setup.plans)},
-            evaluations=records.gathered(self.evaluations, names(parts), len(diverged)),
-            parameters=parameters,
-            buffers=buffers,
-            snapshots=dict(self.snapshots),
-            path=path,
-            path_reason=reason,
-            versions=records.versions(),
-            seconds=time.perf_counter() - self.began,
-            device=str(setup.device),
-            task=setup.task.name,
-            optimizer=setup.rule.name,
-            plan="" if setup.plan is None else repr(setup.plan),
-            dtype=str(self.dtype).removeprefix("torch."),
-            metric_name=setup.task.metric_name,
-        )
-
-
 class BatchedRun:
-    """All lanes at once, eager or compiled."""
+    """All lanes of a `Description` at once, eager or compiled."""
 
-    def __init__(self, setup, path):
-        self.setup, self.lanes = setup, setup.lanes()
-        self.path, self.reason = decide(path, self.lanes, setup.steps)
-        self.log = Log(setup, setup.dtype)
+    def __init__(self, description):
+        self.description, self.lanes, self.began = description, Lanes(description), time.perf_counter()
+        self.path, self.reason = decide(description.path, self.lanes, description.steps)
+        self.log = Log(description)
         self.engine = self._engine()
         self.carry = self.lanes.begin()
-        self.when = evaluation_steps(setup.evaluate, setup.steps)
         self.sets = self.lanes.sets()
 
     def _engine(self):
@@ -111,16 +62,18 @@ class BatchedRun:
             values = {n: np.full(len(gone), np.nan) for n in names(self.sets)}
         else:
             parameters = self.lanes.parameters(self.carry)
-            values = evaluate_lanes(self.setup.task, self.lanes.model, parameters, self.carry.buffers, self.sets)
+            values = evaluate_lanes(
+                self.description.task, self.lanes.model, parameters, self.carry.buffers, sets=self.sets
+            )
             values = {n: np.where(gone, np.nan, v) for n, v in values.items()}
         self.log.evaluations.append({"step": self.log.done, **values})
         return self.log.evaluations[-1]
 
     def _reached(self):
         """Keep the weights and evaluate, as it was asked for after this many updates; → evaluation or None."""
-        if self.log.done in self.setup.snapshots:
+        if self.log.done in self.description.snapshots:
             self.log.snapshots[self.log.done] = self._weights()
-        return self.evaluation() if self.log.done in self.when else None
+        return self.evaluation() if self.log.done in self.description.when else None
 
     def _weights(self):
         """{"parameters": {name: array [L, …]}, "buffers": the same} of now."""
@@ -129,7 +82,7 @@ class BatchedRun:
 
     def blocks(self):
         """Run; yield ``(first step, loss [k, L], rate [k, L], evaluation or None)`` after every few steps."""
-        stops = sorted({0, *self.when, *self.setup.snapshots})
+        stops = sorted({0, *self.description.when, *self.description.snapshots})
         self._reached()
         for stop in stops[1:]:
             while self.log.done < stop:
@@ -149,7 +102,8 @@ class BatchedRun:
 
     def _skipped(self, stop, end):
         """The steps up to ``stop`` of lanes that have all diverged, without making them."""
-        lost = np.full((stop - self.log.done, 1 + len(self.setup.plans), len(self.setup.lr0)), np.nan)
+        options, lanes, _ = self.log.applied.shape
+        lost = np.full((stop - self.log.done, options, lanes), np.nan)
         yield self._logged(lost[:, 0].astype(self.log.loss.dtype), lost, end)
 
     def _logged(self, loss, applied, end):
@@ -159,12 +113,12 @@ class BatchedRun:
 
     def events(self):
         """Run; yield one `SweepEvent` a step."""
-        gone = np.zeros(len(self.setup.lr0), dtype=bool)
+        gone = np.zeros(len(self.description.lr0), dtype=bool)
         for first, loss, lr, evaluation in self.blocks():
             for j in range(len(loss)):
                 gone = gone | np.isnan(lr[j])
                 last = j == len(loss) - 1
-                yield SweepEvent(first + j, loss[j], lr[j], gone, evaluation if last else None)
+                yield SweepEvent(first + j, loss[j], lr[j], diverged=gone, evaluation=evaluation if last else None)
 
     def drain(self):
         """Run to the end without events."""
@@ -173,4 +127,5 @@ class BatchedRun:
 
     def record(self):
         """The Record of the run up to now."""
-        return self.log.record(self.diverged, **self._weights(), path=self.path, reason=self.reason, parts=self.sets)
+        how = {"path": self.path, "path_reason": self.reason, "seconds": time.perf_counter() - self.began}
+        return self.log.record(self.diverged, self._weights(), self.sets, **how)

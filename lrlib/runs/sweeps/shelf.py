@@ -1,0 +1,44 @@
+"""Parts of a sweep on disk, so that a sweep that was broken off goes on where it was."""
+
+from pathlib import Path
+
+from ..identity import digest, identity
+from ..record import Record
+
+LANE_WISE = ("lr", "seed", "options", "start")
+
+
+class Shelf:
+    """Records in a folder, each under the digest of everything that decides its numbers (`identity`).
+
+    A file that cannot be read, or that holds another part, counts as missing and is written anew.
+    """
+
+    def __init__(self, folder, description):
+        self.folder, self.taken = Path(folder), 0
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"folder must be a folder; got the file {str(folder)!r}")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        found = identity(description)
+        self.shared = {name: part for name, part in found.items() if name not in LANE_WISE}
+
+    def key(self, piece):
+        """The digest of one part's description."""
+        return digest(self.shared, piece.lr0, piece.seed, piece.hyper, piece.start)
+
+    def path(self, piece):
+        """The file of one part."""
+        return self.folder / f"part-{self.key(piece)}.npz"
+
+    def get(self, piece):
+        """The part's Record, or None."""
+        try:
+            record = Record.load(self.path(piece), self.key(piece))
+        except (OSError, ValueError):
+            return None
+        self.taken += 1
+        return record
+
+    def put(self, record, piece):
+        """Store the part's Record, in one piece."""
+        record.save(self.path(piece), self.key(piece))

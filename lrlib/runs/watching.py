@@ -1,0 +1,28 @@
+"""Rules that watch a run: a plateau and a stopping rule, told how validation went."""
+
+import copy
+
+
+def fresh(name, rule):
+    """A copy of a stopping rule or a plateau, so that the caller's own stays as it is."""
+    if rule is None:
+        return None
+    if isinstance(rule, type) or not callable(getattr(rule, "update", None)):
+        raise TypeError(f"{name} must be an object with a method update; got {rule!r}")
+    rule = copy.deepcopy(rule)
+    if hasattr(rule, "reset"):
+        rule.reset()
+    return rule
+
+
+def check_watched(task, evaluate, **watchers):
+    """Raise where a stopping rule or a plateau would never hear of a validation."""
+    for name, watcher in watchers.items():
+        if watcher is not None and (evaluate is None or task.valid is None):
+            missing = "evaluate=n" if evaluate is None else f"a validation set, which task {task.name!r} lacks"
+            raise ValueError(f"{name} needs {missing}: it looks at the validation loss of each evaluation")
+
+
+def watched(rule, values):
+    """What a rule looks at: the validation metric where more is better, else the validation loss."""
+    return values["valid_metric" if getattr(rule, "mode", "min") == "max" else "valid_loss"]
