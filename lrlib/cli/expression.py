@@ -3,6 +3,8 @@
 import ast
 import operator
 
+from .._base.arguments import shown
+
 LONGEST = 10_000  # characters
 _OPERATORS = {
     ast.Add: operator.add,
@@ -20,8 +22,9 @@ def evaluated(text, names, methods=()):
     """The value of an expression over ``names`` (name → function), whose values have the ``methods``.
 
     Allowed are calls of the names and the methods, numbers, texts, ``None``, ``True``, ``False``, tuples, lists and
-    dicts of these, and ``+ - * / // >>``. Anything else raises ``ValueError`` before anything is called, as do a
-    name that is not known and arguments that a function refuses.
+    dicts of these, and ``+ - * / // >>`` between numbers and what the functions return. Anything else raises
+    ``ValueError`` before anything is called, as does a name that is not known; and so do operands, owners of methods
+    and arguments of another kind.
 
     >>> from lrlib import plans
     >>> evaluated("ramp(10, 1, 1/2)", {"ramp": plans.ramp})(10)
@@ -34,15 +37,22 @@ def evaluated(text, names, methods=()):
     try:
         if len(text) > LONGEST:
             raise ValueError(f"longer than {LONGEST} characters")
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = _parsed(text.strip())
         _check(tree, names, methods)
         return _value(tree, names)
     except RecursionError:
         raise ValueError("an expression is nested too deeply") from None
     except SyntaxError as error:
-        raise ValueError(f"{text!r} is no expression: {error.msg}") from error
+        raise ValueError(f"{shown(text)} is no expression: {error.msg}") from error
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise ValueError(f"{text!r}: {error}") from error
+        raise ValueError(f"{shown(text)}: {error}") from error
+
+
+def _parsed(text):
+    try:
+        return ast.parse(text, mode="eval").body
+    except MemoryError:  # what Python's parser raises where its own stack ends
+        raise RecursionError from None
 
 
 def _check(node, names, methods):
@@ -82,18 +92,33 @@ def _value(node, names):
         case ast.Constant():
             return node.value
         case ast.Call():
-            method = isinstance(node.func, ast.Attribute)
-            function = getattr(_value(node.func.value, names), node.func.attr) if method else names[node.func.id]
+            function = _method(node.func, names) if isinstance(node.func, ast.Attribute) else names[node.func.id]
             named = {k.arg: _value(k.value, names) for k in node.keywords}
             return function(*(_value(a, names) for a in node.args), **named)
         case ast.BinOp():
-            return _OPERATORS[type(node.op)](_value(node.left, names), _value(node.right, names))
+            return _OPERATORS[type(node.op)](_operand(node.left, names), _operand(node.right, names))
         case ast.UnaryOp():
-            return _OPERATORS[type(node.op)](_value(node.operand, names))
+            return _OPERATORS[type(node.op)](_operand(node.operand, names))
         case ast.Dict():
             return {_value(k, names): _value(v, names) for k, v in zip(node.keys, node.values)}
     elements = [_value(element, names) for element in node.elts]
     return tuple(elements) if isinstance(node, ast.Tuple) else elements
+
+
+def _operand(node, names):
+    """The value of a part of arithmetic, which texts and lists would only copy many times."""
+    value = _value(node, names)
+    if isinstance(value, (str, tuple, list, dict, bool, type(None))):
+        raise ValueError(f"+ - * / // >> take numbers and what a call returns; got {shown(value)}")
+    return value
+
+
+def _method(node, names):
+    """The method of a value that has it."""
+    owner = _value(node.value, names)
+    if not hasattr(owner, node.attr):
+        raise ValueError(f".{node.attr} belongs to what a call returns; got {shown(owner)}")
+    return getattr(owner, node.attr)
 
 
 def plan(text):
@@ -108,5 +133,5 @@ def plan(text):
     known = {name: f for name, f in known.items() if callable(f) and not isinstance(f, type)}
     found = evaluated(text, known, ("repeat", "resize", "cut"))
     if not isinstance(found, schedules.Plan):
-        raise ValueError(f"{text!r} is {found!r}, which is no plan; known: {', '.join(sorted(known))}")
+        raise ValueError(f"{shown(text)} is {shown(found)}, which is no plan; known: {', '.join(sorted(known))}")
     return found

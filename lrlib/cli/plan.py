@@ -3,6 +3,7 @@
 import math
 
 from .._base import arguments
+from ..plans.checks import LONGEST
 from . import output
 from .values import a_plan, steps_of
 
@@ -20,7 +21,7 @@ def run(options):
     output.checked(options)
     plan, base = options.plan, 1.0 if options.lr is None else arguments.number("--lr", options.lr)
     if options.steps is not None:
-        arguments.whole("--steps", options.steps)
+        arguments.whole("--steps", options.steps, most=LONGEST)
     if plan.length == math.inf and options.steps is None and (options.at is None or options.figure):
         raise ValueError(f"{plan} has no end of its own: say with --steps how long the run is")
     shown = plan if options.steps is None else plan.cut(options.steps)
@@ -43,11 +44,19 @@ def run(options):
             "phases": plan.explain().splitlines(),
             "step": step,
             "value": value,
-            "area": None if end is None else base * shown.area(),
+            "area": None if end is None else _area(shown, base),
             "figure": options.figure,
         },
     )
     return 0
+
+
+def _area(plan, base):
+    """Σ of the rates, or None where too many steps would have to be added one by one."""
+    try:
+        return base * plan.area()
+    except ValueError:
+        return None
 
 
 def _unit(options, rate):

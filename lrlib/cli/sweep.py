@@ -54,7 +54,7 @@ def run(options):
         from ..looking import plot
 
         output.save_figure(options.figure, plot.rate_curve(record, by))
-    output.say(options, _text(record, names, by, best), _data(options, record, names, by, best))
+    output.say(options, _text(options, record, names, by, best), _data(options, record, names, by, best))
     return 0 if best is not None else 1
 
 
@@ -109,7 +109,7 @@ def chosen(record, by, lowest):
     return {"index": k, "lr": float(summary["lr"][k]), "same": same, "edge": ends.get(int(at))}
 
 
-def _text(record, names, by, best):
+def _text(options, record, names, by, best):
     columns = [record.summary(name) for name in names]
     heads = [f"{n} ({record.metric_name})" if n.endswith("metric") else n for n in names]
     rows = [("rate", *heads, "diverged", "")]
@@ -118,10 +118,13 @@ def _text(record, names, by, best):
         lost = int(columns[0]["diverged"][i])
         mark = "<- best" if best and i == best["index"] else ""
         rows.append((f"{lr:.4g}", *values, f"{lost} of {len(record.seeds)}" if lost else "-", mark))
-    return "\n".join([f"{record!r}"[1:-1], output.table(rows), _verdict(record, by, best)])
+    taken = [record.path_reason.rpartition("; ")[2]] if options.folder else []  # how many parts came from there
+    return "\n".join([f"{record!r}"[1:-1], *taken, output.table(rows), _verdict(record, by, best)])
 
 
 def _verdict(record, by, best):
+    if best is None and not np.isfinite(record.loss[:, 0]).any():
+        return "no run reached its end: the loss is not finite before the first update; look at the data and the loss"
     if best is None:
         return "no run reached its end: try smaller rates"
     value = output.interval(*(record.summary(by)[key][best["index"]] for key in ("mean", "low", "high")))

@@ -8,6 +8,7 @@ import torch
 from ..plans import Plan
 from .expression import plan
 
+MOST_RATES = 10_000
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -61,7 +62,7 @@ def rates(text):
             found = np.array([float(word) for word in low.split(",")])
         else:
             high, count = rest
-            if int(count) < 2 or not 0 < float(low) < float(high):
+            if not 2 <= int(count) <= MOST_RATES or not 0 < float(low) < float(high):
                 raise ValueError
             found = np.geomspace(float(low), float(high), int(count))
         if not (np.isfinite(found) & (found >= 0)).all():
@@ -69,8 +70,8 @@ def rates(text):
         return found
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: write low:high:count with 0 < low < high and count of at least "
-            "2, or rates with commas, as 1e-3:10:32 or 0.1,0.3"
+            f"{text!r}: write low:high:count with 0 < low < high and count from 2 to {MOST_RATES:,}, "
+            "or rates with commas, as 1e-3:10:32 or 0.1,0.3"
         ) from None
 
 

@@ -1,5 +1,6 @@
 """Checks of arguments: each names the argument, the value, and what is allowed."""
 
+import math
 import numbers
 
 import numpy as np
@@ -11,9 +12,9 @@ DEEPEST = 50  # levels of plans inside plans: each takes several of the about 1,
 
 
 def steps(name, value, least=0):
-    """Return ``value``, a number of steps, as an int of at least ``least``; raise ``TypeError`` or ``ValueError`` otherwise.
+    """Return ``value``, a number of steps, as an int of at least ``least``, or raise ``TypeError`` or ``ValueError``.
 
-    The error for a float, perhaps a share of a run, says how a plan takes such shares.
+    The error for a float, perhaps a share of a run, says how such shares are written.
 
     >>> steps("n", 0.06)
     Traceback (most recent call last):
@@ -23,7 +24,7 @@ def steps(name, value, least=0):
     try:
         return arguments.whole(name, value, least, LONGEST)
     except TypeError as error:
-        if isinstance(value, (float, np.floating)):
+        if isinstance(value, (float, np.floating)) and math.isfinite(value):
             raise TypeError(f"{error} (shares of a run: (warmup(6) >> cosine(94)).resize(n))") from None
         raise
 
@@ -31,16 +32,16 @@ def steps(name, value, least=0):
 def length(value):
     """Return ``value``, the length of a plan made of others; raise ``ValueError`` above `LONGEST`.
 
-    >>> length(10), length(float("inf"))
+    >>> length(10), length(math.inf)
     (10, inf)
     """
-    if LONGEST < value < float("inf"):
+    if LONGEST < value < math.inf:
         raise ValueError(f"a plan must be at most {LONGEST:,} steps long; these parts together have {value:,}")
     return value
 
 
 def depth(parts):
-    """Return how deep plans lie inside each other in a plan made of ``parts``; raise ``ValueError`` beyond `DEEPEST`."""
+    """Return how many levels of plans a plan made of ``parts`` has; raise ``ValueError`` beyond `DEEPEST`."""
     found = 1 + max(part._depth for part in parts)
     if found > DEEPEST:
         raise ValueError(f"a plan must hold other plans at most {DEEPEST} levels deep; this one would reach {found}")

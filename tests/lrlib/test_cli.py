@@ -46,6 +46,21 @@ def leaves():
 def wants(width):
     return READY
 
+def of(x, loss=tasks.binary_loss):
+    sets = (x, torch.zeros(len(x))), (x, torch.zeros(len(x)))
+    return tasks.Task("own", lambda: tasks.mlp([5, 8, 1]), *sets, None, loss, tasks.binary_accuracy, 8, 20)
+
+def of_nan():
+    return of(torch.full((40, 5), float("nan")))
+
+def of_one_nan():
+    x = torch.ones(40, 5)
+    x[3] = float("nan")
+    return of(x)
+
+def of_a_constant():
+    return of(torch.ones(40, 5), lambda output, y: 0 * output.sum() + 1)
+
 def cannot_train():
     task = make_task()
     task.model = Silly
@@ -105,7 +120,22 @@ def test_a_plan_as_text_is_the_plan(text):
         ("Plan()", "'Plan' is not known"),
         ("warmup(3).length", "not allowed"),
         ("(" * 5000, "nested|expression"),
-        ("warmup(3) + 'a'", "unsupported"),
+        ("warmup(3) + 'a'", "take numbers and what a call returns; got 'a'"),
+        ("'a' * 10000000000", "take numbers and what a call returns; got 'a'"),
+        ("[0] * 10000000000", r"take numbers and what a call returns; got \[0\]"),
+        ("3 * (1, 2) * warmup(3)", r"take numbers and what a call returns; got \(1, 2\)"),
+        ("-{}", "take numbers and what a call returns; got {}"),
+        ("warmup(3) * True", "take numbers and what a call returns; got True"),
+        ("'abc'.cut(3)", "cut belongs to what a call returns; got 'abc'"),
+        ("(5).repeat(3)", "repeat belongs to what a call returns; got 5"),
+        ("(2 + 3).resize(3)", "resize belongs to what a call returns; got 5"),
+        ("[warmup(3)].cut(3)", r"cut belongs to what a call returns; got \[warmup"),
+        ("-" * 9000 + "1", "nested too deeply"),
+        ("1" + "-1" * 4900, "nested too deeply"),
+        ("warmup(3)" + ".cut(2)" * 500, "at most 50 levels|nested too deeply"),
+        ("warmup(1" + "0" * 400 + ")", "n must be at most"),
+        ("1" * 5000, "no expression"),
+        ("cosine(9, min_lr=0.1)", r"cosine\(n, final=0, inclusive=False\): got an unexpected keyword argument"),
     ],
 )
 def test_nothing_but_plans_and_arithmetic_is_evaluated(text, words, tmp_path):
@@ -113,11 +143,21 @@ def test_nothing_but_plans_and_arithmetic_is_evaluated(text, words, tmp_path):
         expression.plan(text)
 
 
+@pytest.mark.parametrize("text", ["linear(3)" * 2000, "'" + "a" * 5000 + "'", "[" + "0, " * 3000 + "]"])
+def test_a_refused_text_is_shown_in_a_line(text):
+    with pytest.raises(ValueError) as caught:
+        expression.plan(text)
+    assert len(str(caught.value)) < 1500
+
+
 def test_words_become_values():
     assert np.allclose(values.rates("1e-3:10:5"), np.geomspace(1e-3, 10, 5)) and values.rates("0.5").tolist() == [0.5]
     assert values.seeds_of("3,") == [3] and values.setting("momentum=ramp(9, 1, 0.5)")[1] == plans.ramp(9, 1, 0.5)
     for parse, words in [
-        (values.rates, ["1:2", "2:1:5", "0:1:4", "a", "1:2:x", "nan", "-1", "1:2:1"]),
+        (
+            values.rates,
+            ["1:2", "2:1:5", "0:1:4", "a", "1:2:x", "nan", "-1", "1:2:1", "1e-3:10:1000000000", "1:2:10001"],
+        ),
         (values.seeds_of, ["0", "x", "", "1.5"]),
         (values.setting, ["momentum", "=1", "a=", "a=1x"]),
     ]:
@@ -136,6 +176,28 @@ def test_plan_explains_and_draws(capsys, tmp_path):
     assert data["value"] == [1, 0.75, 0] and data["length"] == 4 and data["area"] == 2.5
     assert "10" in out(capsys, "plan", "step(5)", "--steps", 10).out
     assert "--steps" in out(capsys, "plan", "step(5)", code=2).err
+
+
+@pytest.mark.parametrize(
+    "words, area",
+    [
+        (["linear(100000000000)"], 5e10),
+        (["one_cycle(1000000000)"], 5.06e8),
+        (["warmup(3).repeat(1000000000)"], 1.5e9),
+        (["step(1, times=100000000)"], 10 / 9),
+        (["cosine_restarts(10)", "--steps", "100000000"], 5.5e7),
+        (["ramp(100000000000, 1, 0, shape=2)"], None),  # would have to be added step by step
+    ],
+)
+def test_a_long_plan_is_explained_as_a_short_one_is(capsys, words, area):
+    data = json.loads(out(capsys, "plan", *words, "--json").out)
+    assert data["area"] == (None if area is None else pytest.approx(area, rel=1e-3)) and len(data["step"]) < 20
+    assert len(out(capsys, "plan", *words).out.splitlines()) < 30
+
+
+def test_a_plan_too_long_to_draw_says_so(capsys):
+    words = ["plan", "linear(100000000000)", "--figure", "plan.svg"]
+    assert "steps must be at most 10,000,000" in out(capsys, *words, code=2).err
 
 
 def test_sweep_of_a_module_of_ones_own(capsys, own, tmp_path):
@@ -211,6 +273,38 @@ def test_find_suggests_with_intervals_and_a_threshold(capsys, own, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "task, reason",
+    [
+        ("of_nan", "the loss is not finite before the first update: look at the data and at the loss"),
+        ("of_one_nan", "the loss diverged or was not finite after [1-9] of 100 steps, too early for the rules"),
+        ("of_a_constant", "the loss is the same at every rate: look at whether anything is trained"),
+    ],
+)
+def test_find_says_why_no_rule_has_a_rate(capsys, own, tmp_path, task, reason):
+    words = ["find", f"{own}:{task}", "--seeds", 2]
+    text = out(capsys, *words, "--figure", tmp_path / "find.svg", code=1).out
+    assert re.search(f"^no rule has a rate: {reason}", text, re.M) and (tmp_path / "find.svg").exists()
+    assert re.match(reason, json.loads(out(capsys, *words, "--json", code=1).out)["reason"])
+
+
+def test_find_with_a_rate_has_no_reason(capsys):
+    data = json.loads(out(capsys, "find", "quadratic((4.0,))", "--seeds", 1, "--json", "--low", 1e-3).out)
+    assert data["reason"] is None
+
+
+def test_sweep_tells_data_that_are_not_finite_from_rates_that_are_too_large(capsys, own):
+    text = out(capsys, "sweep", f"{own}:of_nan", "--lr", "1e-5,0.1", "--seeds", 2, code=1).out
+    assert "the loss is not finite before the first update; look at the data" in text and "smaller rates" not in text
+    assert "try smaller rates" in out(capsys, "sweep", "quadratic", "--lr", "1e8,1e9", code=1).out
+
+
+def test_the_table_of_a_sweep_says_what_was_taken_from_its_folder(capsys, own):
+    words = ["sweep", "quadratic", "--seeds", 2, "--folder", "kept"]
+    assert "taken" not in out(capsys, *words, "--lr", "0.1").out
+    assert "1 of them taken from kept" in out(capsys, *words, "--lr", "0.1,0.2").out.splitlines()[1]
+
+
+@pytest.mark.parametrize(
     "words, message",
     [
         (["sweep", "absent_module:make", "--lr", "1"], "No module named 'absent_module'"),
@@ -244,6 +338,13 @@ def test_find_suggests_with_intervals_and_a_threshold(capsys, own, tmp_path):
         (["plan", "cosine(9)", "--figure", "no/where.png"], "there is no folder"),
         (["plan", "cosine(9)", "--lr", "-1"], "--lr must be"),
         (["plan", "cosine(9)", "--steps", "0"], "--steps must be"),
+        (["plan", "step(9)", "--steps", "9" * 30], "--steps must be at most 9,007,199,254,740,992"),
+        (["plan", "cosine(9)", "--at", "1,-1"], "at must be a list of steps"),
+        (["plan", "cosine(9)", "--at", "9" * 30], "at must be a list of steps"),
+        (["sweep", "quadratic", "--lr", "1", "--seeds", "9" * 10], "at most 1,000,000 seeds"),
+        (["sweep", "quadratic", "--lr", "1", "--steps", "9" * 10], "steps must be at most 100,000,000"),
+        (["sweep", "quadratic('a' * 10000000000)", "--lr", "1"], "take numbers and what a call returns"),
+        (["sweep", "quadratic() * 3", "--lr", "1"], "unsupported operand"),
         (["sweep", "quadratic", "--lr", "1", "--jobs", "0"], "jobs (or -1"),
         (["swep"], "invalid choice"),
         ([], "required"),

@@ -131,7 +131,9 @@ def _trim(lr, loss, head, tail):
 
 @dataclass(frozen=True)
 class SuggestionRule:
-    """One way to read a rate off a curve: `rule(lr, loss, steps)` gives a rate, or nan where too few points remain.
+    """One way to read a rate off a curve: `rule(lr, loss, steps)` gives a rate.
+
+    It is nan where too few points remain, and where the loss is the same at every rate.
 
     `lr` and `loss` are the finite points of the curve, raw; `steps` is the planned length of the test, of which
     fastai drops a tenth at the beginning.
@@ -149,6 +151,9 @@ class SuggestionRule:
     source: str
 
     def __call__(self, lr, loss, steps=None):
+        loss = np.asarray(loss, dtype=np.float64)
+        if not loss.size or loss.min() == loss.max():  # nothing falls anywhere
+            return np.nan
         return self.function(lr, loss, len(lr) if steps is None else steps)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from ..._base.arguments import flag, number, whole
 from .axes import axes, finish
 
+DRAWN = 10_000_000  # most steps of a figure
 DOTS = 160  # most applied rates that are drawn along a plan, besides all that leave it
 
 
@@ -39,7 +40,8 @@ def plan(
 
     Raises:
         TypeError: a plan that cannot be called, axes that are none, `steps` or `base` of another kind.
-        ValueError: `steps` is missing for a function without a length, or below 1; `base` negative or not finite.
+        ValueError: `steps` is missing for a function without a length, below 1 or above 10 million; `base` negative
+            or not finite.
 
     Example:
         >>> from lrlib import cosine, warmup
@@ -54,7 +56,7 @@ def plan(
         if not np.isfinite(getattr(plan, "length", np.inf)):
             raise ValueError("steps=None: this plan has no length of its own; say how many steps to draw")
         steps = int(plan.length) + 1
-    base, ax, t = number("base", base), axes(ax), np.arange(whole("steps", steps))
+    base, ax, t = number("base", base), axes(ax), np.arange(whole("steps", steps, most=DRAWN))
     ax.plot(t, base * np.asarray(plan(t), dtype=np.float64), label=label, **line)
     if flag("phases", phases):
         _mark_joints(ax, plan, steps)

@@ -215,7 +215,8 @@ def range_test(
         if hasattr(finding, "interval") and np.isfinite(rate):
             ax.axvspan(*finding.interval(rule, level=level), color=mark, alpha=0.15, lw=0)
     ax.set_xscale("log")
-    low, first = np.nanmin(smoothed), np.nanmax(smoothed[:, 0])
-    span = first - low or abs(first) or 1.0
-    ax.set_ylim(low - 0.1 * span, first + 0.33 * span if top is None else top)
+    if np.isfinite(smoothed).any():
+        low, first = np.nanmin(smoothed), np.nanmax(smoothed[:, 0])
+        span = first - low or abs(first) or 1.0
+        ax.set_ylim(low - 0.1 * span, first + 0.33 * span if top is None else top)
     return finish(ax, xlabel, ylabel, legend=True)
