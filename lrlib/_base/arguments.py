@@ -125,6 +125,28 @@ def real(name, value, what="a number"):
     return float(found)
 
 
+def numbers_of(name, values, least=0):
+    """``values`` as a float64 array of at least ``least`` axes; ``TypeError`` for what is no array of real numbers.
+
+    >>> numbers_of("loss", [1, 2]), numbers_of("lr", 0.1)
+    (array([1., 2.]), array(0.1))
+    >>> numbers_of("loss", ["a"])
+    Traceback (most recent call last):
+    ...
+    TypeError: loss must be numbers; got ['a']
+    """
+    try:
+        found = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
+        if found.dtype.kind not in "iuf":
+            raise TypeError
+        found = found.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError):  # rows of different lengths, text, dicts, bools
+        raise TypeError(f"{name} must be numbers; got {shown(values)}") from None
+    if found.ndim < least:
+        raise ValueError(f"{name} must have at least {least} ax{'is' if least == 1 else 'es'}; got {shown(values)}")
+    return found
+
+
 def held(name, values, dtype):
     """``values``, a number or several, unchanged; ``ValueError`` where one is too large for ``dtype``.
 

@@ -4,7 +4,9 @@ import functools
 
 import numpy as np
 
-from .arguments import number
+from .arguments import number, numbers_of, whole
+
+MOST_RESAMPLES = 1_000_000
 
 
 def bootstrap(values, level=0.95, resamples=4000, seed=0):
@@ -16,14 +18,14 @@ def bootstrap(values, level=0.95, resamples=4000, seed=0):
     Args:
         values: array [..., n].
         level: coverage, between 0 and 1.
-        resamples: number of resampled means.
+        resamples: number of resampled means, at most 1,000,000.
         seed: of the draws; equal input gives equal output.
 
     Returns:
         (low, high), each of shape [...]; nan where fewer than two values are finite.
 
     Raises:
-        ValueError: `level` or `resamples` outside its range.
+        ValueError, TypeError: `values` that are no array of numbers, `level`, `resamples` or `seed` outside its range.
 
     Example:
         >>> low, high = bootstrap([1.0, 2.0, 3.0, 4.0])
@@ -32,11 +34,8 @@ def bootstrap(values, level=0.95, resamples=4000, seed=0):
 
     Source: Efron (1979). With few values the interval is somewhat too narrow: five give about 85 % for 95 %.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level={level!r}: the coverage must lie between 0 and 1")
-    if resamples < 1:
-        raise ValueError(f"resamples={resamples!r}: at least one is needed")
-    values = np.asarray(values, dtype=np.float64)
+    level, resamples = number("level", level, above=0, below=1), whole("resamples", resamples, most=MOST_RESAMPLES)
+    seed, values = whole("seed", seed, least=0), numbers_of("values", values, least=1)
     rows = values.reshape(-1, values.shape[-1])
     finite = np.isfinite(rows)
     limits = np.full((2, len(rows)), np.nan)

@@ -496,15 +496,71 @@ def test_targets_and_names_of_a_criterion_are_checked():
         convergence_threshold(tasks.quadratic(), start=0.1, criterion=5)
 
 
-def test_a_bracket_of_neighbouring_floats_ends_the_search():
-    class Trials:
-        seeds = [0]
+class Below:
+    """Trials that converge below a rate."""
 
-        def share(self, rate, budget):
-            return float(rate < 0.5)
+    seeds = [0]
 
-    found = search_threshold(Trials(), 1, 0.3, precision=1e-20, limit=10.0)
-    assert found.low < 0.5 <= found.high and found.high / found.low < 1 + 1e-14
+    def __init__(self, rate):
+        self.rate, self.asked = rate, 0
+
+    def share(self, rate, budget):
+        self.asked += 1
+        return float(rate < self.rate)
+
+
+def test_the_finest_bracket_takes_few_trainings():
+    found = search_threshold(trials := Below(0.5), 1, 0.3, precision=1e-9, limit=10.0)
+    assert found.low < 0.5 <= found.high < found.low * (1 + 3e-9) and trials.asked < 40
+
+
+@pytest.mark.parametrize("edge", [3e-320, 1e300])
+def test_a_search_ends_where_the_floats_do(edge):
+    found = search_threshold(trials := Below(edge), 1, 1e-322, precision=1e-9, limit=math.inf)
+    assert found.low < edge <= found.high and trials.asked < 3000
+    assert search_threshold(Below(math.inf), 1, 1e300, precision=1e-9, limit=math.inf).high == math.inf
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("precision", 1e-320, "at least 1e-09; got 1e-320"),
+        ("precision", 0.0, "at least 1e-09; got 0.0"),
+        ("factor", 1 + 1e-12, "factor must reach limit from start in at most 10,000 steps; got 1.0000"),
+        ("limit", 10**400, "too large for a float"),
+        ("limit", math.nan, "limit must be"),
+        ("start", 5e-324, "factor must reach limit from start in at most 10,000 steps"),
+    ],
+)
+def test_a_search_that_would_not_end_is_refused_before_it_begins(name, value, words):
+    trials = Below(0.5)
+    usual = dict(start=0.3, factor=1.05, precision=0.05, limit=10.0) | {name: value}
+    with pytest.raises(ValueError, match=words):
+        search_threshold(trials, 1, **usual)
+    assert not trials.asked
+
+
+def test_a_curve_that_is_the_same_everywhere_suggests_nothing():
+    lr = np.geomspace(1e-5, 1, 60)
+    for rule in SUGGESTION_RULES.values():
+        assert np.isnan(rule(lr, np.full(60, 0.7))) and np.isnan(rule(lr[:0], lr[:0]))
+        assert np.isfinite(rule(lr, 0.7 - 1e-3 * np.arange(60)))
+
+
+@pytest.mark.parametrize("values", ["a", ["a"], None, [1, "b"], [[1], [1, 2]], {}, [True], [1j], lambda: 1], ids=repr)
+def test_what_is_no_array_of_numbers_is_named(values):
+    with pytest.raises(TypeError, match="^values must be numbers; got "):
+        bootstrap(values)
+    with pytest.raises(TypeError, match="^loss must be numbers; got "):
+        smooth(values)
+
+
+@pytest.mark.parametrize(
+    "name, value", [("level", 1.0), ("level", "a"), ("resamples", 0), ("resamples", 10**30), ("seed", -1)]
+)
+def test_wrong_arguments_of_a_bootstrap_are_named(name, value):
+    with pytest.raises((TypeError, ValueError), match=f"^{name} must be"):
+        bootstrap([1.0, 2.0], **{name: value})
 
 
 @pytest.mark.parametrize("name, evaluate", [("loss", None), ("train_loss", 7)])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._base.arguments import flag, number
+from ..._base.arguments import flag, number, numbers_of, shown
 
 BETA = 0.98  # weight of the past in the running mean of fastai and Lightning
 
@@ -30,7 +30,7 @@ def smooth(loss, beta=BETA, debias=True):
         float64 array of the same shape.
 
     Raises:
-        ValueError, TypeError: `beta` is outside [0, 1), `debias` is not True or False.
+        ValueError, TypeError: a loss that is no array of numbers, `beta` outside [0, 1), `debias` not True or False.
 
     Example:
         >>> smooth([2.0, 2.0, 2.0]).round(6).tolist()
@@ -43,7 +43,7 @@ def smooth(loss, beta=BETA, debias=True):
     Source: the bias correction is that of Kingma & Ba (2015), section 3.
     """
     beta, debias = number("beta", beta, below=1), flag("debias", debias)
-    loss = np.asarray(loss, dtype=np.float64)
+    loss = numbers_of("loss", loss, least=1)
     smoothed, mean = np.empty_like(loss), np.zeros(loss.shape[:-1])
     for k in range(loss.shape[-1]):
         mean = loss[..., 0] if k == 0 and not debias else beta * mean + (1 - beta) * loss[..., k]
@@ -192,6 +192,6 @@ def get(rule):
         >>> get("valley").source
         'fastai, callback/schedule.py'
     """
-    if rule not in SUGGESTION_RULES:
-        raise ValueError(f"rule={rule!r}: there is no such rule, only {', '.join(SUGGESTION_RULES)}")
+    if not isinstance(rule, str) or rule not in SUGGESTION_RULES:
+        raise ValueError(f"rule={shown(rule)}: there is no such rule, only {', '.join(SUGGESTION_RULES)}")
     return SUGGESTION_RULES[rule]

@@ -2,13 +2,17 @@
 
 import dataclasses
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..._base.arguments import number, steps_of, whole
+from ..._base.arguments import MOST_STEPS, check_task, function, number, steps_of, whole
 from ...runs.evaluation import evaluation_steps
 from ...runs.sweeps import carry_out, describe_lanes, in_one_piece
+
+FINEST = 1e-9  # decades: about thirty halvings of a factor 2
+MOST_RATES = 10_000  # that bracketing tries
 
 
 def reached(target, name="train_loss"):
@@ -22,7 +26,7 @@ def reached(target, name="train_loss"):
         function `Record -> bool array [L]`, which raises ``ValueError`` for a record without that evaluation.
 
     Raises:
-        TypeError, ValueError: a target that is no finite number.
+        TypeError, ValueError: a target that is no finite number, a name that is no text.
 
     Example:
         >>> from types import SimpleNamespace as Some
@@ -32,6 +36,8 @@ def reached(target, name="train_loss"):
     """
 
     target = number("target", target, least=-math.inf)
+    if not isinstance(name, str):
+        raise TypeError(f"name must be loss or the name of an evaluation; got {shown(name)}")
 
     def criterion(record):
         if name != "loss" and name not in record.evaluations:
@@ -128,9 +134,9 @@ def convergence_threshold(
         criterion: function `Record -> bool array [L]`; default: `reached(1e-2, "loss")`, some batch loss at most 0.01.
         start: a rate that converges.
         seeds: their number, or the seeds themselves; all are trained at every rate tried.
-        factor: ratio of the bracketing steps, above 1.
-        precision: width of the final bracket in decades.
-        limit: give up bracketing beyond this rate.
+        factor: ratio of the bracketing steps, above 1; from `start` to `limit` it must take at most 10,000 of them.
+        precision: width of the final bracket in decades, at least 1e-9.
+        limit: give up bracketing beyond this rate; inf for none.
         settings: further arguments of `sweep`: steps (the budget), plan, device, evaluate, hyper-parameters.
 
     Returns:
@@ -148,6 +154,7 @@ def convergence_threshold(
         >>> found.trainings, found.grid_trainings
         (7, 20)
     """
+    check_task(task)
     trials = Trials(
         task, rule, criterion, budgets=[steps_of(task, settings.pop("steps", None))], seeds=seeds, **settings
     )
@@ -183,9 +190,10 @@ def threshold_curve(
         >>> curve.rates.round(2), curve.trainings, curve.separate_trainings
         (array([0.44, 0.5 ]), 9, 14)
     """
+    check_task(task)
     if "steps" in settings:
         raise ValueError("steps: the budgets say how many; leave it out")
-    budgets = sorted(whole("budgets", budget) for budget in np.atleast_1d(budgets).tolist())
+    budgets = sorted(whole("budgets", budget, most=MOST_STEPS) for budget in np.atleast_1d(budgets).tolist())
     if not budgets or len(set(budgets)) < len(budgets):
         raise ValueError(f"budgets must be different numbers of steps, at least one; got {budgets!r}")
     trials = Trials(task, rule, criterion, budgets=budgets, seeds=seeds, **settings)
@@ -208,8 +216,8 @@ class Trials:
     """
 
     def __init__(self, task, rule="sgd", criterion=None, *, budgets, seeds, evaluate=None, **settings):
-        if criterion is not None and not callable(criterion):
-            raise TypeError(f"criterion must be a function of the record, such as reached(…); got {criterion!r}")
+        if criterion is not None:
+            function("criterion", criterion, "of the record, such as reached(…)")
         self.criterion, self.budgets, self.records = criterion or reached(1e-2, "loss"), budgets, {}
         self.evaluate, when = evaluate, evaluate
         if len(budgets) > 1:
@@ -267,9 +275,15 @@ def search_threshold(trials, budget, start, *, factor=2.0, precision=0.05, limit
     (True, 9)
     """
     start, limit = number("start", start, above=0), limit if limit == math.inf else number("limit", limit, above=0)
-    factor, precision = number("factor", factor, above=1), number("precision", precision, above=0)
+    factor, precision = number("factor", factor, above=1), number("precision", precision, least=FINEST)
     if start >= limit:
         raise ValueError(f"start must be below limit; got start={start!r}, limit={limit!r}")
+    limit = min(limit, sys.float_info.max)
+    if math.log(limit) - math.log(start) > MOST_RATES * math.log(factor):
+        raise ValueError(
+            f"factor must reach limit from start in at most {MOST_RATES:,} steps; got {factor!r} from {start:g} to "
+            f"{limit:g}"
+        )
     tried = []
 
     def converges(rate):
@@ -285,7 +299,7 @@ def search_threshold(trials, budget, start, *, factor=2.0, precision=0.05, limit
     while math.isfinite(high) and math.log10(high / low) > precision:
         middle = math.sqrt(low * high)
         if not low < middle < high:
-            break  # the two ends are neighbours among the floats
+            break  # their product leaves the range of the floats
         low, high = (middle, high) if converges(middle) else (low, middle)
     return Threshold(low, high, tried, len(tried) * len(trials.seeds), precision)
 
