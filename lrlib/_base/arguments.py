@@ -147,6 +147,20 @@ def numbers_of(name, values, least=0):
     return found
 
 
+def tensor_of(name, value):
+    """``value``, a tensor or an array of numbers, as a tensor; ``TypeError`` for anything else.
+
+    >>> tensor_of("parameters['w']", "a")
+    Traceback (most recent call last):
+    ...
+    TypeError: parameters['w'] must be a tensor or an array of numbers; got 'a'
+    """
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise TypeError(f"{name} must be a tensor or an array of numbers; got {shown(value)}") from None
+
+
 def held(name, values, dtype):
     """``values``, a number or several, unchanged; ``ValueError`` where one is too large for ``dtype``.
 
@@ -175,6 +189,34 @@ def module(name, value):
     """
     if not isinstance(value, torch.nn.Module):
         raise TypeError(f"{name} must be a torch.nn.Module; got {type(value).__name__}")
+    return value
+
+
+def generator_of(name, value):
+    """``value``, a source of random numbers or None for torch's own; ``TypeError`` for anything else.
+
+    >>> generator_of("generator", 3)
+    Traceback (most recent call last):
+    ...
+    TypeError: generator must be a torch.Generator or None; got 3
+    """
+    if value is not None and not isinstance(value, torch.Generator):
+        raise TypeError(f"{name} must be a torch.Generator or None; got {shown(value)}")
+    return value
+
+
+def precision_of(name, value):
+    """``value``, a floating-point ``torch.dtype`` or None; ``TypeError`` for anything else.
+
+    >>> precision_of("dtype", -1)
+    Traceback (most recent call last):
+    ...
+    TypeError: dtype must be a floating-point torch.dtype, such as torch.float64, or None; got -1
+    """
+    if value is not None and not (isinstance(value, torch.dtype) and value.is_floating_point):
+        raise TypeError(
+            f"{name} must be a floating-point torch.dtype, such as torch.float64, or None; got {shown(value)}"
+        )
     return value
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._base.arguments import factors_of, number, whole
+from .._base.arguments import MOST_STEPS, factors_of, number, numbers_of, shown, whole
 
+LARGEST = 1e150  # distance or subgradient, whose square a float must hold
 NEGLIGIBLE = 1e-12  # of the largest rate: steps so short count as none
 
 
@@ -47,9 +48,9 @@ class LastIterateBound:
         Raises:
             ValueError, TypeError: a rate that is not above 0, or no number.
         """
-        rates = _array("lr", lr)
-        if not (rates > 0).all():
-            raise ValueError(f"lr must be above 0; got {lr!r}")
+        rates = numbers_of("lr", lr)
+        if not (np.isfinite(rates) & (rates > 0)).all():
+            raise ValueError(f"lr must be above 0 and finite; got {shown(lr)}")
         value = self.t1 / rates + rates * (self.t2 + self.t3)
         return float(value) if value.ndim == 0 else value
 
@@ -90,7 +91,7 @@ def last_iterate_bound(plan, steps=None, distance=1.0, gradient=1.0):
     """
     eta = _rates(plan, steps)
     lengths = _lengths(gradient, len(eta))
-    distance = number("distance", distance, above=0)
+    distance = number("distance", distance, above=0, below=LARGEST)
     kept = eta > NEGLIGIBLE * eta.max()
     with np.errstate(over="ignore", under="ignore"):
         eta, square = eta[kept], (eta[kept] * lengths[kept]) ** 2
@@ -106,30 +107,25 @@ def last_iterate_bound(plan, steps=None, distance=1.0, gradient=1.0):
 def _rates(plan, steps):
     """The rates as a float64 array [T], at least one of them above 0."""
     if not callable(plan):
-        eta = _array("plan", plan)
+        eta = numbers_of("plan", plan)
         if eta.ndim != 1 or not np.isfinite(eta).all() or (eta < 0).any():
-            raise ValueError(f"plan must be a plan or one finite rate of at least 0 a step, [T]; got {plan!r}")
+            raise ValueError(f"plan must be a plan or one finite rate of at least 0 a step, [T]; got {shown(plan)}")
         if steps is not None and whole("steps", steps) != len(eta):
-            raise ValueError(f"steps must be the number of rates, {len(eta)}; got {steps!r}")
+            raise ValueError(f"steps must be the number of rates, {len(eta)}; got {shown(steps)}")
     else:
         length = getattr(plan, "length", None) if steps is None else steps
         if length is None or length == np.inf:
-            raise ValueError(f"steps must be given, because {plan!r} has no end")
-        eta = factors_of(plan, whole("steps", length))
+            raise ValueError(f"steps must be given, because {shown(plan)} has no end")
+        eta = factors_of(plan, whole("steps", length, most=MOST_STEPS))
     if not (eta > 0).any():
         raise ValueError("plan must have a rate above 0")
     return eta
 
 
 def _lengths(gradient, steps):
-    lengths = _array("gradient", gradient)
+    lengths = numbers_of("gradient", gradient)
     if lengths.shape not in ((), (steps,)) or not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise ValueError(f"gradient must be a finite number above 0 or {steps} of them, one a step; got {gradient!r}")
+        raise ValueError(
+            f"gradient must be a finite number above 0 or {steps} of them, one a step; got {shown(gradient)}"
+        )
     return np.broadcast_to(lengths, (steps,))
-
-
-def _array(name, values):
-    try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be numbers; got {values!r}") from None

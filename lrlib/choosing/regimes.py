@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._base.arguments import number
+from .._base.arguments import having, number, numbers_of, shown
 from .._base.layout import table
 from .._base.statistics import interval
 
@@ -76,8 +76,8 @@ class Borders:
             >>> round(rate, 6), low < 2 and 8 < high
             (4.0, True)
         """
-        if name not in BORDERS:
-            raise ValueError(f"name must be one of {', '.join(BORDERS)}; got {name!r}")
+        if not isinstance(name, str) or name not in BORDERS:
+            raise ValueError(f"name must be one of {', '.join(BORDERS)}; got {shown(name)}")
         number("confidence", confidence, above=0, below=1)
         values = getattr(self, name)
         if np.isnan(values).any():
@@ -198,9 +198,9 @@ def borders(
 
 def _floats(name, values):
     try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be an array of numbers, with rows of one length; got {values!r}") from None
+        return numbers_of(name, values)
+    except TypeError:
+        raise ValueError(f"{name} must be an array of numbers, with rows of one length; got {shown(values)}") from None
 
 
 def _rates(lr):
@@ -303,9 +303,10 @@ def run_losses(record, name="train_loss"):
         >>> lowest[0].tolist(), tail[0].tolist()
         ([0.1, 0.3], [0.1, 0.3])
     """
+    having("record", record, ("evaluations", "loss", "step", "rates", "status"), "a Record")
     seen = [key for key in record.evaluations if key != "step"]
-    if name != "loss" and name not in seen:
-        raise ValueError(f"name must be loss or one of {', '.join(seen)}; got {name!r}")
+    if not isinstance(name, str) or name not in ("loss", *seen):
+        raise ValueError(f"name must be loss or one of {', '.join(seen)}; got {shown(name)}")
     values = record.loss if name == "loss" else record.evaluations[name]
     last = record.step >= 0.9 * (record.step[-1] + 1) - 1e-9
     last[-1] = True

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from .._base.arguments import filled, whole
+from .._base.arguments import filled, module, numbers_of, shown, whole
 from .curvature.lanes import stacked
 from ..runs.evaluation import CELLS, cells, evaluating
 from .landscape.points import batched
@@ -57,7 +57,7 @@ def activity(model, x, *, layers=None, parameters=None, buffers=None, axis=1):
 
     Raises:
         ValueError: an unknown layer, or none; a named layer that is not used; parameters that do not fit; no examples.
-        TypeError: a layer whose output is no tensor.
+        TypeError: what is no module or no tensor; a layer whose output is no tensor.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(1, 2, bias=False), nn.ReLU())
@@ -69,15 +69,16 @@ def activity(model, x, *, layers=None, parameters=None, buffers=None, axis=1):
 
     Source: Glorot, Bordes & Bengio (2011) for sparsity; Roy & Vetterli (2007) for the rank.
     """
-    filled("x", x)
-    whole("axis", axis)
-    layers = [layers] if isinstance(layers, str) else layers and list(layers)
+    module("model", model), whole("axis", axis)
+    if not isinstance(filled("x", x), torch.Tensor):
+        raise TypeError(f"x must be a tensor, all inputs at once; got {shown(x)}")
+    layers = _named(layers)
     names, own = _layers(model, layers), dict(model.named_parameters())
-    if parameters is None and buffers:
+    if parameters is None and buffers is not None:
         raise ValueError("buffers belong to lanes: give parameters too")
     points = {} if parameters is None else stacked("parameters", parameters, own)
     lanes = len(next(iter(points.values()))) if points else 1
-    points |= stacked("buffers", buffers or {}, dict(model.named_buffers()), lanes)
+    points |= stacked("buffers", {} if buffers is None else buffers, dict(model.named_buffers()), lanes)
     with random_states(), evaluating(model):
         size = max(1, CELLS // cells(model, x))
         group = max(1, CELLS // (min(size, len(x)) * cells(model, x)))
@@ -108,7 +109,7 @@ def effective_rank(features):
         float, or array [L]; nan where all entries are 0 or one is not finite.
 
     Raises:
-        ValueError: another shape.
+        ValueError, TypeError: another shape; what is no array of real numbers.
 
     Example:
         >>> round(effective_rank(torch.eye(5)), 6), round(effective_rank(torch.ones(5, 3)), 6)
@@ -116,7 +117,9 @@ def effective_rank(features):
 
     Source: Roy & Vetterli (2007), "The effective rank: a measure of effective dimensionality".
     """
-    features = torch.as_tensor(features)
+    features = features if isinstance(features, torch.Tensor) else torch.from_numpy(numbers_of("features", features))
+    if features.is_complex() or features.dtype == torch.bool:
+        raise TypeError(f"features must be numbers; got {features.dtype}")
     if features.dim() not in (2, 3):
         raise ValueError(f"features must have the shape [n, d] or [L, n, d]; got {tuple(features.shape)}")
     rank = _rank(_wide(features if features.dim() == 3 else features[None]))
@@ -161,6 +164,16 @@ def _rank(rows):
 
 def _wide(values):
     return values if values.device.type == "mps" else values.double()
+
+
+def _named(layers):
+    """Names of layers as a list, or None."""
+    if layers is None:
+        return None
+    names = [layers] if isinstance(layers, str) else layers
+    if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"layers must be names of modules, or None; got {shown(layers)}")
+    return list(names)
 
 
 def _layers(model, layers):

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import affine_grid, conv1d, grid_sample
 
-from .._base.arguments import number, whole
+from .._base.arguments import held, generator_of, number, shown, whole
+
+FARTHEST = 1_000_000  # places or pixels of a shift
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,13 @@ class Signals:
     shear: float = 0.0
 
     def __post_init__(self):
-        whole("shift", self.shift, least=0)
+        whole("shift", self.shift, 0, FARTHEST)
         for name in ("scale", "noise", "correlated", "shear"):
-            number(name, getattr(self, name))
+            held(name, number(name, getattr(self, name)), torch.float32)
 
     def __call__(self, x, generator):
         """x [n, length] → augmented, the same shape and dtype."""
-        _check(x, 2, "[n, length]")
+        _check(x, 2, "[n, length]"), _given(generator)
         n, length = x.shape
         k = torch.randint(-self.shift, self.shift + 1, (n, 1), generator=generator)
         u, v = torch.rand(2, n, 1, generator=generator).to(x)
@@ -109,17 +111,17 @@ class Images:
 
     def __post_init__(self):
         if not isinstance(self.shape, (tuple, list)) or len(self.shape) != 2:
-            raise ValueError(f"shape must be (height, width); got {self.shape!r}")
-        least = min(whole(name, size) for name, size in zip(("height", "width"), self.shape))
+            raise ValueError(f"shape must be (height, width); got {shown(self.shape)}")
+        least = min(whole(f"shape: {name}", size) for name, size in zip(("height", "width"), self.shape))
         if whole("shift", self.shift, least=0) >= least:
             raise ValueError(f"shift must be smaller than the image, {tuple(self.shape)}; got {self.shift}")
         number("degrees", self.degrees)
         if self.fill is not None:
-            number("fill", self.fill, least=-math.inf)
+            held("fill", number("fill", self.fill, least=-math.inf), torch.float32)
 
     def __call__(self, x, generator):
         """Images x [n, …] → augmented, the same shape and dtype."""
-        _check(x, None, "images")
+        _check(x, None, "images"), _given(generator)
         height, width = self.shape
         if x.shape[1:] != (height * width,) and (x.ndim not in (3, 4) or x.shape[-2:] != (height, width)):
             raise ValueError(f"x must hold images {height}×{width}, flat or not; got shape {tuple(x.shape)}")
@@ -153,6 +155,11 @@ def _rotated(images, angles):
     turn = torch.stack([torch.stack([cos, -sin / ratio, zero], -1), torch.stack([sin * ratio, cos, zero], -1)], 1)
     grid = affine_grid(turn, list(images.shape), align_corners=False)
     return grid_sample(images, grid, align_corners=False)
+
+
+def _given(generator):
+    if generator_of("generator", generator) is None:
+        raise TypeError("generator must be a torch.Generator; got None")
 
 
 def _check(x, axes, what):

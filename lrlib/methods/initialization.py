@@ -17,7 +17,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import flag, number, whole
+from .._base.arguments import LARGEST_SEED, flag, generator_of, held, module, number, shown, tensor_of, whole
+
+MOST_BINS = 10_000
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -54,10 +56,12 @@ def initialize(model, kind, *, seed=None, generator=None, bias=0.0, **options):
         (0.14, 0.0)
     """
     layers = _layers(model)
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {shown(kind)}")
     if bias is not None:
         number("bias", bias, least=-math.inf)
+        for layer in layers:
+            held("bias", bias, layer.weight.dtype)
     drawn = KINDS[kind](layers, _source(seed, generator), **options)
     with torch.no_grad():
         for layer, weight in zip(layers, drawn):
@@ -68,9 +72,7 @@ def initialize(model, kind, *, seed=None, generator=None, bias=0.0, **options):
 
 
 def _layers(model):
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
-    layers = [m for m in model.modules() if isinstance(m, LAYERS)]
+    layers = [m for m in module("model", model).modules() if isinstance(m, LAYERS)]
     if not layers:
         raise ValueError("model: it has no linear and no convolutional layer to initialise")
     if any(nn.parameter.is_lazy(m.weight) or not m.weight.numel() for m in layers):
@@ -87,7 +89,9 @@ def _layers(model):
 def _source(seed, generator):
     if seed is not None and generator is not None:
         raise ValueError("give seed or generator, not both")
-    return generator if seed is None else torch.Generator().manual_seed(whole("seed", seed, least=0))
+    if seed is None:
+        return generator_of("generator", generator)
+    return torch.Generator().manual_seed(whole("seed", seed, 0, LARGEST_SEED))
 
 
 def _shape(weight):
@@ -110,6 +114,7 @@ def _fans(weight):
 
 def _draw(weight, std, distribution, generator):
     """Numbers of mean 0 and standard deviation ``std`` in the shape and dtype of ``weight``, on the CPU."""
+    generator_of("generator", generator)
     drawn = torch.empty(weight.shape, dtype=weight.dtype)
     if distribution == "normal":
         return drawn.normal_(0.0, std, generator=generator)
@@ -117,9 +122,18 @@ def _draw(weight, std, distribution, generator):
     return drawn.uniform_(-bound, bound, generator=generator)
 
 
+def _gain(gain, weight):
+    """``gain``, if the weights stay finite: normal numbers reach several standard deviations."""
+    _shape(weight)
+    gain, largest = number("gain", gain, above=0), torch.finfo(weight.dtype).max / 10
+    if gain > largest:
+        raise ValueError(f"gain must be at most {largest:g} for weights of {weight.dtype}; got {gain!r}")
+    return gain
+
+
 def _check_distribution(distribution):
-    if distribution not in ("normal", "uniform"):
-        raise ValueError(f'distribution must be "normal" or "uniform"; got {distribution!r}')
+    if not isinstance(distribution, str) or distribution not in ("normal", "uniform"):
+        raise ValueError(f'distribution must be "normal" or "uniform"; got {shown(distribution)}')
 
 
 def xavier(weight, generator=None, *, gain=1.0, distribution="uniform"):
@@ -134,7 +148,8 @@ def xavier(weight, generator=None, *, gain=1.0, distribution="uniform"):
         distribution: "uniform" (default) or "normal".
 
     Raises:
-        TypeError, ValueError: gain not above 0, an unknown distribution, a weight that is no such tensor.
+        TypeError, ValueError: gain not above 0 or too large for the weight's dtype, an unknown distribution, a weight
+            that is no such tensor.
 
     Example:
         >>> w = xavier(torch.empty(300, 500), torch.Generator().manual_seed(0))
@@ -143,7 +158,7 @@ def xavier(weight, generator=None, *, gain=1.0, distribution="uniform"):
 
     Source: Glorot & Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks".
     """
-    gain = number("gain", gain, above=0)
+    gain = _gain(gain, weight)
     _check_distribution(distribution)
     return _draw(weight, gain * math.sqrt(2.0 / float(sum(_fans(weight)))), distribution, generator)
 
@@ -173,10 +188,13 @@ def he(weight, generator=None, *, nonlinearity="relu", slope=0.01, mode="fan_in"
 
     Source: He et al. (2015), "Delving deep into rectifiers".
     """
-    if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f'mode must be "fan_in" or "fan_out"; got {mode!r}')
+    if not isinstance(mode, str) or mode not in ("fan_in", "fan_out"):
+        raise ValueError(f'mode must be "fan_in" or "fan_out"; got {shown(mode)}')
     _check_distribution(distribution)
-    gain = nn.init.calculate_gain(nonlinearity, number("slope", slope, least=-math.inf))
+    slope = number("slope", slope, least=-1e150, below=1e150)  # its square must be finite
+    if not isinstance(nonlinearity, str):
+        raise ValueError(f"nonlinearity must be a name such as 'relu' or 'tanh'; got {shown(nonlinearity)}")
+    gain = nn.init.calculate_gain(nonlinearity, slope)
     return _draw(weight, gain / math.sqrt(_fans(weight)[mode == "fan_out"]), distribution, generator)
 
 
@@ -192,7 +210,7 @@ def orthogonal(weight, generator=None, *, gain=1.0):
         gain: factor above 0; default 1.
 
     Raises:
-        TypeError, ValueError: gain not above 0, a weight that is no such tensor.
+        TypeError, ValueError: gain not above 0 or too large for the weight's dtype, a weight that is no such tensor.
 
     Example:
         >>> w = orthogonal(torch.empty(2, 5), torch.Generator().manual_seed(0), gain=3.0)
@@ -202,7 +220,8 @@ def orthogonal(weight, generator=None, *, gain=1.0):
     Source: Saxe, McClelland & Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear
     neural networks".
     """
-    gain, rows = number("gain", gain, above=0), _shape(weight)[0]
+    gain, rows = _gain(gain, weight), _shape(weight)[0]
+    generator_of("generator", generator)
     columns = weight.numel() // rows
     kind = weight.dtype if weight.dtype in (torch.float32, torch.float64) else torch.float32
     matrix = torch.empty(rows, columns, dtype=kind).normal_(0.0, 1.0, generator=generator)
@@ -224,7 +243,7 @@ def mutual_information(x, y, bins=10):
     Args:
         x: inputs, array or tensor [n, features].
         y: classes [n], whole numbers or bools; other numbers are cut into ``bins`` bins, too.
-        bins: at least 2; default 10.
+        bins: at least 2 and at most 10,000; default 10.
 
     Returns:
         float64 array [features].
@@ -242,14 +261,21 @@ def mutual_information(x, y, bins=10):
 
     Source: Miller (1955), "Note on the bias of information estimates"; Battiti (1994) for selecting inputs by it.
     """
-    x, y = (torch.as_tensor(values).detach().cpu().double().numpy() for values in (x, y))
-    bins = whole("bins", bins, 2)
+    x, y, bins = _doubles("x", x), _doubles("y", y), whole("bins", bins, 2, MOST_BINS)
     if x.ndim != 2 or y.shape != (len(x),) or not len(x):
         raise ValueError(f"x and y must be [n, features] and [n], n at least 1; got {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("x and y must be finite")
     labels = np.unique(y if (y == np.round(y)).all() else _binned(y, bins), return_inverse=True)[1]
     return np.array([_information(_binned(column, bins), labels) for column in x.T])
+
+
+def _doubles(name, values):
+    """Numbers or bools as a float64 array."""
+    found = tensor_of(name, values).detach().cpu()
+    if found.is_complex():
+        raise TypeError(f"{name} must be real numbers; got {found.dtype}")
+    return found.double().numpy()
 
 
 def _binned(values, bins):
@@ -304,12 +330,11 @@ def _each(function):
 
 
 def _by_information(layers, generator, *, x, y, bins=10, floor=1e-3, placebo=False):
-    placebo = flag("placebo", placebo)
-    first = layers[0].weight
-    if first.ndim != 2 or first.shape[1] != np.shape(x)[-1]:
+    placebo, x, first = flag("placebo", placebo), _doubles("x", x), layers[0].weight
+    if first.ndim != 2 or x.shape[1:] != first.shape[1:]:
         raise ValueError(
             f"x must have the {first.shape[1]} inputs of the first layer, which must be linear; "
-            f"got {np.shape(x)[-1]} inputs, weight {tuple(first.shape)}"
+            f"got the shape {x.shape}, weight {tuple(first.shape)}"
         )
     weights = relevance(x, y, bins, floor)
     drawn = [he(layer.weight, generator) for layer in layers]

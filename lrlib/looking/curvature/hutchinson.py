@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..._base.arguments import whole
+from ..._base.arguments import LARGEST_SEED, function, module, precision_of, whole
 from ..._base.preserve import random_states
-from .products import of_model
+from .products import MOST_PRODUCTS, of_model
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,11 @@ def trace(model, loss, x, y=None, *, products=60, rank=None, chunk=None, seed=0,
 
     Source: Hutchinson (1989); Meyer, Musco, Musco & Woodruff (2021), "Hutch++".
     """
-    whole("products", products)
-    whole("seed", seed, least=0)
+    module("model", model), function("loss", loss, "(output, y) -> scalar"), precision_of("dtype", dtype)
+    whole("products", products, most=MOST_PRODUCTS)
+    whole("seed", seed, 0, LARGEST_SEED)
+    if chunk is not None:
+        whole("chunk", chunk)
     rank = products // 3 if rank is None else whole("rank", rank, least=0)
     if 2 * rank >= products:
         raise ValueError(f"rank must be below half of products={products}; got {rank}")

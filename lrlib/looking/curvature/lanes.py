@@ -7,10 +7,10 @@ import torch
 
 from ...runs.evaluation import cells, evaluating
 from ..._base.preserve import random_states
-from ..._base.arguments import flag
+from ..._base.arguments import flag, function, module, shown, tensor_of
 from .lanczos import CELLS, LEAST
 from .products import of_lanes, pair
-from .largest import check_search, search
+from .largest import check_data, check_search, search
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,18 @@ def sharpness_lanes(
 
     Source: as `sharpness`.
     """
+    module("model", model), function("loss", loss, "(output, y) -> scalar")
     check_search(products, tol, accuracy, basis, seed)
+    check_data(chunk, subset, start, dtype)
     own_data = flag("own_data", own_data)
     x, y = pair(x, y)
     parameters = stacked("parameters", parameters, dict(model.named_parameters()))
     lanes = len(next(iter(parameters.values())))
-    buffers = stacked("buffers", buffers or {}, dict(model.named_buffers()), lanes)
-    if own_data and not len(x) == len(y) == lanes:
-        raise ValueError(f"own_data: x and y must hold one data set for each of {lanes} lanes; got {len(x)}, {len(y)}")
+    buffers = stacked("buffers", {} if buffers is None else buffers, dict(model.named_buffers()), lanes)
+    if own_data and not all(isinstance(data, torch.Tensor) and len(data) == lanes for data in (x, y)):
+        got = ", ".join(f"{len(data)}" if isinstance(data, torch.Tensor) else shown(data) for data in (x, y))
+        raise ValueError(f"own_data: x and y must hold one data set for each of {lanes} lanes; got {got}")
+    _check_start(start, lanes)
     group = _group(model, parameters, x[0] if own_data else x, chunk, min(products, basis or 24))
     parts = []
     with random_states():
@@ -105,14 +109,23 @@ def sharpness_lanes(
     return _joined(parts)
 
 
+def _check_start(start, lanes):
+    """Raise unless the start of a search holds a vector for each lane."""
+    for name, vector in (getattr(start, "start", start) or {}).items():
+        if tuple(vector.shape[:1]) != (lanes,):
+            raise ValueError(f"start: {name!r} must hold {lanes} lanes; got the shape {tuple(vector.shape)}")
+
+
 def stacked(what, given, expected, lanes=None):
     """{name: [L, …]} as tensors like the model's own; raises for other names or shapes."""
-    if unknown := set(given) - set(expected):
-        raise ValueError(f"{what}: the model has no {sorted(unknown)}; it has {sorted(expected)}")
+    if not isinstance(given, dict):
+        raise TypeError(f"{what} must be a dict from name to tensor [L, …]; got {shown(given)}")
+    if unknown := [name for name in given if name not in expected]:
+        raise ValueError(f"{what}: the model has no {sorted(map(str, unknown))}; it has {sorted(expected)}")
     if not given and lanes is None:
         raise ValueError(f"{what}: must name at least one of {sorted(expected)}")
-    result = {n: torch.as_tensor(t).to(expected[n]) for n, t in given.items()}
-    lanes = len(next(iter(result.values()))) if lanes is None else lanes
+    result = {n: tensor_of(f"{what}[{n!r}]", t).to(expected[n]) for n, t in given.items()}
+    lanes = next((len(t) if t.ndim else 0 for t in result.values()), 0) if lanes is None else lanes
     if not lanes:
         raise ValueError(f"{what}: must hold at least one lane")
     for name, tensor in result.items():

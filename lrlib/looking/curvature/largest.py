@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
-from ..._base.arguments import flag, number, whole
+from ..._base.arguments import LARGEST_SEED, flag, function, module, number, precision_of, shown, whole
 from ..._base.preserve import random_states
 from .lanczos import largest
 from .preconditioning import inverse_root
-from .products import alike, of_model, pair
+from .products import MOST_PRODUCTS, alike, of_model, pair
 
 ROUGH = 0.05  # accuracy of the search on a subset
 FRESH = 0.1  # share of a random direction in a warm start, so that no eigenvector is out of reach
@@ -112,7 +112,9 @@ def sharpness(
     Source: Lanczos (1950); Pearlmutter (1994) for the products; Wu & Simon (2000) for restarts; Cohen et al. (2021) for
     the use, Cohen et al. (2022) for the preconditioned one.
     """
+    module("model", model), function("loss", loss, "(output, y) -> scalar")
     check_search(products, tol, accuracy, basis, seed)
+    check_data(chunk, subset, start, dtype)
     details = flag("details", details)
     x, y = pair(x, y)
     with random_states():
@@ -135,13 +137,24 @@ def sharpness(
 
 def check_search(products, tol, accuracy, basis, seed):
     """Raise for limits of a search outside their ranges, before anything is computed."""
-    whole("products", products)
-    whole("seed", seed, least=0)
+    whole("products", products, most=MOST_PRODUCTS)
+    whole("seed", seed, 0, LARGEST_SEED)
     number("tol", tol)
     if accuracy is not None:
         number("accuracy", accuracy, below=1, above=0)
     if basis is not None:
         whole("basis", basis, least=4)
+
+
+def check_data(chunk, subset, start, dtype):
+    """Raise for what says how the data are taken, where a search starts and in which precision it computes."""
+    for name, size in (("chunk", chunk), ("subset", subset)):
+        if size is not None:
+            whole(name, size)
+    vector = getattr(start, "start", start)
+    if vector is not None and not (isinstance(vector, dict) and all(hasattr(t, "shape") for t in vector.values())):
+        raise TypeError(f"start must be what an earlier search found, or a dict as its vector; got {shown(start)}")
+    precision_of("dtype", dtype)
 
 
 def search(build, x, y, start, subset, seed, limits, axis=0):
@@ -161,9 +174,8 @@ def search(build, x, y, start, subset, seed, limits, axis=0):
 
 
 def _sample(x, y, subset, axis):
-    whole("subset", subset)
     if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor) or subset >= x.shape[axis]:
-        raise ValueError(f"subset must be fewer than the examples of the tensors x and y; got {subset}")
+        raise ValueError(f"subset must be fewer than the examples of the tensors x and y; got {shown(subset)}")
     rows = torch.randperm(alike(x, y, axis), generator=torch.Generator().manual_seed(0))[:subset].to(x.device)
     return x.index_select(axis, rows), y.index_select(axis, rows)
 

@@ -2,6 +2,8 @@
 
 import torch
 
+from ..._base.arguments import module, tensor_of
+
 RULES = ("adam", "adamw", "amsgrad", "adabelief", "rmsprop", "adagrad")
 CLASSES = (torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adagrad)
 SQUARES = ("max_exp_avg_sq", "v_max", "exp_avg_sq", "square_avg", "sum", "v", "s")
@@ -37,7 +39,7 @@ def preconditioner(model, optimizer):
 
     Source: Cohen et al. (2022), "Adaptive gradient methods at the edge of stability".
     """
-    _check_kind(optimizer)
+    module("model", model), _check_kind("optimizer", optimizer)
     held = {id(p): (group, optimizer.state.get(p, {})) for group in optimizer.param_groups for p in group["params"]}
     result = {}
     for name, p in model.named_parameters():
@@ -51,9 +53,11 @@ def preconditioner(model, optimizer):
 
 def inverse_root(given, model):
     """P^(-1/2) of an optimizer or of a dict P, by name."""
-    diagonal = (
-        {n: torch.as_tensor(t) for n, t in given.items()} if isinstance(given, dict) else preconditioner(model, given)
-    )
+    if isinstance(given, dict):
+        diagonal = {n: tensor_of(f"preconditioner[{n!r}]", t) for n, t in given.items()}
+    else:
+        _check_kind("preconditioner", given)
+        diagonal = preconditioner(model, given)
     for name, p in model.named_parameters():
         entries = diagonal.get(name) if p.requires_grad else p
         if entries is None or entries.shape != p.shape:
@@ -66,11 +70,11 @@ def inverse_root(given, model):
     return {name: entries.double().rsqrt() for name, entries in diagonal.items()}
 
 
-def _check_kind(optimizer):
+def _check_kind(name, optimizer):
     rule = getattr(getattr(optimizer, "rule", None), "name", None)
     if rule not in RULES and not isinstance(optimizer, CLASSES):
         raise TypeError(
-            f"optimizer: {type(optimizer).__name__} keeps no average of squared gradients that alone it "
+            f"{name}: {type(optimizer).__name__} keeps no average of squared gradients that alone it "
             "divides by; Adam, AdamW, AMSGrad, AdaBelief, RMSProp and AdaGrad do"
         )
 

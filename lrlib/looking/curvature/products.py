@@ -1,9 +1,16 @@
 """Hessian-vector products, of one model or of all lanes of a sweep, on data of any size, counted."""
 
+import numbers
+
+import numpy as np
 import torch
 from torch.func import functional_call, vmap
+from torch.utils.data import DataLoader, Dataset
 
-from ..._base.arguments import filled, whole
+from ..._base.arguments import filled, shown, whole
+
+MOST_PRODUCTS = 1_000_000  # that a search or an estimate may spend
+NO_INPUTS = (numbers.Number, np.generic, np.ndarray, str, bytes, type)  # what no network takes
 
 
 class Products:
@@ -85,7 +92,24 @@ class Products:
 def pair(x, y):
     """`(inputs, targets)`, also where they came as one argument; raises where there is no example."""
     x, y = x if y is None and isinstance(x, (tuple, list)) and len(x) == 2 else (x, y)
-    return filled("x", x), y
+    return inputs("x", x), y
+
+
+def inputs(name, x):
+    """`x`, a tensor or whatever else a network may take; raises for what it cannot be, and where it is empty.
+
+    >>> inputs("x", [1, 2]), inputs("x", None)
+    ([1, 2], None)
+    >>> inputs("x", DataLoader([1, 2]))
+    Traceback (most recent call last):
+    ...
+    TypeError: x must be one batch, as next(iter(loader)) gives it; got a DataLoader
+    """
+    if isinstance(x, (DataLoader, Dataset)) or hasattr(x, "__next__"):
+        raise TypeError(f"{name} must be one batch, as next(iter(loader)) gives it; got a {type(x).__name__}")
+    if isinstance(x, NO_INPUTS) or callable(x):
+        raise TypeError(f"{name} must be a tensor, or what else the model takes; got {shown(x)}")
+    return filled(name, x)
 
 
 def of_model(model, loss, x, y=None, chunk=None, dtype=None, scale=None):
@@ -123,10 +147,10 @@ def pieces(x, y, chunk, axis=0):
     """[(weight, x, y)]: the examples along `axis` in pieces of `chunk`, weighted by their share; None for all."""
     if chunk is None:
         return [(1.0, x, y)]
-    whole("chunk", chunk)
     if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor):
         raise TypeError(f"chunk={chunk}: x and y must be tensors to be taken in pieces; got {type(x)} and {type(y)}")
     n = alike(x, y, axis)
+    chunk = min(whole("chunk", chunk), n)
     return [(a.shape[axis] / n, a, b) for a, b in zip(x.split(chunk, axis), y.split(chunk, axis))]
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..._base.arguments import whole
-from ..curvature.products import pair
-from .points import evaluate_points, matched, parameters_of
+from ..._base.arguments import module, whole
+from .points import check_data, evaluate_points, matched, parameters_of
+
+
+MOST_POINTS = 1_000_000  # on the way
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +68,8 @@ def barrier(first, second, loss, x, y=None, *, metric=None, points=31, statistic
 
     Source: Frankle et al. (2020), "Linear mode connectivity and the lottery ticket hypothesis".
     """
-    whole("points", points, least=2)
-    x, y = pair(x, y)
+    module("first", first), whole("points", points, 2, MOST_POINTS)
+    x, y = check_data(loss, metric, x, y, statistics)
     end = matched(first, second, "second")
     origin = parameters_of(first) | _buffers(first)
     end |= _buffers(second) if isinstance(second, torch.nn.Module) else _buffers(first)

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from ..._base.arguments import module
 from .points import parameters_of
 
 
@@ -87,7 +88,9 @@ class UpdateRatios:
     """
 
     def __init__(self, model, optimizer):
-        self.model, self.rows, self._before = model, [], None
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
+        self.model, self.rows, self._before = module("model", model), [], None
         before, after = optimizer.register_step_pre_hook, optimizer.register_step_post_hook
         self._hooks = [before(self._remember), after(self._compare)]
 
@@ -106,9 +109,11 @@ class UpdateRatios:
 
 def _pair(first, second):
     a, b = parameters_of(first, "first"), parameters_of(second, "second")
-    wrong = sorted(set(a) ^ set(b)) or sorted(n for n in a if a[n].shape != b[n].shape)
+    wrong = sorted(map(str, set(a) ^ set(b))) or sorted(n for n in a if a[n].shape != b[n].shape)
     if wrong:
-        raise ValueError(f"both must have the same parameter names and shapes; these differ: {', '.join(wrong)}")
+        raise ValueError(
+            f"first and second must have the same parameter names and shapes; these differ: {', '.join(wrong)}"
+        )
     return {n: a[n].cpu().double() for n in a}, {n: b[n].cpu().double() for n in a}
 
 

@@ -6,6 +6,8 @@ import torch
 from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..._base.arguments import function, module, tensor_of
+from ..curvature.products import inputs, pair
 from ...runs.evaluation import CELLS, cells, evaluating
 from ..._base.preserve import random_states
 
@@ -20,16 +22,26 @@ def parameters_of(source, what="model"):
         return {n: p.detach() for n, p in source.named_parameters()}
     if not isinstance(source, dict) or not source:
         raise TypeError(f"{what} must be a module or a dict from name to tensor; got {type(source).__name__}")
-    return {n: torch.as_tensor(t).detach() for n, t in source.items()}
+    return {n: tensor_of(f"{what}[{n!r}]", t).detach() for n, t in source.items()}
 
 
 def matched(model, source, what):
     """`parameters_of` on the model's device and in its precision; raises where names or shapes differ."""
-    own, given = dict(model.named_parameters()), parameters_of(source, what)
-    wrong = sorted(set(own) ^ set(given)) or sorted(n for n in own if own[n].shape != given[n].shape)
+    own, given = dict(module("model", model).named_parameters()), parameters_of(source, what)
+    wrong = sorted(map(str, set(own) ^ set(given))) or sorted(n for n in own if own[n].shape != given[n].shape)
     if wrong:
         raise ValueError(f"{what} must have the model's parameter names and shapes; these differ: {', '.join(wrong)}")
     return {n: given[n].to(p) for n, p in own.items()}
+
+
+def check_data(loss, metric, x, y, statistics):
+    """The pair (x, y); raises for functions that cannot be called and data that no network takes."""
+    function("loss", loss, "(output, y) -> scalar")
+    if metric is not None:
+        function("metric", metric, "(output, y) -> scalar, or None")
+    if statistics is not None:
+        inputs("statistics", statistics)
+    return pair(x, y)
 
 
 def evaluate_points(model, functions, x, y, origin, directions, coefficients, statistics=None):

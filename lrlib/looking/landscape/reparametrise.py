@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from ..._base.arguments import number
+from ..._base.arguments import held, module, number, shown
 
 
 def rescaled(model, first, second, alpha):
@@ -38,15 +38,16 @@ def rescaled(model, first, second, alpha):
     Source: Dinh et al. (2017), "Sharp minima can generalize for deep nets".
     """
     alpha = number("alpha", alpha, above=0)
-    result = copy.deepcopy(model)
+    result = copy.deepcopy(module("model", model))
     layers = dict(result.named_modules())
     for what, name in (("first", first), ("second", second)):
-        if not _has_weight(layers.get(name)):
+        if not isinstance(name, str) or not _has_weight(layers.get(name)):
             known = [n for n, m in layers.items() if _has_weight(m)]
-            raise ValueError(f"{what} must name a layer with a weight, one of {known}; got {name!r}")
+            raise ValueError(f"{what} must name a layer with a weight, one of {known}; got {shown(name)}")
     shared = [id(m.weight) for m in layers.values() if _has_weight(m)]
     if first == second or any(shared.count(id(layers[n].weight)) > 1 for n in (first, second)):
         raise ValueError(f"first and second must name two layers that share no weight; got {first!r} and {second!r}")
+    held("alpha", [alpha, 1 / alpha], layers[first].weight.dtype)
     with torch.no_grad():
         layers[first].weight.mul_(alpha)
         if getattr(layers[first], "bias", None) is not None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..curvature.products import pair
+from ..._base.arguments import module, numbers_of, shown
 from .directions import filter_normalised, plane_directions
-from .points import evaluate_points, matched, parameters_of
+from .points import check_data, evaluate_points, matched, parameters_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,7 @@ def loss_line(model, loss, x, y=None, *, direction=None, at=None, metric=None, s
 
     Source: Goodfellow, Vinyals & Saxe (2015) for lines, Li et al. (2018) for the normalisation.
     """
+    module("model", model)
     direction = filter_normalised(model, seed) if direction is None else direction
     at = (_coefficients("at", np.linspace(-1, 1, 51) if at is None else at),)
     return _slice(model, loss, x, y, [matched(model, direction, "direction")], at, metric, statistics, [(0.0,)])
@@ -89,6 +90,10 @@ def loss_plane(model, loss, x, y=None, *, directions=None, through=None, at=None
 
     Source: Li et al. (2018); Garipov et al. (2018) for planes through solutions.
     """
+    module("model", model)
+    for name, several in (("directions", directions), ("through", through)):
+        if several is not None and not isinstance(several, (tuple, list)):
+            raise TypeError(f"{name} must be a list of modules or of dicts from name to tensor; got {shown(several)}")
     if directions is not None and through is not None:
         raise ValueError("directions and through exclude each other: a plane is given by one of them")
     marks = [(0.0, 0.0)]
@@ -105,7 +110,7 @@ def loss_plane(model, loss, x, y=None, *, directions=None, through=None, at=None
 
 
 def _slice(model, loss, x, y, directions, at, metric, statistics, marks):
-    x, y = pair(x, y)
+    x, y = check_data(loss, metric, x, y, statistics)
     coefficients = torch.cartesian_prod(*map(torch.from_numpy, at)).reshape(-1, len(at))
     functions = [loss] if metric is None else [loss, metric]
     values = evaluate_points(model, functions, x, y, parameters_of(model), directions, coefficients, statistics)
@@ -121,7 +126,7 @@ def _axes(at, ends):
 
 
 def _coefficients(name, values):
-    values = np.array(values, dtype=np.float64)
-    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise ValueError(f"{name} must be a sequence of finite numbers; got {values!r}")
-    return values
+    found = numbers_of(name, values)
+    if found.ndim != 1 or not len(found) or not np.isfinite(found).all():
+        raise ValueError(f"{name} must be a sequence of finite numbers; got {shown(values)}")
+    return found

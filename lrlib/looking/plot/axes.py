@@ -1,5 +1,7 @@
 """What all figures share: axes to draw on, line styles, labels."""
 
+from ..._base.arguments import shown
+
 SIZE = (6.4, 3.6)  # inches
 LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))  # told apart without colour too
 
@@ -7,8 +9,8 @@ LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))  # told apart without co
 def axes(ax):
     """`ax`, or the axes of a new figure; `TypeError` for what is no axes."""
     if ax is not None:
-        if not hasattr(ax, "get_legend_handles_labels"):
-            raise TypeError(f"ax must be axes of matplotlib, or None for those of a new figure; got {ax!r}")
+        if isinstance(ax, type) or not hasattr(ax, "get_legend_handles_labels"):
+            raise TypeError(f"ax must be axes of matplotlib, or None for those of a new figure; got {shown(ax)}")
         return ax
     try:
         from matplotlib.figure import Figure

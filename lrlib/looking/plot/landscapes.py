@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._base.arguments import flag
+from ..._base.arguments import flag, having, numbers_of, shown
 from .axes import LINES, axes, finish
 
 LEVELS = 12  # contour lines of a plane
@@ -32,12 +32,12 @@ def loss_line(slices, ax=None, *, name="loss", log=False, xlabel="distance along
         >>> [line.get_linestyle() for line in figure.axes[0].lines]
         ['-', '--']
     """
-    labelled = slices if isinstance(slices, dict) else {None: slices}
-    rows = [(label, *_values(s, name, 1)) for label, s in labelled.items()]
+    log, labelled = flag("log", log), slices if isinstance(slices, dict) else {None: slices}
+    rows = [(label, *_values("slices", s, name, 1)) for label, s in labelled.items()]
     ax = axes(ax)
     for i, (label, at, values) in enumerate(rows):
         ax.plot(at[0], values, **{"ls": LINES[i % len(LINES)], "label": label, **line})
-    if flag("log", log):
+    if log:
         ax.set_yscale("log")
     return finish(ax, xlabel, name if ylabel is None else ylabel, legend=None not in labelled)
 
@@ -77,9 +77,9 @@ def loss_plane(
         >>> [text.get_text() for text in loss_plane(bowl, levels=[0.5, 1]).axes[0].texts][-2:]
         ['1', '2']
     """
-    (a, b), values = _values(slice, name, 2)
-    ax = axes(ax)
-    drawn = ax.contour(a, b, values.T, _levels(values) if levels is None else levels, colors="0.35", linewidths=0.8)
+    (a, b), values = _values("slice", slice, name, 2)
+    levels, ax = _levels(values, levels), axes(ax)
+    drawn = ax.contour(a, b, values.T, levels, colors="0.35", linewidths=0.8)
     ax.clabel(drawn, fontsize=7, fmt="%.3g")
     if len(slice.marks) > 1:
         ax.plot(*zip(*slice.marks[:2]), "--", lw=1, color="0.1")
@@ -122,9 +122,12 @@ def barrier(
         >>> figure.axes[0].texts[-1].get_text()
         '1.5'
     """
-    values = {"loss": barrier.loss, "error": barrier.error}.get(name)
+    having("barrier", barrier, ("at", "loss", "error"), "a Barrier")
+    values = {"loss": barrier.loss, "error": barrier.error}.get(name) if isinstance(name, str) else None
     if values is None:
-        raise ValueError(f"name must be 'loss', or 'error' of a barrier found with a metric; got {name!r}")
+        raise ValueError(f"name must be 'loss', or 'error' of a barrier found with a metric; got {shown(name)}")
+    if not isinstance(label, str):
+        raise TypeError(f"label must be a format of a number, such as '{{:.3g}}'; got {shown(label)}")
     ax, top = axes(ax), int(np.argmax(values))
     base, high = (values[0] + values[-1]) / 2, values[top]
     ax.plot(barrier.at, values, color=color)
@@ -135,16 +138,22 @@ def barrier(
     return finish(ax, xlabel, name if ylabel is None else ylabel, legend=False)
 
 
-def _values(slice, name, dimensions):
-    values = {"loss": slice.loss, "metric": slice.metric}.get(name)
+def _values(argument, slice, name, dimensions):
+    having(argument, slice, ("at", "loss", "metric"), "a Slice")
+    values = {"loss": slice.loss, "metric": slice.metric}.get(name) if isinstance(name, str) else None
     if values is None:
-        raise ValueError(f"name must be 'loss', or 'metric' of a slice made with one; got {name!r}")
+        raise ValueError(f"name must be 'loss', or 'metric' of a slice made with one; got {shown(name)}")
     if len(slice.at) != dimensions:
-        raise ValueError(f"slice must be a {'line' if dimensions == 1 else 'plane'}; got {len(slice.at)} axes")
+        raise ValueError(f"{argument} must be a {'line' if dimensions == 1 else 'plane'}; got {len(slice.at)} axes")
     return slice.at, values
 
 
-def _levels(values):
+def _levels(values, asked):
+    if asked is not None:
+        found = numbers_of("levels", asked)
+        if found.ndim != 1 or not found.size or not np.isfinite(found).all() or (np.diff(found) <= 0).any():
+            raise ValueError(f"levels must be finite numbers in increasing order; got {shown(asked)}")
+        return found
     finite = values[np.isfinite(values)]
     low, high = finite.min(), finite.max()
     if low == high:

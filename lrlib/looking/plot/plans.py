@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._base.arguments import flag, number, whole
+from ..._base.arguments import flag, function, number, shown, whole
 from .axes import axes, finish
 
 DRAWN = 10_000_000  # most steps of a figure
@@ -51,14 +51,15 @@ def plan(
     """
     for name, one in (("plan", plan), ("momentum", momentum)):
         if not callable(one) and (name, one) != ("momentum", None):
-            raise TypeError(f"{name} must be a Plan or a function of the step; got {one!r}")
+            raise TypeError(f"{name} must be a Plan or a function of the step; got {shown(one)}")
+    phases = flag("phases", phases)
     if steps is None:
         if not np.isfinite(getattr(plan, "length", np.inf)):
             raise ValueError("steps=None: this plan has no length of its own; say how many steps to draw")
         steps = int(plan.length) + 1
     base, ax, t = number("base", base), axes(ax), np.arange(whole("steps", steps, most=DRAWN))
     ax.plot(t, base * np.asarray(plan(t), dtype=np.float64), label=label, **line)
-    if flag("phases", phases):
+    if phases and hasattr(plan, "joints"):
         _mark_joints(ax, plan, steps)
     if momentum is not None:
         right = ax.twinx()
@@ -106,8 +107,8 @@ def applied(
         the `Figure`.
 
     Raises:
-        TypeError: `source` is neither.
-        ValueError: nothing was recorded yet.
+        TypeError: `source` is neither, `plan` no function, `group` or `lane` no whole number.
+        ValueError: nothing was recorded yet; there is no such group or lane.
 
     Example:
         >>> import torch
@@ -119,6 +120,8 @@ def applied(
         >>> len(applied(attachment).axes[0].lines)
         2
     """
+    if plan is not None:
+        function("plan", plan, "of the step, or None")
     step, used, planned = _rates(source, plan, group, lane)
     if not step.size:
         raise ValueError("source: no step was recorded yet, so there is no applied rate to draw")
@@ -136,7 +139,9 @@ def applied(
 def _rates(source, plan, group, lane):
     """Steps, applied and planned rates (or None) of one group of an attachment or of one lane of a record."""
     if hasattr(source, "planned") and hasattr(source, "applied"):
-        used = np.asarray(source.applied, dtype=np.float64)[:, group]
+        used = np.asarray(source.applied, dtype=np.float64)
+        group = whole("group", group, 0, used.shape[1] - 1)
+        used = used[:, group]
         step = np.arange(used.size)
         own = np.asarray(source.planned(), dtype=np.float64)[:, group]
         if plan is None or not used.size:
@@ -145,8 +150,9 @@ def _rates(source, plan, group, lane):
         return step, used, np.asarray(plan(step), dtype=np.float64) * _base(own, factor)
     if not (hasattr(source, "lr0") and hasattr(source, "lr")):
         raise TypeError(f"source={type(source).__name__}: an Attachment or a Record is needed")
+    lane = whole("lane", lane, 0, len(source.lr) - 1)
     used = np.asarray(source.lr, dtype=np.float64)[lane]
-    used = used[:, group] if used.ndim == 2 else used
+    used = used[:, whole("group", group, 0, used.shape[1] - 1)] if used.ndim == 2 else used
     step = np.asarray(source.step)
     planned = None if plan is None else float(source.lr0[lane]) * np.asarray(plan(step), dtype=np.float64)
     ran = np.isfinite(used)

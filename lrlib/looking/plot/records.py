@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ..._base.arguments import flag
+from ..._base.arguments import flag, having, number, shown
 from ..._base.statistics import interval, t_quantile
 from .axes import LINES, axes, finish
 
+RECORD = ("lr0", "step", "loss", "status", "evaluations")
 _DASHES = {"train": "-", "valid": "--", "test": ":"}
 
 
@@ -48,6 +49,9 @@ def losses(
     """
     from ...choosing.finder.suggestions import smooth as running_mean
 
+    _check_losses(record, names, colors, label)
+    smooth, level = number("smooth", smooth, below=1), number("level", level, above=0, below=1)
+    log = flag("log", log)
     ax, lr0, failed = axes(ax), np.asarray(record.lr0), np.asarray(record.status) == "diverged"
     for j, name in enumerate(names):
         step, values = _curve(record, name)
@@ -58,17 +62,36 @@ def losses(
             line["ls"] = _DASHES.get(name.split("_")[0], "-")
             _band(ax, step, values[(lr0 == rate) & ~failed], level, **line)
             _ended(ax, step, values[(lr0 == rate) & failed], color=line["color"])
-    if flag("log", log):
+    if log:
         ax.set_yscale("log")
     return finish(ax, xlabel, ylabel, legend=bool(label))
+
+
+def _check_losses(record, names, colors, label):
+    """Raise before anything is drawn."""
+    having("record", record, RECORD, "a Record")
+    for name in _names("names", names):
+        _curve(record, name)
+    rates = len(np.unique(record.lr0))
+    if colors is not None and (isinstance(colors, str) or not np.iterable(colors) or len(colors) < rates):
+        raise ValueError(f"colors must be one for each of {rates} rates; got {shown(colors)}")
+    if not isinstance(label, str):
+        raise TypeError(f'label must be a template such as "{{lr:.3g}}", or "" for none; got {shown(label)}')
+
+
+def _names(argument, names):
+    """Names as a list."""
+    if isinstance(names, str) or not np.iterable(names) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f'{argument} must be a list of names, such as ("loss",); got {shown(names)}')
+    return list(names)
 
 
 def _curve(record, name):
     if name == "loss":
         return np.asarray(record.step), np.asarray(record.loss, dtype=np.float64)
     known = [key for key in record.evaluations if key != "step"]
-    if name not in known:
-        raise ValueError(f"names: {name!r} was not evaluated in this record, only {', '.join(known) or 'nothing'}")
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(f"name: {shown(name)} was not evaluated in this record, only {', '.join(known) or 'nothing'}")
     return np.asarray(record.evaluations["step"]), np.asarray(record.evaluations[name], dtype=np.float64)
 
 
@@ -129,8 +152,10 @@ def rate_curve(
         >>> rate_curve(example(), "train_loss").axes[0].lines[0].get_ydata().round(3).tolist()
         [0.2, nan]
     """
-    ax = axes(ax)
+    having("record", record, RECORD, "a Record")
+    level = number("level", level, above=0, below=1)
     _, values = _curve(record, name)
+    log, ax = name.endswith("loss") if log is None else flag("log", log), axes(ax)
     values = values[:, -max(1, values.shape[1] // 10) :].mean(axis=1) if name == "loss" else values[:, -1]
     failed = np.asarray(record.status) == "diverged"
     values = np.where(failed | ~np.isfinite(values), np.nan, values)
@@ -155,7 +180,7 @@ def rate_curve(
     ax.set_xscale("log")
     left, right = ax.get_xlim()
     ax.set_xlim(min(left, rates[0] / 1.2), max(right, rates[-1] * 1.2))  # crosses alone do not widen the axis
-    if name.endswith("loss") if log is None else flag("log", log):
+    if log:
         ax.set_yscale("log")
     return finish(ax, xlabel, name if ylabel is None else ylabel, legend=label is not None or share.any())
 
@@ -200,15 +225,18 @@ def range_test(
         >>> [line.get_label() for line in range_test(finding, rules=["valley"]).axes[0].lines][-1]
         'valley'
     """
-    from ...choosing.finder.suggestions import SUGGESTION_RULES
-
+    having("finding", finding, ("smoothed", "loss", "lr", "suggest"), "a RangeTest or a Finding")
+    level, rules = number("level", level, above=0, below=1), _rules(rules)
+    if labels is not None and not isinstance(labels, dict):
+        raise TypeError(f"labels must be a dict from rule to text, or None; got {shown(labels)}")
+    top = None if top is None else number("top", top, least=-np.inf)
     ax = axes(ax)
     smoothed, loss = np.atleast_2d(finding.smoothed), np.atleast_2d(finding.loss)
     (curve,) = ax.plot(finding.lr, smoothed[0], color=color, lw=1.2)
     ax.plot(np.tile(finding.lr, len(loss)), loss.ravel(), ".", ms=2, alpha=0.3, color=curve.get_color())
     for row in smoothed[1:]:
         ax.plot(finding.lr, row, color=curve.get_color(), lw=0.7, alpha=0.6)
-    for i, rule in enumerate(SUGGESTION_RULES if rules is None else rules):
+    for i, rule in enumerate(rules):
         rate, mark = finding.suggest(rule), f"C{i + 1}"
         if np.isfinite(rate):
             ax.axvline(rate, color=mark, ls=LINES[i % len(LINES)], lw=1.2, label=(labels or {}).get(rule, rule))
@@ -220,3 +248,11 @@ def range_test(
         span = first - low or abs(first) or 1.0
         ax.set_ylim(low - 0.1 * span, first + 0.33 * span if top is None else top)
     return finish(ax, xlabel, ylabel, legend=True)
+
+
+def _rules(rules):
+    """Names of suggestion rules as a list; all for None."""
+    from ...choosing.finder.suggestions import SUGGESTION_RULES, get
+
+    names = list(SUGGESTION_RULES) if rules is None else _names("rules", rules)
+    return [get(name).name for name in names]
