@@ -11,6 +11,9 @@ import torch
 LEAST_LOSS = 1e-6  # a first loss below it says nothing about scale, and sets no limit for divergence
 MOST_SEEDS = 1_000_000
 MOST_STEPS = 100_000_000  # of a run, which keeps one factor of the rate a step
+MOST_EXAMPLES = 1_000_000  # of a ready-made task
+MOST_UNITS = 100_000  # of a layer of a ready-made network, its inputs and outputs too
+MOST_LAYERS = 1_000
 LARGEST_SEED = 2**63 - 1  # of NumPy's whole numbers and of torch's generators
 _SHOWN = 200  # characters of a value in an error
 
@@ -266,6 +269,29 @@ def filled(name, data):
     if 0 in getattr(data, "shape", ()):
         raise ValueError(f"{name} must hold at least one example; got the shape {tuple(data.shape)}")
     return data
+
+
+def sizes_of(name, values, fewest):
+    """Numbers of units, layer by layer, as a list of at least ``fewest``; ``TypeError`` for what is no sequence.
+
+    >>> sizes_of("sizes", (4, 8, 2), fewest=2)
+    [4, 8, 2]
+    """
+    if isinstance(values, (str, bytes, dict, set)) or not np.iterable(values):
+        raise TypeError(f"{name} must be a list of whole numbers; got {shown(values)}")
+    found = [whole(name, value, most=MOST_UNITS) for value in values]
+    if not fewest <= len(found) <= MOST_LAYERS:
+        raise ValueError(f"{name} must be a list of {fewest} to {MOST_LAYERS:,} whole numbers; got {shown(values)}")
+    return found
+
+
+def layers_of(width, depth, least=0):
+    """``depth`` hidden layers of ``width`` as a list of sizes; raises naming ``width`` or ``depth``.
+
+    >>> layers_of(32, 3)
+    [32, 32, 32]
+    """
+    return [whole("width", width, most=MOST_UNITS)] * whole("depth", depth, least, MOST_LAYERS)
 
 
 def seed_list(seeds):

@@ -6,11 +6,12 @@ import string
 import torch
 from torch import nn
 
-from .._base.arguments import flag, number, whole
+from .._base.arguments import LARGEST_SEED, MOST_EXAMPLES, MOST_UNITS, flag, number, whole
 from .._base.streams import generator
 from .task import Task, accuracy
 from .transformer import CausalTransformer
 
+STEEPEST = 1e6  # contrast; beyond it each pair of symbols has one successor
 ALPHABET = string.ascii_lowercase
 SHARES = {"train": (0.0, 0.8), "valid": (0.8, 0.9), "test": (0.9, 1.0)}  # of a text of one's own
 
@@ -55,7 +56,7 @@ def character_transformer(
             then ``alphabet`` alone, and ``optimum`` None. Python brings a long one, `pydoc_data.topics` (its length
             differs from version to version).
         symbols: k, from 2 to 26 letters of the source.
-        contrast: how strongly one symbol tells the next; 0 makes all alike.
+        contrast: how strongly one symbol tells the next, below 1,000,000; 0 makes all alike.
         source: seed of A and B.
         width, blocks, heads: of the network.
         fresh: each seed draws training pieces of its own; else all share those of seed 0.
@@ -75,11 +76,15 @@ def character_transformer(
 
     Source: the entropy of a Markov source is Shannon (1948), "A mathematical theory of communication", section 7.
     """
-    counts = {name: whole(name, value) for name, value in {"train": train, "valid": valid, "test": test}.items()}
-    context = whole("context", context)
+    sizes = {"train": train, "valid": valid, "test": test}
+    counts = {name: whole(name, value, most=MOST_EXAMPLES) for name, value in sizes.items()}
+    context, fresh = whole("context", context, most=MOST_UNITS), flag("fresh", fresh)
     if text is None:
         draw, details = _source(
-            whole("symbols", symbols, 2), number("contrast", contrast), whole("source", source, 0), context
+            whole("symbols", symbols, 2),
+            number("contrast", contrast, below=STEEPEST),
+            whole("source", source, 0, LARGEST_SEED),
+            context,
         )
     else:
         draw, details = _text(text, context)
@@ -90,7 +95,7 @@ def character_transformer(
     return Task(
         "character_transformer",
         model,
-        drawn if flag("fresh", fresh) else drawn(0),
+        drawn if fresh else drawn(0),
         draw(counts["valid"], "valid", 0),
         draw(counts["test"], "test", 0),
         symbol_loss,

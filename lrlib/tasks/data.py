@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import flag, whole
+from .._base.arguments import MOST_EXAMPLES, flag, layers_of, number, shown, whole
 from ..methods.augmentation import Images, Signals
 from .cache import cached
 from .networks import conv_net, mlp
 from .task import Task, accuracy, binary_accuracy, binary_loss
 
 VALID_SEED, TEST_SEED = 2**31 + 1, 2**31 + 2  # beyond every training seed
+MOST_PLACES = 10_000  # of a signal of MNIST-1D
 NETWORKS = {"mlp": {1: (64, 2), 2: (64, 2)}, "conv": {1: (16, 3), 2: (8, 2)}}  # axes → usual width and depth
 
 
@@ -101,10 +102,11 @@ def breast_cancer(
     >>> breast_cancer().train[0].shape
     torch.Size([369, 30])
     """
+    standardise = flag("standardise", standardise)
+    model = _tried(mlp, [30, *layers_of(width, depth), 1], dropout, batch_norm)
     parts = _split(*_sklearn("load_breast_cancer"), valid, test)
-    mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if flag("standardise", standardise) else (0.0, 1.0)
+    mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if standardise else (0.0, 1.0)
     parts = [((a - mean) / std, b.float()) for a, b in parts]
-    model = _tried(mlp, [30] + [whole("width", width)] * whole("depth", depth, least=0) + [1], dropout, batch_norm)
     return Task(
         "breast_cancer",
         model,
@@ -160,14 +162,15 @@ def mnist1d(
     if fixed:
         raise ValueError(f"mnist1d: {sorted(fixed)[0]} is set by the task itself; use train, valid, test and the seed")
     for name, size in {"train": train, "valid": valid, "test": test}.items():
-        if whole(f"mnist1d: {name}", size, least=0) % 10 or not size:
+        if whole(f"mnist1d: {name}", size, 0, MOST_EXAMPLES) % 10 or not size:
             raise ValueError(f"mnist1d: {name} must be a positive multiple of 10; got {size}")
+    knobs, fresh = _checked(knobs), flag("fresh", fresh)
     model = _network(network, (knobs.get("final_seq_length", 40),), width, depth, dropout, batch_norm)
     draw = _Mnist1d(train, tuple(sorted(knobs.items())))
     return Task(
         _named("mnist1d", network),
         model,
-        draw if flag("fresh", fresh) else draw(0),
+        draw if fresh else draw(0),
         _mnist1d(valid, VALID_SEED, draw.knobs),
         _mnist1d(test, TEST_SEED, draw.knobs),
         nn.functional.cross_entropy,
@@ -183,15 +186,14 @@ def mnist1d(
 
 def _network(network, shape, width, depth, dropout, batch_norm):
     """A function without arguments that makes the network of a 10-class task on inputs of ``shape``."""
-    if network not in NETWORKS:
-        raise ValueError(f'network must be "mlp" or "conv"; got {network!r}')
+    if not isinstance(network, str) or network not in NETWORKS:
+        raise ValueError(f'network must be "mlp" or "conv"; got {shown(network)}')
     usual_width, usual_depth = NETWORKS[network][len(shape)]
-    width = whole("width", usual_width if width is None else width)
-    depth = whole("depth", usual_depth if depth is None else depth, least=0)
+    width, depth = usual_width if width is None else width, usual_depth if depth is None else depth
     norm = network == "conv" if batch_norm is None else batch_norm
     if network == "conv":
         return _tried(conv_net, shape, 10, width, depth, dropout, norm)
-    return _tried(mlp, [math.prod(shape)] + [width] * depth + [10], dropout, norm)
+    return _tried(mlp, [math.prod(shape), *layers_of(width, depth), 10], dropout, norm)
 
 
 def _tried(make, *arguments):
@@ -230,6 +232,37 @@ def _mnist1d(size, seed, knobs):
     return torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
 
 
+def _size(name, value):
+    return whole(name, value, 2, MOST_PLACES)
+
+
+def _padding(name, value):
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise TypeError(f"{name} must be two whole numbers, the least and the most; got {shown(value)}")
+    return tuple(whole(name, places, 0, MOST_PLACES) for places in value)
+
+
+KNOBS = {  # of the generator of MNIST-1D that a task leaves to its user, each with its check
+    "template_len": _size,
+    "padding": _padding,
+    "scale_coeff": number,
+    "max_translation": functools.partial(whole, least=0, most=MOST_PLACES),
+    "corr_noise_scale": number,
+    "iid_noise_scale": number,
+    "shear_scale": number,
+    "shuffle_seq": flag,
+    "final_seq_length": _size,
+}
+
+
+def _checked(knobs):
+    """The knobs with the values that their checks give back."""
+    for name in knobs:
+        if name not in KNOBS:
+            raise ValueError(f"mnist1d: unknown knob {name!r}; the generator has {', '.join(KNOBS)}")
+    return {name: KNOBS[name](f"mnist1d: {name}", value) for name, value in knobs.items()}
+
+
 def _make_mnist1d(arguments):
     """Generate one set; the generator seeds Python's and NumPy's global state, which is put back."""
     from mnist1d.data import get_dataset_args, make_dataset
@@ -237,9 +270,6 @@ def _make_mnist1d(arguments):
 
     usual = get_dataset_args(as_dict=True)
     del usual["url"]
-    if not set(arguments) <= set(usual):
-        unknown = sorted(set(arguments) - set(usual))[0]
-        raise ValueError(f"mnist1d: unknown knob {unknown!r}; the generator has {', '.join(usual)}")
     python, numpy = random.getstate(), np.random.get_state()
     try:
         data = make_dataset(ObjectView(usual | arguments))
@@ -261,7 +291,8 @@ def _split(x, y, valid, test):
     """Cut (x, y) into training, validation and test parts in one fixed random order."""
     if whole("valid", valid, least=0) < 1 or whole("test", test, least=0) < 1 or valid + test >= len(x):
         raise ValueError(
-            f"valid and test must be at least 1 and leave training examples out of {len(x)}; got {valid} and {test}"
+            f"valid and test must be at least 1 and leave training examples out of {len(x)}; "
+            f"got {shown(valid)} and {shown(test)}"
         )
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     sizes = [len(x) - valid - test, valid, test]

@@ -6,9 +6,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import flag, number, whole
+from .._base.arguments import MOST_EXAMPLES, MOST_UNITS, flag, having, held, number, numbers_of, shown, whole
 from .._base.streams import generator
 from .task import Task, binary_accuracy, binary_loss
+
+
+MOST_FEATURES = 10_000  # of a problem that is solved exactly
 
 
 def sparse_logistic(features=200, train=2000, valid=2000, test=10000, batch=20, steps=2000, fresh=True):
@@ -24,6 +27,7 @@ def sparse_logistic(features=200, train=2000, valid=2000, test=10000, batch=20, 
     ([1.0, 0.5, 0.3333333432674408, 0.25], [1.0, -1.0, 1.0, -1.0])
     """
     features, train, valid, test = _counts(features=features, train=train, valid=valid, test=test)
+    fresh = flag("fresh", fresh)
     k = torch.arange(1, features + 1)
     frequencies, weights = 1.0 / k, 1.0 - 2.0 * ((k - 1) % 2)
     draw = functools.partial(_draw_sparse, frequencies, weights)
@@ -31,7 +35,7 @@ def sparse_logistic(features=200, train=2000, valid=2000, test=10000, batch=20, 
     return Task(
         "sparse_logistic",
         functools.partial(_zero_linear, features),
-        drawn if flag("fresh", fresh) else drawn(0),
+        drawn if fresh else drawn(0),
         draw(valid, "valid", 0),
         draw(test, "test", 0),
         binary_loss,
@@ -43,7 +47,8 @@ def sparse_logistic(features=200, train=2000, valid=2000, test=10000, batch=20, 
 
 
 def _counts(**counts):
-    return [whole(name, value) for name, value in counts.items()]
+    most = {"features": MOST_UNITS}
+    return [whole(name, value, most=most.get(name, MOST_EXAMPLES)) for name, value in counts.items()]
 
 
 def _seeded_draw(draw, n, seed):
@@ -73,11 +78,32 @@ def frequency_error(task, parameters, bins=4):
     >>> error.shape, error[0].tolist()
     ((3, 4), [1.0, 1.0, 1.0, 1.0])
     """
-    weights = task.details["weights"].numpy().astype(float)
-    gap = np.abs(np.asarray(parameters["weight"], dtype=float).reshape(-1, len(weights)) - weights)
-    edges = np.unique(np.round(np.geomspace(1, len(weights) + 1, whole("bins", bins) + 1)).astype(int)) - 1
+    weights = _true(task, "sparse_logistic")
+    gap = np.abs(_learnt(parameters, "weight", len(weights)) - weights)
+    bins = whole("bins", bins, most=MOST_UNITS)
+    edges = np.unique(np.round(np.geomspace(1, len(weights) + 1, bins + 1)).astype(int)) - 1
     lowest = np.array([1.0 / b for b in edges[1:]])
     return lowest, np.stack([gap[:, a:b].mean(1) for a, b in zip(edges, edges[1:])], axis=-1)
+
+
+def _true(task, name):
+    """The true weights of a task of this name."""
+    having("task", task, ("details",), f"one of tasks.{name}")
+    if "weights" not in task.details:
+        raise ValueError(f"task must be one of tasks.{name}; got {shown(task)}")
+    return task.details["weights"].numpy().astype(float)
+
+
+def _learnt(parameters, name, features):
+    """The weights of all lanes, [lanes, features]."""
+    if not isinstance(parameters, dict) or name not in parameters:
+        raise TypeError(
+            f"parameters must be a dict with the array {name!r}, as Record.parameters; got {shown(parameters)}"
+        )
+    found = numbers_of(f"parameters[{name!r}]", parameters[name])
+    if found.size % features:
+        raise ValueError(f"parameters[{name!r}] must hold {features} numbers a lane; got the shape {found.shape}")
+    return found.reshape(-1, features)
 
 
 class Penalised(nn.Module):
@@ -115,7 +141,9 @@ def convex_logistic(features=20, train=1000, test=10000, penalty=0.01, condition
     (True, True)
     """
     features, train, test = _counts(features=features, train=train, test=test)
-    number("penalty", penalty, above=0), number("condition", condition, least=1)
+    held("penalty", number("penalty", penalty, above=0), torch.float32), number("condition", condition, least=1)
+    if features > MOST_FEATURES:
+        raise ValueError(f"features must be at most {MOST_FEATURES:,}, whose Hessian can be solved; got {features}")
     scale = torch.logspace(0, -0.5 * np.log10(condition), features)
     truth = torch.randn(features, generator=generator(0, "convex_logistic/weights"))
     sets = [_draw_dense(scale, truth, n, part) for n, part in ((train, "train"), (test, "test"))]
@@ -168,5 +196,5 @@ def distance(task, parameters):
     >>> distance(task, {"w": task.details["weights"].numpy()[None]}).tolist()
     [0.0]
     """
-    w = np.asarray(parameters["w"], dtype=float)
-    return np.linalg.norm(w - task.details["weights"].numpy(), axis=-1)
+    weights = _true(task, "convex_logistic")
+    return np.linalg.norm(_learnt(parameters, "w", len(weights)) - weights, axis=-1)

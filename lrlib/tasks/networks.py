@@ -4,7 +4,7 @@ import math
 
 from torch import nn
 
-from .._base.arguments import flag, number, whole
+from .._base.arguments import MOST_LAYERS, MOST_UNITS, flag, number, shown, sizes_of, whole
 
 
 def mlp(sizes, dropout=0.0, batch_norm=False):
@@ -25,9 +25,7 @@ def mlp(sizes, dropout=0.0, batch_norm=False):
 
     Raises ``TypeError``/``ValueError`` for sizes that are no whole numbers, or a dropout outside [0, 1).
     """
-    dropout, sizes = _checked(dropout, batch_norm), [whole("sizes", size) for size in sizes]
-    if len(sizes) < 2:
-        raise ValueError(f"sizes must name the inputs, any hidden layers and the outputs; got {sizes!r}")
+    dropout, sizes = _checked(dropout, batch_norm), sizes_of("sizes", sizes, fewest=2)
     layers = []
     for fan_in, fan_out in zip(sizes, sizes[1:]):
         layers += [_he(nn.Linear(fan_in, fan_out), fan_in)]
@@ -50,12 +48,11 @@ def conv_net(shape, classes=10, width=8, depth=3, dropout=0.0, batch_norm=True):
 
     Raises ``TypeError``/``ValueError`` for a number that is no whole one, or a dropout outside [0, 1).
     """
-    axes = len(shape)
-    if axes not in (1, 2):
-        raise ValueError(f"shape must be (length,) or (height, width); got {shape!r}")
-    width, depth, dropout = whole("width", width), whole("depth", depth), _checked(dropout, batch_norm)
-    classes = whole("classes", classes)
-    shape = tuple(whole("shape", size) for size in shape)
+    shape = tuple(sizes_of("shape", shape, fewest=1))
+    if (axes := len(shape)) not in (1, 2):
+        raise ValueError(f"shape must be (length,) or (height, width); got {shown(shape)}")
+    width, depth = whole("width", width, most=MOST_UNITS), whole("depth", depth, most=MOST_LAYERS)
+    classes, dropout = whole("classes", classes, most=MOST_UNITS), _checked(dropout, batch_norm)
     kind, norm = ((nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d))[axes - 1]
     layers, channels, left = [nn.Unflatten(1, (1, *shape))], 1, list(shape)
     for k in range(depth):

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from .._base.arguments import number, whole
+from .._base.arguments import MOST_UNITS, held, layers_of, number, shown, sizes_of, whole
 from .data import mnist1d
 
 NORMS = ("layer", "batch")
@@ -26,7 +26,8 @@ class FrozenLinear(nn.Module):
 
     def __init__(self, inputs, outputs, norm=10.0):
         super().__init__()
-        norm = number("norm", norm, above=0)
+        inputs, outputs = whole("inputs", inputs, most=MOST_UNITS), whole("outputs", outputs, most=MOST_UNITS)
+        norm = length("norm", norm)
         weight = nn.init.kaiming_uniform_(torch.empty(outputs, inputs), a=math.sqrt(5))
         self.register_buffer("weight", weight * (norm / weight.norm()))
 
@@ -64,11 +65,8 @@ def scale_invariant_mlp(sizes, readout=10.0, norm="layer", eps=1e-7):
 
     Source: Kodryan et al. (2022), "Training scale-invariant neural networks on the sphere can happen in three regimes".
     """
-    sizes = [whole("sizes", size) for size in sizes]
-    if len(sizes) < 3:
-        raise ValueError(f"sizes must name the inputs, at least one hidden layer and the outputs; got {sizes!r}")
-    _known(norm)
-    number("readout", readout, above=0), number("eps", eps, above=0)
+    sizes = sizes_of("sizes", sizes, fewest=3)
+    _known(norm), length("readout", readout), length("eps", eps)
     layers = []
     for fan_in, fan_out in zip(sizes[:-2], sizes[1:-1]):
         layers += [_normal(nn.Linear(fan_in, fan_out, bias=False)), _norm(norm, fan_out, eps), nn.ReLU()]
@@ -85,8 +83,13 @@ def _normal(linear):
 
 
 def _known(norm):
-    if norm not in NORMS:
-        raise ValueError(f'norm must be "layer" or "batch"; got {norm!r}')
+    if not isinstance(norm, str) or norm not in NORMS:
+        raise ValueError(f'norm must be "layer" or "batch"; got {shown(norm)}')
+
+
+def length(name, value):
+    """A number above 0 that float32 holds."""
+    return held(name, number(name, value, above=0), torch.float32)
 
 
 def _norm(kind, features, eps):
@@ -123,7 +126,7 @@ def unit_sphere(norm=1.0):
         >>> {name: w.tolist() for name, w in project({"a": torch.tensor([3.0]), "b": torch.tensor([4.0])}).items()}
         {'a': [1.2000000476837158], 'b': [1.600000023841858]}
     """
-    return _Sphere(number("norm", norm, above=0))
+    return _Sphere(length("norm", norm))
 
 
 def mnist1d_sphere(
@@ -152,9 +155,9 @@ def mnist1d_sphere(
     >>> task, round(sum(p.square().sum() for p in task.model().parameters()).item(), 4)
     (<task mnist1d_sphere: batch 100, 6000 steps>, 1.0)
     """
+    _known(norm), length("readout", readout), length("radius", radius), layers_of(width, depth, least=1)
     data = mnist1d(train, valid, test, batch=batch, steps=steps, fresh=fresh, **knobs)
-    sizes = [knobs.get("final_seq_length", 40)] + [whole("width", width)] * whole("depth", depth) + [10]
-    _known(norm)
-    model = functools.partial(scale_invariant_mlp, sizes, number("readout", readout, above=0), norm)
-    project = unit_sphere(number("radius", radius, above=0))
+    sizes = [knobs.get("final_seq_length", 40), *layers_of(width, depth, least=1), 10]
+    model = functools.partial(scale_invariant_mlp, sizes, readout, norm)
+    project = unit_sphere(radius)
     return dataclasses.replace(data, name="mnist1d_sphere", model=model, project=project)

@@ -5,13 +5,14 @@ import math
 
 import torch
 
-from .._base.arguments import flag, number, whole
+from .._base.arguments import LARGEST_SEED, MOST_EXAMPLES, MOST_UNITS, flag, having, layers_of, number, shown, whole
 from .._base.streams import generator
-from .sphere import scale_invariant_mlp, unit_sphere
+from .sphere import length, scale_invariant_mlp, unit_sphere
 from .task import Task, binary_accuracy, binary_loss
 
 REACH = 2.0  # a feature is a point of the square [-2, 2]²
 MARGIN = 0.1 * math.sqrt(2)
+WIDEST = 0.99  # margin; a wider one leaves so little of the square that drawing from it would take for ever
 
 
 def ticks(
@@ -45,7 +46,7 @@ def ticks(
         train, test: examples; ``valid``: the same, or None for no validation set.
         batch, steps: see `Task`.
         readout: norm of the frozen read-out.
-        margin: m, below 1.
+        margin: m, below 0.99.
         fresh: each seed draws a training set of its own; else all share that of seed 0.
 
     Raises:
@@ -60,24 +61,26 @@ def ticks(
 
     Source: Sadrtdinov et al. (2024), "Where do large learning rates lead us?", the synthetic example.
     """
-    whole("features", features), number("margin", margin, below=1)
+    whole("features", features, most=MOST_UNITS // 2), number("margin", margin, below=WIDEST)
+    length("readout", readout)
+    layers, fresh = [2 * features, *layers_of(width, depth, least=1), 1], flag("fresh", fresh)
     sizes = {"train": train, "test": test} | ({} if valid is None else {"valid": valid})
-    sizes = {part: whole(part, size) for part, size in sizes.items()}
+    sizes = {part: whole(part, size, most=MOST_EXAMPLES) for part, size in sizes.items()}
+    project = unit_sphere(length("radius", radius))
     drawn = functools.partial(_drawn, features, sizes["train"], margin, "train")
     held = {part: _drawn(features, sizes[part], margin, part, 0) for part in sizes if part != "train"}
-    layers = [2 * features] + [whole("width", width)] * whole("depth", depth) + [1]
-    model = functools.partial(scale_invariant_mlp, layers, number("readout", readout, above=0))
+    model = functools.partial(scale_invariant_mlp, layers, readout)
     return Task(
         "ticks",
         model,
-        drawn if flag("fresh", fresh) else drawn(0),
+        drawn if fresh else drawn(0),
         held.get("valid"),
         held["test"],
         binary_loss,
         binary_accuracy,
         batch,
         steps,
-        project=unit_sphere(number("radius", radius, above=0)),
+        project=project,
         details={"features": features, "margin": margin},
     )
 
@@ -105,9 +108,11 @@ def ticks_features(task, samples=1000, seed=0):
         >>> (away.abs() > 0.1).all(0).tolist(), (away.abs() < 1e-5).all(0).tolist()
         ([False, True, False], [True, False, True])
     """
+    having("task", task, ("details",), "one of tasks.ticks")
     if not {"features", "margin"} <= set(task.details):
-        raise ValueError(f"task must be one of tasks.ticks; got {task!r}")
-    features, samples, seed = task.details["features"], whole("samples", samples), whole("seed", seed, 0)
+        raise ValueError(f"task must be one of tasks.ticks; got {shown(task)}")
+    samples, seed = whole("samples", samples, most=MOST_EXAMPLES), whole("seed", seed, 0, LARGEST_SEED)
+    features = task.details["features"]
     return [_single(k, features, samples, task.details["margin"], seed) for k in range(features)]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import number
+from .._base.arguments import held, number, shown
 from .task import Task
 
 
@@ -19,7 +19,7 @@ class Point(nn.Module):
 
     def __init__(self, start):
         super().__init__()
-        self.x = nn.Parameter(torch.tensor(start, dtype=torch.float32))
+        self.x = nn.Parameter(torch.tensor(_coordinates("start", start), dtype=torch.float32))
 
     def forward(self, _):
         """Return the point, [d]."""
@@ -44,13 +44,10 @@ def quadratic(curvatures=(4.0,), start=None, noise=0.0, steps=50):
     >>> task.loss(task.model()(None), task.train[1])
     tensor(4., grad_fn=<MulBackward0>)
     """
-    listed = curvatures.tolist() if hasattr(curvatures, "tolist") else curvatures
-    listed = listed if np.iterable(listed) and not isinstance(listed, str) else [listed]
-    curvatures = tuple(number("curvatures", c, least=-np.inf) for c in listed)
+    curvatures = _coordinates("curvatures", curvatures)
     if not curvatures:
         raise ValueError("quadratic: curvatures must be at least one number; got none")
-    given = [1.0] * len(curvatures) if start is None else np.atleast_1d(start).tolist()
-    start = tuple(number("start", x, least=-np.inf) for x in given)
+    start = (1.0,) * len(curvatures) if start is None else _coordinates("start", start)
     if len(start) != len(curvatures):
         raise ValueError(f"quadratic: start must have {len(curvatures)} numbers, like curvatures; got {start!r}")
     train = (torch.zeros(1, 1), torch.tensor([curvatures]))
@@ -70,6 +67,15 @@ def quadratic(curvatures=(4.0,), start=None, noise=0.0, steps=50):
         least,
         {"curvatures": curvatures},
     )
+
+
+def _coordinates(name, values):
+    """One number or several as a tuple of floats that float32 holds."""
+    if isinstance(values, (str, bytes, dict, set)):
+        raise TypeError(f"{name} must be a number or a list of numbers; got {shown(values)}")
+    listed = values.tolist() if hasattr(values, "tolist") else values
+    listed = listed if np.iterable(listed) else [listed]
+    return tuple(held(name, number(name, value, least=-np.inf), torch.float32) for value in listed)
 
 
 def _tilted(x):
@@ -113,8 +119,8 @@ class Well:
     """
 
     def __init__(self, kind):
-        if kind not in WELLS:
-            raise ValueError(f"double_well: kind must be one of {', '.join(map(repr, WELLS))}; got {kind!r}")
+        if not isinstance(kind, str) or kind not in WELLS:
+            raise ValueError(f"double_well: kind must be one of {', '.join(map(repr, WELLS))}; got {shown(kind)}")
         self._f, self._slope, self.bound, self.start = WELLS[kind]
         self.left, self.barrier, self.right = _zeros(self._slope, self.bound)
         self.lower = "left" if self._f(self.left) < self._f(self.right) else "right"
@@ -171,7 +177,8 @@ def double_well(kind="tilted", start=None, noise=2.0, steps=2000):
     """
     well = Well(kind)
     start = well.start if start is None else start
-    point = getattr(well, start) if start in ("left", "right") else number("start", start, least=-np.inf)
+    named = isinstance(start, str) and start in ("left", "right")
+    point = getattr(well, start) if named else held("start", number("start", start, least=-np.inf), torch.float32)
     train = (torch.zeros(1, 1), torch.zeros(1, 1))
     return Task(
         f"double_well_{kind}",

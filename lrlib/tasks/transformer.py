@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from .._base.arguments import whole
+from .._base.arguments import MOST_LAYERS, MOST_UNITS, whole
 
 
 class Attention(nn.Module):
@@ -74,8 +74,9 @@ class CausalTransformer(nn.Module):
 
     def __init__(self, classes, context, width=32, blocks=1, heads=2):
         super().__init__()
-        self.classes, self.context = whole("classes", classes, 2), whole("context", context)
-        width, blocks, heads = whole("width", width), whole("blocks", blocks), whole("heads", heads)
+        self.classes, self.context = whole("classes", classes, 2, MOST_UNITS), whole("context", context, 1, MOST_UNITS)
+        width, heads = whole("width", width, 1, MOST_UNITS), whole("heads", heads, 1, MOST_UNITS)
+        blocks = whole("blocks", blocks, 1, MOST_LAYERS)
         if width % heads:
             raise ValueError(f"width must be a multiple of heads, {heads}; got {width}")
         self.symbols = nn.Parameter(torch.randn(classes, width))

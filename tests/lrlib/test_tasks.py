@@ -357,7 +357,7 @@ def test_a_wrong_option_of_a_ready_made_task_is_named(wrong, match, kind):
         (lambda: tasks.convex_logistic(penalty=0), "penalty must be", ValueError),
         (lambda: tasks.convex_logistic(condition=0.5), "condition must be", ValueError),
         (lambda: tasks.convex_logistic(test=2.5), "test must be", TypeError),
-        (lambda: tasks.mlp([3]), "sizes must name", ValueError),
+        (lambda: tasks.mlp([3]), "sizes must be a list of 2 to 1,000 whole numbers", ValueError),
         (lambda: tasks.mlp([3, 1.7]), "sizes must be", TypeError),
         (lambda: tasks.mlp([3, True]), "sizes must be", TypeError),
         (lambda: tasks.conv_net((3, 4, 5)), "shape must be", ValueError),
@@ -374,6 +374,43 @@ def test_a_wrong_option_of_a_ready_made_task_is_named(wrong, match, kind):
         ),
         (lambda: tasks.double_well(start=True), "start must be", TypeError),
         (lambda: tasks.double_well(steps=1.5), "steps must be", TypeError),
+        (lambda: tasks.conv_net((8, 8), depth=10**30), "depth must be at most 1,000", ValueError),
+        (lambda: tasks.conv_net(8), "shape must be a list of whole numbers; got 8", TypeError),
+        (lambda: tasks.mlp("843"), "sizes must be a list of whole numbers; got '843'", TypeError),
+        (lambda: tasks.mlp([4, 10**30, 2]), "sizes must be at most 100,000", ValueError),
+        (lambda: tasks.mlp([4] * 10**4), "sizes must be a list of 2 to 1,000 whole numbers", ValueError),
+        (lambda: tasks.digits(depth=10**30), "depth must be at most 1,000", ValueError),
+        (lambda: tasks.digits(width=10**30), "width must be at most 100,000", ValueError),
+        (lambda: tasks.digits(network=["mlp"]), "network must be", ValueError),
+        (lambda: tasks.mnist1d(valid=10**30), "mnist1d: valid must be at most 1,000,000", ValueError),
+        (lambda: tasks.mnist1d_sphere(valid=10**30), "mnist1d: valid must be at most 1,000,000", ValueError),
+        (lambda: tasks.mnist1d_sphere(train=50, radius=1e39), "radius must be at most 3.40282e.38", ValueError),
+        (lambda: tasks.mnist1d(corr_noise_scale="0.1"), "mnist1d: corr_noise_scale must be a finite number", TypeError),
+        (lambda: tasks.mnist1d(final_seq_length=10**9), "mnist1d: final_seq_length must be at most", ValueError),
+        (lambda: tasks.mnist1d(shuffle_seq="no"), "mnist1d: shuffle_seq must be True or False", TypeError),
+        (lambda: tasks.mnist1d(padding=3), "mnist1d: padding must be two whole numbers", TypeError),
+        (lambda: tasks.mnist1d(noise=3), "mnist1d: unknown knob 'noise'", ValueError),
+        (lambda: tasks.sparse_logistic(features=10**30), "features must be at most 100,000", ValueError),
+        (lambda: tasks.sparse_logistic(train=10**30), "train must be at most 1,000,000", ValueError),
+        (lambda: tasks.convex_logistic(features=10**5), "features must be at most 10,000", ValueError),
+        (lambda: tasks.ticks(margin=0.9999999), "margin must be a number of at least 0 and below 0.99", ValueError),
+        (lambda: tasks.ticks(features=10**30), "features must be at most", ValueError),
+        (lambda: tasks.ticks_features(3), "task must be one of tasks.ticks; got 3", TypeError),
+        (lambda: tasks.frequency_error(tasks.quadratic(), {}), "task must be one of tasks.sparse_logistic", ValueError),
+        (lambda: tasks.distance(tasks.convex_logistic(), {"w": "a"}), r"parameters\['w'\] must be numbers", TypeError),
+        (lambda: tasks.distance(tasks.convex_logistic(), 3), "parameters must be a dict with the array 'w'", TypeError),
+        (lambda: tasks.quadratic(b"x"), "curvatures must be a number or a list of numbers; got b'x'", TypeError),
+        (lambda: tasks.quadratic(1e300), "curvatures must be at most 3.40282e.38 in torch.float32", ValueError),
+        (lambda: tasks.quadratic(start=[1e39]), "start must be at most 3.40282e.38 in torch.float32", ValueError),
+        (lambda: tasks.double_well(kind=["dent"]), "kind must be one of", ValueError),
+        (lambda: tasks.double_well(start=1e39), "start must be at most 3.40282e.38", ValueError),
+        (lambda: tasks.unit_sphere(1e39), "norm must be at most 3.40282e.38", ValueError),
+        (lambda: tasks.scale_invariant_mlp([4, 8, 2], readout=1e300), "readout must be at most", ValueError),
+        (lambda: tasks.scale_invariant_mlp([4, 2]), "sizes must be a list of 3 to 1,000", ValueError),
+        (lambda: tasks.FrozenLinear(10**30, 1), "inputs must be at most 100,000", ValueError),
+        (lambda: tasks.CausalTransformer(5, 8, blocks=10**30), "blocks must be at most 1,000", ValueError),
+        (lambda: tasks.character_transformer(contrast=1e308), "contrast must be a number .* below 1e.06", ValueError),
+        (lambda: tasks.character_transformer(train=10**30), "train must be at most 1,000,000", ValueError),
     ],
 )
 def test_wrong_numbers_of_the_other_tasks_are_named(make, match, kind):
@@ -392,6 +429,26 @@ def test_regularised_tasks_train_alike_alone_and_in_a_sweep(options):
         alone = fit(task, "momentum", lr=together.lr0[lane], seed=together.seed[lane], **usual)
         assert np.allclose(alone.loss[0], together.loss[lane], rtol=1e-10)
         assert np.allclose(alone.final("test_loss"), together.final("test_loss")[lane], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda flag: tasks.breast_cancer(standardise=flag),
+        lambda flag: tasks.mnist1d(10, 10, 10, fresh=flag),
+        lambda flag: tasks.mnist1d_sphere(10, 10, 10, fresh=flag),
+        lambda flag: tasks.sparse_logistic(4, 9, 9, 9, fresh=flag),
+        lambda flag: tasks.ticks(3, 9, 9, fresh=flag),
+        lambda flag: tasks.character_transformer(9, 9, 9, fresh=flag),
+        lambda flag: tasks.mlp([2, 2, 1], batch_norm=flag),
+        lambda flag: tasks.conv_net((8,), batch_norm=flag),
+    ],
+)
+def test_the_switches_of_tasks_are_true_or_false(make, folder):
+    for flag in ("False", 1, None, np.nan):
+        with pytest.raises(TypeError, match=r"^(\w+: )?(standardise|fresh|batch_norm) must be True or False; got"):
+            make(flag)
+    assert make(np.False_) is not None
 
 
 def test_one_curvature_may_be_a_plain_number():
