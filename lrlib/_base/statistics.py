@@ -2,6 +2,8 @@
 
 import functools
 
+import math
+
 import numpy as np
 
 from .arguments import number, numbers_of, whole
@@ -36,7 +38,7 @@ def bootstrap(values, level=0.95, resamples=4000, seed=0):
     """
     level, resamples = number("level", level, above=0, below=1), whole("resamples", resamples, most=MOST_RESAMPLES)
     seed, values = whole("seed", seed, least=0), numbers_of("values", values, least=1)
-    rows = values.reshape(-1, values.shape[-1])
+    rows = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
     finite = np.isfinite(rows)
     limits = np.full((2, len(rows)), np.nan)
     for pattern in np.unique(finite, axis=0):  # rows with equal gaps share their draws

@@ -115,7 +115,7 @@ def _rates(plan, steps):
     else:
         length = getattr(plan, "length", None) if steps is None else steps
         if length is None or length == np.inf:
-            raise ValueError(f"steps must be given, because {shown(plan)} has no end")
+            raise ValueError(f"steps must be given, because the plan {shown(plan)} has no end")
         eta = factors_of(plan, whole("steps", length, most=MOST_STEPS))
     if not (eta > 0).any():
         raise ValueError("plan must have a rate above 0")

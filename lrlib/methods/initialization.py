@@ -59,7 +59,7 @@ def initialize(model, kind, *, seed=None, generator=None, bias=0.0, **options):
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {shown(kind)}")
     if bias is not None:
-        number("bias", bias, least=-math.inf)
+        bias = number("bias", bias, least=-math.inf)
         for layer in layers:
             held("bias", bias, layer.weight.dtype)
     drawn = KINDS[kind](layers, _source(seed, generator), **options)

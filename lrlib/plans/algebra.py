@@ -212,7 +212,7 @@ class Repeat(Plan):
 
     def __init__(self, plan, times, stretch, decay):
         self.plan = plan
-        self.times = None if times is None else arguments.whole("times", times)
+        self.times = None if times is None else arguments.whole("times", times, most=checks.LONGEST)
         self.stretch = checks.factor("stretch", stretch, positive=True)
         self.decay = checks.factor("decay", decay, positive=True)
         if not 0 < plan.length < math.inf:

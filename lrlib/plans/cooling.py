@@ -63,5 +63,5 @@ def reheat(plan, every, times=None, height=1):
     if checks.factor("height", height, positive=True) > 1 and times is None:
         raise ValueError(f"height must be at most 1 without times, because the plan is endless; got {height!r}")
     if times is not None:
-        checks.power("height", height, arguments.whole("times", times) - 1)
+        checks.power("height", height, arguments.whole("times", times, most=checks.LONGEST) - 1)
     return plan.cut(every).repeat(times, decay=height)

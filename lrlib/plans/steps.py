@@ -37,7 +37,9 @@ def step(every, factor=0.1, times=None):
     """
     if checks.factor("factor", factor, positive=True) > 1 and times is None:
         raise ValueError(f"factor must be at most 1 without times, because the plan is endless; got {factor!r}")
-    last = None if times is None else checks.power("factor", factor, arguments.whole("times", times))
+    last = (
+        None if times is None else checks.power("factor", factor, arguments.whole("times", times, most=checks.LONGEST))
+    )
     cycles = hold(checks.steps("every", every, least=1)).repeat(times, decay=factor)
     return cycles if times is None else cycles >> hold(0, last)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import MOST_EXAMPLES, flag, layers_of, number, shown, whole
+from .._base.arguments import MOST_EXAMPLES, flag, held, layers_of, number, shown, whole
 from ..methods.augmentation import Images, Signals
 from .cache import cached
 from .networks import conv_net, mlp
@@ -242,14 +242,18 @@ def _padding(name, value):
     return tuple(whole(name, places, 0, MOST_PLACES) for places in value)
 
 
+def _scale(name, value):
+    return held(name, number(name, value), torch.float32)
+
+
 KNOBS = {  # of the generator of MNIST-1D that a task leaves to its user, each with its check
     "template_len": _size,
     "padding": _padding,
-    "scale_coeff": number,
+    "scale_coeff": _scale,
     "max_translation": functools.partial(whole, least=0, most=MOST_PLACES),
-    "corr_noise_scale": number,
-    "iid_noise_scale": number,
-    "shear_scale": number,
+    "corr_noise_scale": _scale,
+    "iid_noise_scale": _scale,
+    "shear_scale": _scale,
     "shuffle_seq": flag,
     "final_seq_length": _size,
 }

@@ -141,7 +141,8 @@ def convex_logistic(features=20, train=1000, test=10000, penalty=0.01, condition
     (True, True)
     """
     features, train, test = _counts(features=features, train=train, test=test)
-    held("penalty", number("penalty", penalty, above=0), torch.float32), number("condition", condition, least=1)
+    penalty, condition = number("penalty", penalty, above=0), number("condition", condition, least=1)
+    held("penalty", penalty, torch.float32)
     if features > MOST_FEATURES:
         raise ValueError(f"features must be at most {MOST_FEATURES:,}, whose Hessian can be solved; got {features}")
     scale = torch.logspace(0, -0.5 * np.log10(condition), features)

@@ -523,8 +523,10 @@ def test_a_long_plan_is_looked_at_as_fast_as_a_short_one(build, area):
         (lambda: linear(5).repeat(10**9, stretch=2), "times must be at most 10,000 with a stretch other than 1"),
         (lambda: linear(5).repeat(60, stretch=2), "times must give at most 9,007,199,254,740,992 steps"),
         (lambda: linear(5).repeat(2, stretch=1e308), "times must give at most 9,007,199,254,740,992 steps"),
-        (lambda: linear(5).repeat(10**30), "times must give at most 9,007,199,254,740,992 steps"),
-        (lambda: plans.cosine_restarts(10, times=10**30), "times must give at most"),
+        (lambda: linear(5).repeat(10**30), "times must be at most 9,007,199,254,740,992"),
+        (lambda: step(3, times=10**30), "times must be at most 9,007,199,254,740,992"),
+        (lambda: linear(5).repeat(2**53), "times must give at most 9,007,199,254,740,992 steps"),
+        (lambda: plans.cosine_restarts(10, times=10**30), "times must be at most"),
         (lambda: linear(2**53) >> linear(1), "a plan must be at most 9,007,199,254,740,992 steps long"),
     ],
 )

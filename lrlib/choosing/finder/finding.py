@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._base.arguments import seed_list
+from ..._base.arguments import check_task, function, having, seed_list
 from ..._base.statistics import bootstrap
 from ...methods.rules import Rule
 from ...plans import ramp
@@ -128,6 +128,9 @@ def find(task, rule="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.0, **
 
     Source: as for `range_test`.
     """
+    check_task(task)
+    if not isinstance(optimizer, (str, Rule)):
+        function("optimizer", optimizer, "parameters -> torch.optim.Optimizer, a Rule or the name of one")
     check_ramp(low, high, steps, stop)
     if steps > 4000:
         raise ValueError(f"steps={steps!r}: at most 4000, because longer records are thinned")
@@ -149,7 +152,7 @@ def _one_by_one(task, make, **settings):
     from ...runs.single import fit
 
     def scaled(parameters):
-        own = make(parameters)
+        own = having("rule(parameters)", make(parameters), ("param_groups",), "a torch.optim.Optimizer")
         largest = largest_rate(own)
         for group in own.param_groups:
             group["lr"] = float(group["lr"]) / largest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._base.arguments import MOST_STEPS, check_task, function, number, steps_of, whole
+from ..._base.arguments import MOST_STEPS, check_task, function, number, shown, steps_of, whole
 from ...runs.evaluation import evaluation_steps
 from ...runs.sweeps import carry_out, describe_lanes, in_one_piece
 
@@ -242,7 +242,10 @@ class Trials:
         record = self.records[rate]
         if len(self.budgets) > 1:
             record = _until(record, budget, evaluation_steps(self.evaluate, budget))
-        return float(np.mean(self.criterion(record)))
+        passed = np.asarray(self.criterion(record))
+        if passed.shape != (len(self.seeds),) or passed.dtype.kind not in "biuf":
+            raise ValueError(f"criterion must give one True or False a lane; got {shown(passed)}")
+        return float(np.mean(passed))
 
 
 def _until(record, budget, evaluated):
@@ -274,7 +277,8 @@ def search_threshold(trials, budget, start, *, factor=2.0, precision=0.05, limit
     >>> found.low < 0.5 < found.high, found.trainings
     (True, 9)
     """
-    start, limit = number("start", start, above=0), limit if limit == math.inf else number("limit", limit, above=0)
+    start, endless = number("start", start, above=0), isinstance(limit, float) and limit == math.inf
+    limit = limit if endless else number("limit", limit, above=0)
     factor, precision = number("factor", factor, above=1), number("precision", precision, least=FINEST)
     if start >= limit:
         raise ValueError(f"start must be below limit; got start={start!r}, limit={limit!r}")

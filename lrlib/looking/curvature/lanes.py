@@ -86,7 +86,7 @@ def sharpness_lanes(
     Source: as `sharpness`.
     """
     module("model", model), function("loss", loss, "(output, y) -> scalar")
-    check_search(products, tol, accuracy, basis, seed)
+    limits = check_search(products, tol, accuracy, basis, seed)
     check_data(chunk, subset, start, dtype)
     own_data = flag("own_data", own_data)
     x, y = pair(x, y)
@@ -104,7 +104,7 @@ def sharpness_lanes(
             p, b, v = (_take(part, chosen) for part in (parameters, buffers, getattr(start, "start", start)))
             data = (x[chosen], y[chosen]) if own_data else (x, y)
             build = lambda a, c: of_lanes(model, loss, p, a, c, b, own_data, chunk, dtype)
-            hessian, found = search(build, *data, v, subset, seed, (products, tol, accuracy, basis), int(own_data))
+            hessian, found = search(build, *data, v, subset, seed, limits, int(own_data))
             parts.append((found, hessian.named(found.vector), hessian.named(found.start)))
     return _joined(parts)
 

@@ -113,14 +113,14 @@ def sharpness(
     the use, Cohen et al. (2022) for the preconditioned one.
     """
     module("model", model), function("loss", loss, "(output, y) -> scalar")
-    check_search(products, tol, accuracy, basis, seed)
+    limits = check_search(products, tol, accuracy, basis, seed)
     check_data(chunk, subset, start, dtype)
     details = flag("details", details)
     x, y = pair(x, y)
     with random_states():
         scale = None if preconditioner is None else inverse_root(preconditioner, model)
         build = lambda a, b: of_model(model, loss, a, b, chunk, dtype, scale)
-        hessian, found = search(build, x, y, start, subset, seed, (products, tol, accuracy, basis))
+        hessian, found = search(build, x, y, start, subset, seed, limits)
     value, residual, spent = (float(found.value), float(found.residual), int(found.products))
     converged = bool(found.converged)
     if not converged and residual == residual:
@@ -136,14 +136,14 @@ def sharpness(
 
 
 def check_search(products, tol, accuracy, basis, seed):
-    """Raise for limits of a search outside their ranges, before anything is computed."""
-    whole("products", products, most=MOST_PRODUCTS)
+    """(products, tol, accuracy, basis); raises for what lies outside its range, before anything is computed."""
     whole("seed", seed, 0, LARGEST_SEED)
-    number("tol", tol)
-    if accuracy is not None:
-        number("accuracy", accuracy, below=1, above=0)
-    if basis is not None:
-        whole("basis", basis, least=4)
+    return (
+        whole("products", products, most=MOST_PRODUCTS),
+        number("tol", tol),
+        None if accuracy is None else number("accuracy", accuracy, below=1, above=0),
+        None if basis is None else whole("basis", basis, least=4),
+    )
 
 
 def check_data(chunk, subset, start, dtype):

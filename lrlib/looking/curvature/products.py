@@ -71,13 +71,11 @@ class Products:
 
     def _gradient(self, x, y):
         with torch.enable_grad():
-            value = self.value(self.leaves, self.fixed, x, y)
-            if not isinstance(value, torch.Tensor) or value.numel() != 1:
-                raise ValueError(f"loss: returned {getattr(value, 'shape', type(value))}; one element is needed")
+            value = scalar("loss", self.value(self.leaves, self.fixed, x, y))
             if not value.requires_grad:
                 raise ValueError("loss: its value does not depend on any trainable parameter")
             leaves = list(self.leaves.values())
-            return torch.autograd.grad(value.reshape(()), leaves, create_graph=True, materialize_grads=True)
+            return torch.autograd.grad(value, leaves, create_graph=True, materialize_grads=True)
 
     def _curve(self, gradient, v, keep=False):
         curved = [(g, row) for g, row in zip(gradient, self.named(v).values()) if g.requires_grad]
@@ -87,6 +85,13 @@ class Products:
         leaves = list(self.leaves.values())
         rows = torch.autograd.grad(outputs, leaves, weights, retain_graph=keep, materialize_grads=True)
         return torch.cat([row.reshape(len(v), -1) for row in rows], dim=1)
+
+
+def scalar(name, value):
+    """What a function called ``name`` returned, as a 0-D tensor; raises unless it is a tensor of one element."""
+    if not isinstance(value, torch.Tensor) or value.numel() != 1:
+        raise ValueError(f"{name}: returned {getattr(value, 'shape', type(value))}; one element is needed")
+    return value.reshape(())
 
 
 def pair(x, y):
@@ -134,7 +139,7 @@ def of_lanes(model, loss, parameters, x, y, buffers=None, own=False, chunk=None,
     leaves, fixed = _parts(model, given, kept, dtype)
 
     def one(tensors, a, b):
-        return loss(functional_call(model, tensors, (a,)), b).reshape(())
+        return scalar("loss", loss(functional_call(model, tensors, (a,)), b))
 
     def value(leaves, fixed, a, b):
         axis = 0 if own else None

@@ -57,7 +57,7 @@ def update_ratios(before, after):
 
     Source: You et al. (2017), the layers' ratios in "LARS"; Karpathy (2015) for the rule of thumb 1e-3.
     """
-    a, b = _pair(before, after)
+    a, b = _pair(before, after, ("before", "after"))
     moved = {n: float((b[n] - a[n]).norm()) for n in a}
     length = {n: float(a[n].norm()) for n in a}
     moved, length = ({"all": math.hypot(*v.values()), **v} for v in (moved, length))
@@ -107,12 +107,12 @@ class UpdateRatios:
             hook.remove()
 
 
-def _pair(first, second):
-    a, b = parameters_of(first, "first"), parameters_of(second, "second")
+def _pair(first, second, names=("first", "second")):
+    a, b = (parameters_of(source, name) for source, name in zip((first, second), names))
     wrong = sorted(map(str, set(a) ^ set(b))) or sorted(n for n in a if a[n].shape != b[n].shape)
     if wrong:
         raise ValueError(
-            f"first and second must have the same parameter names and shapes; these differ: {', '.join(wrong)}"
+            f"{' and '.join(names)} must have the same parameter names and shapes; these differ: {', '.join(wrong)}"
         )
     return {n: a[n].cpu().double() for n in a}, {n: b[n].cpu().double() for n in a}
 

@@ -7,7 +7,7 @@ from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..._base.arguments import function, module, tensor_of
-from ..curvature.products import inputs, pair
+from ..curvature.products import inputs, pair, scalar
 from ...runs.evaluation import CELLS, cells, evaluating
 from ..._base.preserve import random_states
 
@@ -81,7 +81,7 @@ def _pieces(model, x):
 def _values(model, functions, points, x, y):
     def one(point, a, b):
         output = functional_call(model, point, (a,))
-        return torch.stack([f(output, b).reshape(()) for f in functions])
+        return torch.stack([scalar(name, f(output, b)) for name, f in zip(("loss", "metric"), functions)])
 
     total = 0.0
     for piece in _pieces(model, x):

@@ -19,6 +19,14 @@ def axes(ax):
     return Figure(figsize=SIZE, layout="constrained").add_subplot()
 
 
+def texts(name, values, least=0):
+    """`values`, a list of at least `least` texts; `TypeError` for anything else."""
+    several = isinstance(values, (list, tuple)) and all(isinstance(value, str) for value in values)
+    if not several or len(values) < least:
+        raise TypeError(f"{name} must be a list of {f'at least {least} ' if least else ''}texts; got {shown(values)}")
+    return values
+
+
 def finish(ax, xlabel, ylabel, legend):
     """Label the axes, add a legend where it is wanted and there is something in it; return the figure."""
     ax.set_xlabel(xlabel)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..._base.arguments import flag, having, numbers_of, shown
-from .axes import LINES, axes, finish
+from .axes import LINES, axes, finish, texts
 
 LEVELS = 12  # contour lines of a plane
 
@@ -78,7 +78,7 @@ def loss_plane(
         ['1', '2']
     """
     (a, b), values = _values("slice", slice, name, 2)
-    levels, ax = _levels(values, levels), axes(ax)
+    levels, labels, ax = _levels(values, levels), texts("labels", labels), axes(ax)
     drawn = ax.contour(a, b, values.T, levels, colors="0.35", linewidths=0.8)
     ax.clabel(drawn, fontsize=7, fmt="%.3g")
     if len(slice.marks) > 1:

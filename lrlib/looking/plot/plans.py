@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..._base.arguments import flag, function, number, shown, whole
-from .axes import axes, finish
+from .axes import axes, finish, texts
 
 DRAWN = 10_000_000  # most steps of a figure
 DOTS = 160  # most applied rates that are drawn along a plan, besides all that leave it
@@ -50,7 +50,7 @@ def plan(
         101
     """
     for name, one in (("plan", plan), ("momentum", momentum)):
-        if not callable(one) and (name, one) != ("momentum", None):
+        if not callable(one) and not (name == "momentum" and one is None):
             raise TypeError(f"{name} must be a Plan or a function of the step; got {shown(one)}")
     phases = flag("phases", phases)
     if steps is None:
@@ -58,14 +58,26 @@ def plan(
             raise ValueError("steps=None: this plan has no length of its own; say how many steps to draw")
         steps = int(plan.length) + 1
     base, ax, t = number("base", base), axes(ax), np.arange(whole("steps", steps, most=DRAWN))
-    ax.plot(t, base * np.asarray(plan(t), dtype=np.float64), label=label, **line)
+    ax.plot(t, base * _factors("plan", plan, t), label=label, **line)
     if phases and hasattr(plan, "joints"):
         _mark_joints(ax, plan, steps)
     if momentum is not None:
         right = ax.twinx()
-        right.plot(t, np.asarray(momentum(t), dtype=np.float64), "--", color="C1")
+        right.plot(t, _factors("momentum", momentum, t), "--", color="C1")
         right.set_ylabel(momentum_label)
     return finish(ax, xlabel, ylabel, legend=label is not None)
+
+
+def _factors(name, plan, t):
+    """The values of a plan at the steps t, one a step."""
+    values = plan(t)
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.shape != t.shape:
+        raise ValueError(f"{name} must give one number a step for an array of steps; got {shown(values)}")
+    return found
 
 
 def _mark_joints(ax, plan, steps):
@@ -122,6 +134,7 @@ def applied(
     """
     if plan is not None:
         function("plan", plan, "of the step, or None")
+    labels = texts("labels", labels, least=2)
     step, used, planned = _rates(source, plan, group, lane)
     if not step.size:
         raise ValueError("source: no step was recorded yet, so there is no applied rate to draw")
@@ -146,15 +159,14 @@ def _rates(source, plan, group, lane):
         own = np.asarray(source.planned(), dtype=np.float64)[:, group]
         if plan is None or not used.size:
             return step, used, own
-        factor = np.asarray(source.plan(step), dtype=np.float64)
-        return step, used, np.asarray(plan(step), dtype=np.float64) * _base(own, factor)
+        return step, used, _factors("plan", plan, step) * _base(own, _factors("plan", source.plan, step))
     if not (hasattr(source, "lr0") and hasattr(source, "lr")):
         raise TypeError(f"source={type(source).__name__}: an Attachment or a Record is needed")
     lane = whole("lane", lane, 0, len(source.lr) - 1)
     used = np.asarray(source.lr, dtype=np.float64)[lane]
     used = used[:, whole("group", group, 0, used.shape[1] - 1)] if used.ndim == 2 else used
     step = np.asarray(source.step)
-    planned = None if plan is None else float(source.lr0[lane]) * np.asarray(plan(step), dtype=np.float64)
+    planned = None if plan is None else float(source.lr0[lane]) * _factors("plan", plan, step)
     ran = np.isfinite(used)
     return step[ran], used[ran], None if planned is None else planned[ran]
 

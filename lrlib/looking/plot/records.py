@@ -87,7 +87,7 @@ def _names(argument, names):
 
 
 def _curve(record, name):
-    if name == "loss":
+    if isinstance(name, str) and name == "loss":
         return np.asarray(record.step), np.asarray(record.loss, dtype=np.float64)
     known = [key for key in record.evaluations if key != "step"]
     if not isinstance(name, str) or name not in known:
