@@ -83,7 +83,7 @@ def _check(options):
     if options.start is not None:
         arguments.number("--start", options.start, above=0)
     if options.budget is not None:
-        arguments.whole("--budget", options.budget)
+        arguments.whole("--budget", options.budget, most=arguments.MOST_STEPS)
 
 
 def _threshold(options, task, found, progress):

@@ -65,13 +65,13 @@ def rates(text):
             if not 2 <= int(count) <= MOST_RATES or not 0 < float(low) < float(high):
                 raise ValueError
             found = np.geomspace(float(low), float(high), int(count))
-        if not (np.isfinite(found) & (found >= 0)).all():
+        if not (np.isfinite(found) & (found >= 0)).all() or len(set(found.tolist())) < len(found):
             raise ValueError
         return found
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r}: write low:high:count with 0 < low < high and count from 2 to {MOST_RATES:,}, "
-            "or rates with commas, as 1e-3:10:32 or 0.1,0.3"
+            "or different rates with commas, as 1e-3:10:32 or 0.1,0.3"
         ) from None
 
 

@@ -147,8 +147,8 @@ def mnist1d(
     validation and test sets are always the same. ``knobs`` go to the generator (``corr_noise_scale=0.25,
     iid_noise_scale=0.02, shear_scale=0.75, max_translation=48, final_seq_length=40``, …). Every set has equally many
     of each class, mean 0 and standard deviation 1. Making 5,000 examples takes seconds, once: they are kept on disk
-    (`lrlib.tasks.cache.folder`). Raises ``ValueError`` for a size that is no positive multiple of 10 or an unknown
-    knob.
+    (`lrlib.tasks.cache.folder`). Raises ``ValueError`` for a size that is no positive multiple of 10 up to a million,
+    for an unknown knob and for one outside its range.
 
     ``network``: "mlp" (width 64, depth 2) or "conv" (`conv_net`, width 16, depth 3, with batch normalisation);
     ``augment``: True for `lrlib.Signals`, or a function; the other options as for `digits`.

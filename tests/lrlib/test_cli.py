@@ -156,7 +156,19 @@ def test_words_become_values():
     for parse, words in [
         (
             values.rates,
-            ["1:2", "2:1:5", "0:1:4", "a", "1:2:x", "nan", "-1", "1:2:1", "1e-3:10:1000000000", "1:2:10001"],
+            [
+                "1:2",
+                "2:1:5",
+                "0:1:4",
+                "a",
+                "1:2:x",
+                "nan",
+                "-1",
+                "1:2:1",
+                "1e-3:10:1000000000",
+                "1:2:10001",
+                "0.1,0.2,0.1",
+            ],
         ),
         (values.seeds_of, ["0", "x", "", "1.5"]),
         (values.setting, ["momentum", "=1", "a=", "a=1x"]),
@@ -324,6 +336,7 @@ def test_the_table_of_a_sweep_says_what_was_taken_from_its_folder(capsys, own):
         (["find", "quadratic", "--threshold", "nan"], "--threshold must be"),
         (["find", "quadratic", "--threshold", "1", "--start", "-3"], "--start must be"),
         (["find", "quadratic", "--threshold", "1", "--budget", "0"], "--budget must be"),
+        (["find", "quadratic", "--threshold", "1", "--budget", "9" * 20], "--budget must be at most 100,000,000"),
         (["sweep", "digits(colour=1)", "--lr", "1"], "unexpected keyword"),
         (["sweep", "quadratic", "--lr", "1", "--rule", "adum"], "unknown rule 'adum'"),
         (["sweep", "quadratic", "--lr", "1", "--set", "speed=1"], "unknown option 'speed'"),
