@@ -20,14 +20,14 @@ import numpy as np
 import pytest
 import torch
 
-from lrlib import Plan, activity, cosine, plans, plot, tasks, warmup
+from lrlib import Plan, cosine, plans, plot, tasks, warmup
 from lrlib._base import statistics as intervals
 from lrlib.choosing import bounds, finder, regimes
-from lrlib.looking import curvature, landscape
+from lrlib.looking import curvature, landscape, units
 from lrlib.methods import augmentation, initialization
 
-ROOMS = (activity, augmentation, bounds, curvature, finder, initialization, intervals, landscape, plot, regimes)
-ROOMS += (schedules, tasks)
+ROOMS = (units, augmentation, bounds, curvature, finder, initialization, intervals, landscape, plot, regimes)
+ROOMS += (plans, tasks)
 HUGE, DENORMAL = 10**400, 5e-324
 WILD = {
     "-1": -1,

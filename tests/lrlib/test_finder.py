@@ -547,7 +547,7 @@ def test_a_curve_that_is_the_same_everywhere_suggests_nothing():
         assert np.isfinite(rule(lr, 0.7 - 1e-3 * np.arange(60)))
 
 
-@pytest.mark.parametrize("values", ["a", ["a"], None, [1, "b"], [[1], [1, 2]], {}, [True], [1j], lambda: 1], ids=repr)
+@pytest.mark.parametrize("values", ["a", ["a"], None, [1, "b"], [[1], [1, 2]], {}, [True], [1j], lambda: 1])
 def test_what_is_no_array_of_numbers_is_named(values):
     with pytest.raises(TypeError, match="^values must be numbers; got "):
         bootstrap(values)

@@ -129,8 +129,8 @@ def find(task, rule="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.0, **
     Source: as for `range_test`.
     """
     check_task(task)
-    if not isinstance(optimizer, (str, Rule)):
-        function("optimizer", optimizer, "parameters -> torch.optim.Optimizer, a Rule or the name of one")
+    if not isinstance(rule, (str, Rule)):
+        function("rule", rule, "parameters -> torch.optim.Optimizer, a Rule or the name of one")
     check_ramp(low, high, steps, stop)
     if steps > 4000:
         raise ValueError(f"steps={steps!r}: at most 4000, because longer records are thinned")
