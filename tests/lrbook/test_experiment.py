@@ -1,4 +1,4 @@
-"""The helper of the experiments: intervals, code hashes, result files, and the comparison with them."""
+"""The helper of the experiments: intervals, result files, and the comparison with them."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbook import result_file, results
-from lrbook.codehash import code_hash, skeleton, sources
 from lrbook.experiment import Experiment
 from lrbook.quantity import exact, measured, paired
 from lrbook.result_file import compare
@@ -145,36 +144,3 @@ def test_comparison_uses_bands():
     assert "stored" in compare(stored(a=exact(1.0)), {})[0]
     assert "not stored" in compare({}, {"a": exact(1.0)})[0]
     assert "shape" in compare(stored(a=exact(1.0)), {"a": exact([1.0, 1.0], axes={"lr": [1, 2]})})[0]
-
-
-def test_hash_ignores_words_and_layout_only():
-    base = "def f(x):\n    return x + 1\n"
-    assert skeleton(base) == skeleton('"""M."""\n\n\ndef f(x):\n    """D."""\n    # c\n    return (x + 1)\n')
-    for other in ("def f(x):\n    return x + 2\n", "def g(x):\n    return x + 1\n", base + "f(1)\n"):
-        assert skeleton(base) != skeleton(other)
-
-
-def test_hash_follows_lrlib_and_neighbours(tmp_path):
-    neighbour = tmp_path / "helper_of_two.py"
-    neighbour.write_text("N = 1\n", encoding="utf-8")
-    script = tmp_path / "e98_helper.py"
-    script.write_text("import numpy\nimport helper_of_two\nfrom lrlib import rules\n", encoding="utf-8")
-    names = [path.name for path in sources(script)]
-    assert names[0] == "e98_helper.py" and "helper_of_two.py" in names and "descent.py" in names
-    assert not any("plot" in path.parts for path in sources(script))
-    before = code_hash(script)
-    neighbour.write_text("N = 2\n", encoding="utf-8")
-    assert code_hash(script) != before and len(before) == 16
-
-
-def test_hash_follows_only_the_names_that_are_used(tmp_path):
-    script = tmp_path / "e98_helper.py"
-
-    def files(text):
-        script.write_text(text, encoding="utf-8")
-        return {path.name for path in sources(script)}
-
-    some = files("from lrlib import tasks\nTASK = tasks.quadratic()\n")
-    assert "toys.py" in some and "logistic.py" not in some and "__init__.py" not in some
-    assert files("from lrlib.tasks import quadratic\nTASK = quadratic()\n") == some
-    assert "logistic.py" in files("from lrlib import tasks\nTASK = getattr(tasks, NAME)()\n")
