@@ -15,11 +15,15 @@ from .._base import arguments
 class Plateau:
     r"""Multiply the scale by ``factor`` when a value has not improved for more than ``patience`` reports.
 
-    A value *improves* with ``mode="min"`` where it is below best·(1 − threshold) (``threshold_mode="rel"``) or below
-    best − threshold (``"abs"``); with ``mode="max"`` where it is above best·(1 + threshold) or best + threshold. nan
-    never improves. After a reduction ``cooldown`` reports are not counted, and the scale never falls below ``least``.
-    These are the semantics and defaults of torch's ``ReduceLROnPlateau``, with ``least`` = min_lr / base rate; its
-    ``eps`` (a reduction of the rate by at most 1e-8 is not made) is left out, because it is in units of the rate.
+    A value *improves* with ``mode="min"`` where it is below best − margin, with ``mode="max"`` where it is above best +
+    margin; the margin is the threshold times the absolute value of best (``threshold_mode="rel"``), so 0 where best is
+    0, or the threshold itself (``"abs"``). nan never improves. After a reduction ``cooldown`` reports are not counted,
+    and the scale never falls below ``least``.
+
+    These are the semantics and defaults of torch's ``ReduceLROnPlateau``, with ``least`` = min_lr / base rate. Two
+    things differ. For a negative best torch's margin points the wrong way, so that a negative loss that is constant or
+    grows worse counts as improved for ever. Its ``eps`` (a reduction of the rate by at most 1e-8 is not made) is left
+    out, because it is in units of the rate.
 
     `lrlib.attach` multiplies the scale with its plan, so that warm-up and plateau compose:
 
@@ -60,11 +64,16 @@ class Plateau:
         return {"scale": 1.0, "best": math.inf if self.mode == "min" else -math.inf, "bad": 0, "cooling": 0}
 
     def improves(self, value, best):
-        """Whether ``value`` is better than ``best`` by more than the threshold."""
+        """Whether ``value`` is better than ``best`` by more than the margin.
+
+        >>> Plateau(threshold=0.1).improves(0.89, 1.0), Plateau(threshold=0.1).improves(-1.05, -1.0)
+        (True, False)
+        """
         sign = 1 if self.mode == "max" else -1
-        if self.threshold_mode == "rel":
-            return sign * value > sign * best * (1 + sign * self.threshold)
-        return sign * value > sign * best + self.threshold
+        if self.threshold_mode == "abs":
+            return sign * value > sign * best + self.threshold
+        side = sign if best >= 0 or best == self.start()["best"] else -sign
+        return sign * value > sign * best * (1 + side * self.threshold)
 
     def update(self, memory, value):
         """The memory after a report of ``value``; ``memory`` itself stays as it is.

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lrlib import Plateau, attach, constant, warmup
 
@@ -39,6 +41,31 @@ def scales(plateau, losses):
 def test_the_scale_falls_after_more_than_patience_bad_reports():
     assert scales(PLATEAU, LOSSES) == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.125]
     assert scales(Plateau(mode="max", patience=0), [1, 2, 2, 3]) == [1, 1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
+@given(best=st.integers(-40, 40), value=st.integers(-40, 40), threshold=st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0]))
+def test_a_value_improves_where_it_passes_the_margin_on_either_side_of_0(mode, threshold_mode, best, value, threshold):
+    margin = threshold * (abs(best) if threshold_mode == "rel" else 1)
+    improved = value < best - margin if mode == "min" else value > best + margin
+    assert Plateau(mode, threshold=threshold, threshold_mode=threshold_mode).improves(value, best) == improved
+
+
+@given(st.lists(st.one_of(st.floats(-3, 3), st.sampled_from([0.0, math.nan, math.inf, -math.inf])), max_size=40))
+def test_a_loss_and_its_mirror_image_reduce_alike(values):
+    for options in ({"threshold": 0.0}, {"threshold": 0.3}, {"threshold": 0.3, "threshold_mode": "abs"}):
+        lower = Plateau(patience=1, factor=0.5, **options)
+        higher = Plateau("max", patience=1, factor=0.5, **options)
+        assert scales(lower, values) == scales(higher, [-value for value in values])
+
+
+@pytest.mark.parametrize(
+    "values", [[-5.0] * 5, [-5.0, -4.9999, -4.9998, -4.9997, -4.9996], [-5.0, -4.0, -3.0, 0.0, 2.0]]
+)
+def test_a_negative_loss_that_stays_or_rises_is_on_a_plateau(values):
+    assert scales(Plateau(factor=0.5, patience=1), values) == [1, 1, 0.5, 0.5, 0.25]
+    assert scales(Plateau(factor=0.5, patience=1), [-v for v in [5.0, 5.1, 5.2, 5.3, 5.4]]) == [1] * 5
 
 
 def test_the_scale_stops_at_least_and_never_rises_to_it():
