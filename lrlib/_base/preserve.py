@@ -89,9 +89,9 @@ def preserved(model, optimizer, batches=None):
     """Restore model, optimizer and random state on leaving, also when an exception is raised inside.
 
     Restored: parameters, buffers, gradients and train/eval mode of every module; each parameter group with all
-    its settings (tensors in place, so that a compiled step still sees its own tensor); the optimizer's state; the
-    counters that PyTorch's schedulers keep on it; the random states of `random_states`. The memory of one copy of
-    model and optimizer state is needed meanwhile.
+    its settings, and the defaults of new ones (tensors in place, so that a compiled step still sees its own tensor, and
+    groups that share one share it again); the optimizer's state; the counters that PyTorch's schedulers keep on it;
+    the random states of `random_states`. The memory of one copy of model and optimizer state is needed meanwhile.
 
     Example:
         >>> model = torch.nn.Linear(2, 1)
@@ -139,7 +139,7 @@ def _remember_model(model, optimizer):
 
 def _remember_optimizer(optimizer):
     groups = list(optimizer.param_groups)
-    undo_groups = [_remember_dict(group, skip=("params",)) for group in groups]
+    undo_groups = [_remember_dict(options, skip=("params",)) for options in (*groups, optimizer.defaults)]
     undo_state = _remember_dict(optimizer.state)
     plain = _plain_attributes(optimizer)
 

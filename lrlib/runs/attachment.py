@@ -207,7 +207,7 @@ class Attachment:
         self.plan, self.plateau, self.plans = plan, plateau, dict(plans)
         rule = getattr(optimizer, "rule", None)
         self._tracks = {name: _Track(name, each, rule) for name, each in {"lr": plan, **self.plans}.items()}
-        self._hooks, self._rehearsing = [], False
+        self._hooks, self._begun = [], False
         _check_free(optimizer)
         self._check(optimizer, optimizer.param_groups)
         if t is not None:
@@ -424,8 +424,8 @@ class Attachment:
         return replaced and groups.rehearsed(optimizer)
 
     def _set(self, optimizer, args, kwargs):
-        self._rehearsing = self._rehearsed(optimizer)
-        if self._rehearsing:
+        self._begun = False
+        if self._rehearsed(optimizer):
             return
         self._take_in(optimizer)
         column, tracks = optimizer.param_groups, self._tracks.values()
@@ -438,11 +438,12 @@ class Attachment:
             factors[0] *= self._scale
         for track, factor in zip(tracks, factors):
             track.apply(factor, column)
-        self._left = [group["lr"] for group in column]
+        self._left, self._begun = [group["lr"] for group in column], True
 
     def _record(self, optimizer, args, kwargs):
-        if self._rehearsing or groups.skipped(optimizer):
+        if not self._begun or groups.skipped(optimizer):
             return
+        self._begun = False  # a subclass whose step calls its parent's comes here twice
         column = optimizer.param_groups
         for track in self._tracks.values():
             track.record(column)

@@ -509,6 +509,21 @@ def test_a_step_with_rate_0_and_gradient_0_counts_where_it_is_the_plans():
     assert handle.t == 8 and handle.applied[2:5, 0].tolist() == [0, 0, 0.5]
 
 
+def test_a_step_that_calls_its_parents_counts_once():
+    """torch calls the hooks around both, if the parent class was ever used by itself."""
+
+    class Own(torch.optim.SGD):
+        def step(self, closure=None):
+            return super().step(closure)
+
+    sgd()
+    optimizer = Own(parameters(), lr=0.5)
+    handle = attach(optimizer, PLAN)
+    run(optimizer, 4)
+    assert handle.t == 4
+    np.testing.assert_array_equal(handle.applied[:, 0], [0.5 * PLAN(t) for t in range(4)])
+
+
 # -- values set by others ---------------------------------------------------------------------------------------------
 
 

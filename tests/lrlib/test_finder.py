@@ -1,5 +1,6 @@
 """The range test leaves nothing behind; the suggestion rules are the published ones; the threshold is found."""
 
+import copy
 import dataclasses
 import math
 import random
@@ -42,9 +43,11 @@ def problem(seed=0, optimizer="adam"):
     data = torch.utils.data.TensorDataset(x, x.sum(1, keepdim=True))
     batches = torch.utils.data.DataLoader(data, 16, shuffle=True, generator=torch.Generator().manual_seed(seed))
     groups = [{"params": model[0].parameters(), "lr": 0.02}, {"params": model[1:].parameters(), "lr": 0.04}]
+    nameless = [{"params": model[0].parameters()}, {"params": model[1:].parameters()}]
     made = {
         "adam": lambda: torch.optim.Adam(groups),
         "tensor": lambda: torch.optim.Adam(model.parameters(), lr=torch.tensor(0.04), foreach=False),
+        "shared": lambda: torch.optim.Adam(nameless, lr=torch.tensor(0.04), foreach=False),
         "momentum": lambda: torch.optim.SGD(groups, momentum=0.9),
         "lbfgs": lambda: torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=2),
     }[optimizer]()
@@ -80,6 +83,7 @@ def everything(model, optimizer, batches):
         "grads": [freeze(p.grad) for p in model.parameters()],
         "modes": [m.training for m in model.modules()],
         "groups": [freeze(g) for g in optimizer.param_groups],
+        "defaults": freeze(optimizer.defaults),
         "same groups": [id(g) for g in optimizer.param_groups],
         "state": [freeze(optimizer.state.get(p, {})) for p in model.parameters()],
         "random": (torch.get_rng_state().tolist(), str(np.random.get_state()), random.getstate()),
@@ -88,7 +92,7 @@ def everything(model, optimizer, batches):
 
 
 @pytest.mark.parametrize("trained", [False, True])
-@pytest.mark.parametrize("optimizer", ["adam", "tensor", "momentum", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", "tensor", "shared", "momentum", "lbfgs"])
 def test_everything_is_restored(optimizer, trained):
     model, optimizer, batches = problem(optimizer=optimizer)
     if trained:
@@ -251,6 +255,118 @@ def test_wrong_losses_and_optimizers_are_named():
         group["lr"] = 0.0
     with pytest.raises(ValueError, match="rate 0"):
         range_test(model, optimizer, batches, mse)
+
+
+def first_is_replaced(model):
+    model[0] = torch.nn.Linear(4, 8)
+
+
+@pytest.mark.parametrize("stranger", ["a copy", "a layer that is gone", "frozen"])
+def test_an_optimizer_that_trains_nothing_is_said_and_all_is_restored(stranger):
+    model, optimizer, batches = problem()
+    optimizer.param_groups.pop()  # the first layer is left
+    if stranger == "a copy":
+        model = copy.deepcopy(model)
+    elif stranger == "a layer that is gone":
+        first_is_replaced(model)
+    else:
+        model[0].requires_grad_(False)
+    before = everything(model, optimizer, batches)
+    with pytest.raises(ValueError, match="optimizer: none of its parameters gets a gradient from the loss"):
+        range_test(model, optimizer, batches, mse)
+    assert everything(model, optimizer, batches) == before
+
+
+def test_an_optimizer_of_a_part_of_the_model_is_tested():
+    model, optimizer, batches = problem()
+    first_is_replaced(model)  # the other group still trains
+    assert range_test(model, optimizer, batches, mse, high=1e-2, steps=12).status == "finished"
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_loss_without_a_gradient_is_said(frozen):
+    model, optimizer, batches = problem()
+    model.requires_grad_(not frozen)
+    with pytest.raises(ValueError, match="loss: has no gradient; every parameter is frozen, or the loss was detached"):
+        range_test(model, optimizer, batches, lambda output, y: mse(output if frozen else output.detach(), y))
+
+
+def test_a_flat_curve_gives_no_rate_and_says_why():
+    model, optimizer, batches = problem()
+    test = range_test(model, optimizer, batches, lambda output, y: 0 * output.sum() + 1, steps=40)
+    assert test.status == "finished" and test.reason.startswith("the loss is the same at every rate")
+    assert all(math.isnan(rate) for rate in test.suggestions().values())
+    with pytest.raises(ValueError, match="rule='best'"):
+        test.suggest("best")
+
+
+def test_a_loss_that_is_not_finite_from_the_start_says_where_to_look():
+    model, optimizer, _ = problem()
+    batches = [(torch.full((8, 4), math.nan), torch.zeros(8, 1))]
+    test = range_test(model, optimizer, batches, mse)
+    assert test.status == "not finite" and test.loss.size == 0
+    assert test.reason == "the loss is not finite before the first update: look at the data and at the loss"
+    found = find(dataclasses.replace(three_blobs(), loss=lambda output, y: output.sum() * math.nan), seeds=1, steps=20)
+    assert found.tests[0].reason == test.reason
+
+
+def test_a_curve_that_can_be_read_has_no_reason_and_a_short_one_says_so():
+    assert range_test(*problem(), mse, steps=40).reason == ""
+    short = range_test(*problem(), mse, steps=6, high=1e-2)
+    assert short.reason == "the curve is too short: it stopped after 6 of 6 steps"
+
+
+def test_an_optimizer_whose_step_takes_no_closure_is_tested_alike():
+    class Plain(torch.optim.SGD):
+        def step(self):
+            return super().step()
+
+    curves = []
+    for kind in (torch.optim.SGD, Plain):
+        model, _, batches = problem()
+        curves.append(range_test(model, kind(model.parameters(), lr=0.1), batches, mse, low=1e-3, steps=30))
+    np.testing.assert_array_equal(curves[0].loss, curves[1].loss)
+    np.testing.assert_array_equal(curves[0].lr, curves[1].lr)
+
+
+def test_a_wrapper_is_followed_or_named():
+    class Wrapper(torch.optim.Optimizer):
+        def __init__(self, optimizer):
+            self.optimizer, self.calls = optimizer, 0
+
+        param_groups = property(lambda self: self.optimizer.param_groups)
+        state = property(lambda self: self.optimizer.state)
+
+    curves = []
+    for wrapped in (False, True):
+        model, optimizer, batches = problem()
+        before = everything(model, optimizer, batches)
+        curves.append(range_test(model, Wrapper(optimizer) if wrapped else optimizer, batches, mse, steps=20).loss)
+        assert everything(model, optimizer, batches) == before
+    np.testing.assert_array_equal(*curves)
+    Wrapper.state = {}
+    with pytest.raises(TypeError, match=r"Wrapper wraps Adam .* its \.optimizer"):
+        range_test(model, Wrapper(optimizer), batches, mse)
+
+
+@pytest.mark.parametrize(
+    ("lr", "words"),
+    [(None, "got None"), (torch.tensor(1), "torch.int64"), (torch.ones(2), "one number")],
+)
+def test_a_rate_that_is_none_is_named(lr, words):
+    model, optimizer, batches = problem()
+    optimizer.param_groups[1]["lr"] = lr
+    with pytest.raises(ValueError, match=f"lr of Adam .*{words}"):
+        range_test(model, optimizer, batches, mse)
+
+
+def test_rates_that_a_scheduler_has_moved_are_only_proportions(recwarn):
+    model, optimizer, batches = problem(optimizer="momentum")
+    plain = range_test(model, optimizer, batches, mse, low=1e-4, steps=20)
+    torch.optim.lr_scheduler.LinearLR(optimizer, 0.25)
+    moved = range_test(model, optimizer, batches, mse, low=1e-4, steps=20)
+    np.testing.assert_allclose(moved.lr, plain.lr, rtol=1e-12)
+    assert not recwarn.list
 
 
 # the rules

@@ -1,5 +1,6 @@
 """The learning-rate range test on the user's own model, optimizer and data."""
 
+import inspect
 import math
 from dataclasses import dataclass, field
 
@@ -7,7 +8,8 @@ import numpy as np
 import torch
 
 from ..._base.arguments import number, whole
-from ...runs.attachment import attach
+from ..._base import groups
+from ...runs.attachment import Attachment
 from ..._base.device import moved
 from ..._base.preserve import preserved
 from ...plans import ramp
@@ -71,8 +73,28 @@ class RangeTest:
         """[K] the debiased running mean of the loss by which the test stops (`smooth`, weight of the past 0.98)."""
         return rules.smooth(self.loss)
 
+    @property
+    def reason(self):
+        """Why no rule has a rate to suggest; empty where the curve can be read.
+
+        >>> RangeTest(np.geomspace(1e-3, 1, 30), np.ones(30), "finished", steps=30).reason
+        'the loss is the same at every rate, so no rate is better than another'
+        """
+        if not len(self.loss):
+            return "the loss is not finite before the first update: look at the data and at the loss"
+        if self._flat:
+            return "the loss is the same at every rate, so no rate is better than another"
+        readable = any(math.isfinite(rate) for rate in self.suggestions().values())
+        return "" if readable else f"the curve is too short: it stopped after {len(self.loss)} of {self.steps} steps"
+
+    @property
+    def _flat(self):
+        return len(self.loss) > 1 and bool((self.loss == self.loss[0]).all())
+
     def suggest(self, rule="valley"):
-        """The rate that one rule reads off the curve; nan where its trimming leaves fewer than two points.
+        """The rate that one rule reads off the curve; nan where `reason` says why there is none.
+
+        A rule of its own may have none where others do: its trimming leaves fewer than two points.
 
         Args:
             rule: one of "valley", "steepest", "minimum/10", "linear-slope", "index-slope".
@@ -80,7 +102,8 @@ class RangeTest:
         Raises:
             ValueError: unknown rule.
         """
-        return rules.get(rule)(self.lr, self.loss, self.steps)
+        read = rules.get(rule)
+        return math.nan if self._flat else read(self.lr, self.loss, self.steps)
 
     def suggestions(self):
         """The rates of all rules side by side: dict from name to rate."""
@@ -106,7 +129,7 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
 
     Args:
         model: the user's module, on its device; batches are moved there.
-        optimizer: its optimizer, without an attached plan.
+        optimizer: its optimizer, without an attached plan, or a wrapper that only hands its steps on.
         batches: a `DataLoader`, list or other iterable of `(x, y)`. It is begun again when it ends; an iterator
             that can be read only once must hold at least `steps` batches.
         loss: `loss(model(x), y)` gives a scalar tensor.
@@ -119,7 +142,8 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
 
     Raises:
         ValueError: a number outside its range; every rate of the optimizer 0; a plan attached; too few batches;
-            a loss that is not scalar.
+            a loss that is not scalar; nothing to train: a loss without a gradient, or an optimizer none of whose
+            parameters gets one, because they belong to another model or are frozen.
         TypeError: a model, optimizer or loss of another kind; a batch that is not a pair.
 
     Example:
@@ -138,12 +162,14 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
     those of fastai's `lr_find`.
     """
     check_ramp(low, high, steps, stop)
-    _check_user(model, optimizer, loss)
+    _check_user(model, loss)
+    optimizer = groups.stepped(optimizer)
     base = largest_rate(optimizer)
     with preserved(model, optimizer, batches):
         if not model.training:
             model.train()
-        attachment = attach(optimizer, ramp(steps - 1, low / base, high / base, shape="exponential"))
+        # Not by attach, which warns where a scheduler has moved the rates: their proportions alone count here.
+        attachment = Attachment(optimizer, ramp(steps - 1, low / base, high / base, shape="exponential"))
         try:
             losses, status = _climb(model, optimizer, _cycle(batches, steps), loss, steps, Watch(stop))
             lr = attachment.applied.max(axis=1)
@@ -162,35 +188,46 @@ def check_ramp(low, high, steps, stop):
 
 
 def largest_rate(optimizer):
-    """The largest rate among the groups; ``ValueError`` if it is 0."""
+    """The largest rate among the groups; ``ValueError`` if it is 0 or if a group has no single rate."""
+    for group in optimizer.param_groups:
+        groups.check_one_number(group, "lr", type(optimizer).__name__)
     rate = max(float(group["lr"]) for group in optimizer.param_groups)
     if rate <= 0:
         raise ValueError("optimizer: every parameter group has rate 0, so their proportions are unknown; set one")
     return rate
 
 
-def _check_user(model, optimizer, loss):
+def _check_user(model, loss):
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
     if not callable(loss):
         raise TypeError(f"loss must be a function (output, y) -> scalar; got {loss!r}")
 
 
 def _climb(model, optimizer, batches, loss, steps, watch):
     device = next((p.device for group in optimizer.param_groups for p in group["params"]), None)
-    losses = []
+    takes_closure, losses = _takes_closure(optimizer), []
     for _, (x, y) in zip(range(steps), batches):
         seen = []
-        optimizer.step(_closure(model, optimizer, loss, moved(x, device), moved(y, device), seen))
+        closure = _closure(model, optimizer, loss, moved(x, device), moved(y, device), seen, first=not losses)
+        if takes_closure:
+            optimizer.step(closure)
+        else:
+            closure()
+            optimizer.step()
         losses.append(seen[0])
         if reason := watch(seen[0]):
             return losses, reason
     return losses, "finished"
 
 
-def _closure(model, optimizer, loss, x, y, seen):
+def _takes_closure(optimizer):
+    """Whether ``step`` can be given a function that computes the loss again."""
+    own, *given = inspect.signature(type(optimizer).step).parameters.values()
+    return any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in given)
+
+
+def _closure(model, optimizer, loss, x, y, seen, first):
     """Loss and gradients on one batch; a closure serves optimizers that look twice (LBFGS, SAM) as well."""
 
     def closure():
@@ -198,11 +235,23 @@ def _closure(model, optimizer, loss, x, y, seen):
             model.zero_grad()
             optimizer.zero_grad()
             value = _scalar(loss(model(x), y))
+            if not value.requires_grad:
+                raise ValueError("loss: has no gradient; every parameter is frozen, or the loss was detached")
             value.backward()
+        if first:
+            _check_gradients(optimizer)
         seen.append(float(value.detach()))
         return value
 
     return closure
+
+
+def _check_gradients(optimizer):
+    if all(p.grad is None for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError(
+            "optimizer: none of its parameters gets a gradient from the loss, so nothing would be trained; they belong "
+            "to another model (a copy, or a layer that was replaced), or are frozen"
+        )
 
 
 def _scalar(value):
