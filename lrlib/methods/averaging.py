@@ -18,6 +18,7 @@ as long as a ``with`` block lasts. It averages a list of stored weights as well 
 import collections
 import contextlib
 import copy
+import warnings
 
 import numpy as np
 import torch
@@ -25,17 +26,20 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .._base.arguments import number, whole
 from .._base.device import moved
-from .._base.groups import skipped
+from .._base.groups import rehearsed, skipped, stepped
 
 
-_STATE = {"kind", "count", "steps", "tensors", "dtypes"}
+_STATE = {"kind", "settings", "count", "steps", "tensors", "dtypes"}
+_WRAPPING = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
 class Average:
     """What `EMA`, `SWA` and `LAWA` share; use one of them.
 
     Averages are kept on the device and in the dtype of what is averaged, float16 and bfloat16 in float32. Whole
-    numbers, such as counters of batches, are those of the latest update.
+    numbers, such as counters of batches, are those of the latest update. Names are those of the plain model: what
+    torch.compile (``_orig_mod.``), DataParallel (``module.``, before all names) and FSDP add is left out, so the
+    average of a wrapped model can be lent to the plain one, and the other way round.
 
     Args:
         buffers: whether the floating-point buffers of a module (batch-norm statistics) are averaged as well. The
@@ -53,9 +57,14 @@ class Average:
         (2, {'w': tensor([2., 2.])})
     """
 
+    _SETTINGS = ("buffers",)
+
     def __init__(self, buffers=False):
         self.buffers, self.count, self.steps = bool(buffers), 0, 0
         self._lent = False
+
+    def _settings(self):
+        return {name: getattr(self, name) for name in self._SETTINGS}
 
     def update(self, source):
         """Take the weights of ``source`` as they are: a module, a `Record`, a dict name → tensor or array, a list.
@@ -75,8 +84,11 @@ class Average:
     def follow(self, optimizer, model=None, start=0, every=1):
         """Update from ``model`` after steps start + every, start + 2·every, … of ``optimizer``, counted from 1.
 
-        Without a model, from the list of the optimizer's own parameters; then `applied` takes such a list, too. A step
-        that mixed precision skips does not count. Returns a handle; ``handle.remove()`` ends it.
+        Without a model, from the list of the parameters that the optimizer has now (parameters added later are not
+        averaged, which is said by a warning when it has others); then `applied` takes such a list, too. A step that
+        mixed precision skips, or that torch.distributed.checkpoint makes with rate 0, does not count. A wrapper that
+        only hands its steps on is followed to what it wraps. Copies of optimizer and average follow nothing. Returns a
+        handle; ``handle.remove()`` ends it.
 
         >>> model = torch.nn.Linear(1, 1)
         >>> optimizer, ema = torch.optim.SGD(model.parameters(), lr=0.1), EMA(0.9)
@@ -86,20 +98,10 @@ class Average:
         >>> ema.count, ema.steps                                                     # after steps 5 and 8
         (2, 9)
         """
-        start, every = whole("start", start, least=0), whole("every", every)
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
+        start, every, optimizer = whole("start", start, least=0), whole("every", every), stepped(optimizer)
         if model is not None:
             _tensors(model, self.buffers)
-
-        def after(optimizer, args, kwargs):
-            if skipped(optimizer):
-                return
-            if self.steps >= start and (self.steps + 1 - start) % every == 0:
-                self.update([p for g in optimizer.param_groups for p in g["params"]] if model is None else model)
-            self.steps += 1
-
-        return optimizer.register_step_post_hook(after)
+        return _Following(self, optimizer, model, start, every)
 
     @property
     def values(self):
@@ -137,19 +139,20 @@ class Average:
         >>> SWA().over([{"w": np.array([1.0, 4.0])}, {"w": np.array([3.0, 8.0])}])
         {'w': array([2., 6.])}
         """
-        fresh, arrays = self._fresh(), set()
+        fresh, arrays = type(self)(**self._settings()), set()
         for source in sources:
             fresh.update(source)
             arrays.update(_array_names(source))
         return {name: v.cpu().numpy() if name in arrays else v for name, v in fresh.values.items()}
 
-    def _fresh(self):
+    def _take(self, tensors):
         raise NotImplementedError("use EMA, SWA or LAWA")
 
     def state_dict(self):
-        """What `load_state_dict` needs to go on: kind, counters, and copies of the tensors."""
+        """What `load_state_dict` needs to go on: kind, settings, counters, and copies of the tensors."""
         return {
             "kind": type(self).__name__,
+            "settings": self._settings(),
             "count": self.count,
             "steps": self.steps,
             "tensors": copy.deepcopy(self._held()),
@@ -157,14 +160,65 @@ class Average:
         }
 
     def load_state_dict(self, state):
-        """Go on from a `state_dict`; raises ``ValueError`` for one of another kind of average, changing nothing."""
+        """Go on from a `state_dict`.
+
+        Raises ``ValueError`` for one of another kind of average or with other settings, changing nothing.
+        """
         kind = state.get("kind") if isinstance(state, dict) else state
         if kind != type(self).__name__ or not _STATE <= set(state):
             raise ValueError(
                 f"state must be that of {type(self).__name__}, with {', '.join(sorted(_STATE))}; got {kind!r}"
             )
+        if state["settings"] != self._settings():
+            ours, theirs = _called(kind, self._settings()), _called(kind, state["settings"])
+            raise ValueError(f"state must be that of {ours}; got one of {theirs}")
         self.count, self.steps, self._dtypes = state["count"], state["steps"], dict(state["dtypes"])
         self._hold(copy.deepcopy(state["tensors"]))
+
+
+class _Following:
+    """An average that is updated by the steps of an optimizer, until ``remove()``."""
+
+    def __init__(self, average, optimizer, model, start, every):
+        self.average, self.model, self.start, self.every = average, model, start, every
+        self.parameters, self.begun = _parameters(optimizer), False
+        self.hooks = [
+            optimizer.register_step_pre_hook(self._before),
+            optimizer.register_step_post_hook(self._after),
+        ]
+
+    def remove(self):
+        """Follow no more; a second call does nothing."""
+        for hook in self.hooks:
+            hook.remove()
+
+    def _before(self, optimizer, args, kwargs):
+        self.begun = not rehearsed(optimizer)
+
+    def _after(self, optimizer, args, kwargs):
+        if not self.begun or skipped(optimizer):
+            return
+        self.begun = False  # a subclass whose step calls its parent's comes here twice
+        average = self.average
+        if average.steps >= self.start and (average.steps + 1 - self.start) % self.every == 0:
+            average.update(self._source(optimizer))
+        average.steps += 1
+
+    def _source(self, optimizer):
+        if self.model is not None:
+            return self.model
+        now = _parameters(optimizer)
+        if len(now) != len(self.parameters) or any(a is not b for a, b in zip(now, self.parameters)):
+            warnings.warn(
+                f"the optimizer has other parameters than when follow was called: the average stays that of those "
+                f"{len(self.parameters)}; give follow the model, whose weights are all averaged",
+                stacklevel=2,
+            )
+        return self.parameters
+
+
+def _parameters(optimizer):
+    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 class _Running(Average):
@@ -218,15 +272,14 @@ class EMA(_Running):
     Source: Polyak & Juditsky (1992); Kingma & Ba (2015), "Adam", section 7.2, for the correction.
     """
 
+    _SETTINGS = ("decay", "correct", "buffers")
+
     def __init__(self, decay=0.999, correct=True, buffers=False):
         super().__init__(buffers)
         self.decay, self.correct = number("decay", decay, below=1), bool(correct)
 
     def _weight(self, t):
         return (1 - self.decay) / (1 - self.decay**t) if self.correct else 1 - self.decay
-
-    def _fresh(self):
-        return EMA(self.decay, self.correct, self.buffers)
 
 
 class SWA(_Running):
@@ -247,9 +300,6 @@ class SWA(_Running):
 
     def _weight(self, t):
         return 1 / t
-
-    def _fresh(self):
-        return SWA(self.buffers)
 
 
 class LAWA(Average):
@@ -272,6 +322,8 @@ class LAWA(Average):
     Source: Kaddour (2022), "Stop wasting my time! Saving days of ImageNet and BERT training with latest weight
     averaging"; Hägele et al. (2024), "Scaling laws and compute-optimal training beyond fixed training durations".
     """
+
+    _SETTINGS = ("k", "buffers")
 
     def __init__(self, k=5, buffers=False):
         super().__init__(buffers)
@@ -300,9 +352,6 @@ class LAWA(Average):
             for name, new in latest.items()
         }
 
-    def _fresh(self):
-        return LAWA(self.k, self.buffers)
-
 
 def _mean(tensors):
     total = tensors[0].clone()
@@ -320,13 +369,17 @@ def _wide(tensor):
     return tensor.detach().float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor.detach()
 
 
+def _called(kind, settings):
+    return f"{kind}({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
+
+
 def _tensors(source, buffers):
     """{name: detached tensor} of a module, a record, a dict or a list, whose names are the places."""
     if isinstance(source, torch.nn.Module):
         named = dict(source.named_parameters()) | (dict(source.named_buffers()) if buffers else {})
         if not named:
             raise ValueError(f"source must have weights to average; got {type(source).__name__} without any")
-        return {name: tensor.detach() for name, tensor in named.items()}
+        return _plainly({name: tensor.detach() for name, tensor in named.items()}, dict(source.named_parameters()))
     source = getattr(source, "parameters", source)
     if isinstance(source, (list, tuple)):
         source = {str(place): value for place, value in enumerate(source)}
@@ -335,13 +388,35 @@ def _tensors(source, buffers):
             "source must be a module, a Record, a dict name → tensor or a list of tensors, not empty; "
             f"got {type(source).__name__}"
         )
-    return {name: torch.as_tensor(value).detach() for name, value in source.items()}
+    return _plainly({name: torch.as_tensor(value).detach() for name, value in source.items()}, source)
 
 
 def _array_names(source):
     """Names of what is a NumPy array in ``source``."""
     source = getattr(source, "parameters", source)
-    return [n for n, value in source.items() if isinstance(value, np.ndarray)] if isinstance(source, dict) else []
+    if not isinstance(source, dict):
+        return []
+    return [name for name, value in _plainly(source, source).items() if isinstance(value, np.ndarray)]
+
+
+def _plainly(named, weights):
+    """``named`` without what wrappers put into names; "module." before all names of ``weights`` is a wrapper's.
+
+    >>> _plainly({"module._orig_mod.0.weight": 1, "module._orig_mod.0.bias": 2}, ["module._orig_mod.0.weight"])
+    {'0.weight': 1, '0.bias': 2}
+    """
+    first = [_unwrapped(name) for name in weights]
+    prefix = ""
+    while first and all(name.startswith(prefix + "module.") for name in first):
+        prefix += "module."
+    found = {_unwrapped(name).removeprefix(prefix): value for name, value in named.items()}
+    if len(found) < len(named):
+        raise ValueError(f"source: two weights have one name without what wrappers add: {', '.join(named)}")
+    return found
+
+
+def _unwrapped(name):
+    return ".".join(part for part in str(name).split(".") if part not in _WRAPPING)
 
 
 def _check_like(known, tensors):

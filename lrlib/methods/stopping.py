@@ -84,13 +84,20 @@ class EarlyStopping:
         return next((i for i, value in enumerate(values) if fresh.update(value)), None)
 
     def state_dict(self):
-        """What `load_state_dict` needs to go on, as plain numbers."""
-        return {name: getattr(self, name) for name in _STATE}
+        """What `load_state_dict` needs to go on, as plain numbers, and the rule as text."""
+        return {"rule": repr(self), **{name: getattr(self, name) for name in _STATE}}
 
     def load_state_dict(self, state):
-        """Go on from a `state_dict`; raises ``ValueError`` where a name is missing or unknown, changing nothing."""
-        if set(state) != set(_STATE):
-            raise ValueError(f"state must hold {', '.join(_STATE)}; got {', '.join(map(str, state)) or 'nothing'}")
+        """Go on from a `state_dict`.
+
+        Raises ``ValueError`` where a name is missing or unknown and for the state of another rule or of other settings,
+        changing nothing.
+        """
+        names = ("rule", *_STATE)
+        if set(state) != set(names):
+            raise ValueError(f"state must hold {', '.join(names)}; got {', '.join(map(str, state)) or 'nothing'}")
+        if state["rule"] != repr(self):
+            raise ValueError(f"state must be that of {self!r}; got one of {state['rule']}")
         for name in _STATE:
             setattr(self, name, state[name])
 

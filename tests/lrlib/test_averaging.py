@@ -1,5 +1,6 @@
 """Averages: the formulas, PyTorch's AveragedModel, swapping in and back, state, batch-norm statistics, bad input."""
 
+import contextlib
 import copy
 import math
 
@@ -9,9 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 from torch.optim import swa_utils
 
-from lrlib import EMA, LAWA, SWA, fit, record_model, tasks, update_batch_norm
+from lrlib import EMA, LAWA, SWA, attach, fit, record_model, tasks, update_batch_norm, warmup
 
 FEW = settings(max_examples=25, deadline=None)
 KINDS = [lambda **o: EMA(0.7, **o), lambda **o: EMA(0.7, correct=False, **o), SWA, lambda **o: LAWA(3, **o)]
@@ -125,6 +127,24 @@ def test_state_survives_a_file_and_refuses_another_kind(make, tmp_path):
     assert other.count == 0
 
 
+OTHER_SETTINGS = [
+    (EMA(0.9), EMA(0.5), r"EMA\(decay=0.5, correct=True, buffers=False\); got one of EMA\(decay=0.9, correct=True"),
+    (EMA(0.9), EMA(0.9, correct=False), "correct=False.*got one of.*correct=True"),
+    (SWA(), SWA(buffers=True), "buffers=True.*got one of.*buffers=False"),
+    (LAWA(3), LAWA(5), r"LAWA\(k=5, buffers=False\); got one of LAWA\(k=3"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "words"), OTHER_SETTINGS)
+def test_a_state_of_other_settings_is_refused_and_nothing_changes(one, other, words):
+    one.update(net())
+    with pytest.raises(ValueError, match=f"state must be that of .*{words}"):
+        other.load_state_dict(one.state_dict())
+    assert other.count == 0
+    with pytest.raises(ValueError, match="with count, dtypes, kind, settings"):
+        other.load_state_dict({k: v for k, v in one.state_dict().items() if k != "settings"})
+
+
 def test_following_an_optimizer_takes_the_steps_that_were_asked_for():
     model, average, seen = net(), SWA(), []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -150,6 +170,80 @@ def test_a_step_that_mixed_precision_skips_is_not_taken():
     optimizer.found_inf = torch.tensor(0.0)
     optimizer.step()
     assert (average.count, average.steps) == (1, 1)
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_torchs_own_step_with_rate_0_is_not_taken(attached):
+    """torch.distributed.checkpoint fills an empty state by a step with rate 0."""
+    model, average = nn.Linear(1, 1), EMA()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    average.follow(optimizer, model)
+    if attached:
+        attach(optimizer, warmup(4))
+    get_optimizer_state_dict(model, optimizer)
+    assert (average.count, average.steps) == (0, 0)
+    model(torch.ones(2, 1)).sum().backward()
+    optimizer.step()
+    assert (average.count, average.steps) == (1, 1)
+
+
+def test_a_step_that_calls_its_parents_is_taken_once():
+    class Own(torch.optim.SGD):
+        def step(self, closure=None):
+            return super().step(closure)
+
+    model, average = nn.Linear(1, 1), SWA()
+    torch.optim.SGD(model.parameters())
+    optimizer = Own(model.parameters(), lr=0.1)
+    average.follow(optimizer, model)
+    for _ in range(3):
+        optimizer.step()
+    assert (average.count, average.steps) == (3, 3)
+
+
+def test_a_wrapper_that_only_hands_on_is_followed_and_another_is_named():
+    class Wrapper(torch.optim.Optimizer):
+        def __init__(self, optimizer):
+            self.optimizer = optimizer
+
+        param_groups = property(lambda self: self.optimizer.param_groups)
+        state = property(lambda self: self.optimizer.state)
+
+        def step(self, closure=None):
+            return self.optimizer.step(closure)
+
+    model, average = nn.Linear(1, 1), SWA()
+    wrapped = Wrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    handle = average.follow(wrapped, model)
+    wrapped.step()
+    handle.remove()
+    handle.remove()
+    wrapped.step()
+    assert (average.count, average.steps) == (1, 1)
+    Wrapper.state = {}
+    with pytest.raises(TypeError, match=r"Wrapper wraps SGD .* its \.optimizer"):
+        average.follow(wrapped, model)
+
+
+@pytest.mark.parametrize("model_given", [True, False])
+def test_parameters_that_come_later_are_averaged_with_the_model_or_said(model_given):
+    model, average = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)), SWA()
+    optimizer = torch.optim.SGD(model[1].parameters(), lr=0.1)
+    average.follow(optimizer, model if model_given else None)
+    seen = []
+    for t in range(4):
+        if t == 2:
+            optimizer.add_param_group({"params": model[0].parameters()})
+        model(torch.ones(3, 2)).sum().backward()
+        said = pytest.warns(UserWarning, match="other parameters than when follow was called")
+        with said if t >= 2 and not model_given else contextlib.nullcontext():
+            optimizer.step()
+        seen.append({n: p.detach().clone() for n, p in model.named_parameters()})
+    assert average.count == average.steps == 4
+    for name, value in average.values.items():
+        name = name if model_given else {"0": "1.weight", "1": "1.bias"}[name]
+        assert torch.allclose(value, sum(weights[name] for weights in seen) / 4)
+    assert len(average.values) == (4 if model_given else 2)
 
 
 @pytest.mark.parametrize("make", KINDS)
@@ -199,6 +293,57 @@ def test_the_weights_of_a_fit_are_averaged_through_its_optimizer():
             assert torch.allclose(p, sum(seen[t][place] for t in (19, 24, 29)) / 3)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters()))
     assert all(torch.equal(a, b) for a, b in zip(before, seen[-1]))
+
+
+WRAPPED = {
+    "torch.compile": lambda m: torch.compile(m, backend="eager"),
+    "DataParallel": nn.DataParallel,
+    "both": lambda m: torch.compile(nn.DataParallel(m), backend="eager"),
+    "a part compiled": lambda m: nn.Sequential(torch.compile(m[0], backend="eager"), *list(m)[1:]),
+}
+
+
+@pytest.mark.parametrize("buffers", [False, True])
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=list(WRAPPED))
+def test_the_average_of_a_wrapped_model_is_that_of_the_plain_one(wrap, buffers):
+    plain, average, alone = net(), SWA(buffers), SWA(buffers)
+    wrapped = wrap(plain)
+    for _ in walk(plain, 3):
+        alone.update(plain)
+        average.update(wrapped)
+    assert average.values.keys() == alone.values.keys()
+    for one, model in ((average, plain), (alone, wrapped)):
+        with one.applied(model):
+            assert all(torch.equal(p, alone.values[n]) for n, p in plain.named_parameters())
+
+
+def test_wrappers_names_are_left_out_of_dicts_and_beside_buffers_of_their_own():
+    plain = net()
+    names = [name for name, _ in plain.named_parameters()]
+    for average, source in (
+        (SWA(), {f"module._orig_mod.{name}": p for name, p in plain.named_parameters()}),
+        (SWA(), {f"module.{name}": p.detach().numpy() for name, p in plain.named_parameters()}),
+        (SWA(), swa_utils.AveragedModel(plain)),
+    ):
+        average.update(source)
+        assert list(average.values) == names
+    assert all(isinstance(v, np.ndarray) for v in SWA().over([{"module.w": np.ones(2)}]).values())
+    counted = SWA(buffers=True)
+    counted.update(swa_utils.AveragedModel(plain))
+    assert set(counted.values) == {"n_averaged", *names, *(name for name, _ in plain.named_buffers())}
+
+
+def test_a_module_that_is_called_module_is_no_wrapper_where_others_lie_beside_it():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module, self.head = nn.Linear(2, 2), nn.Linear(2, 1)
+
+    average = SWA()
+    average.update(Two())
+    assert list(average.values) == ["module.weight", "module.bias", "head.weight", "head.bias"]
+    with pytest.raises(ValueError, match="two weights have one name"):
+        average.update({"_orig_mod.weight": torch.ones(1), "weight": torch.ones(1)})
 
 
 # ---- batch-norm statistics

@@ -113,4 +113,7 @@ def test_wrong_values_and_states_change_nothing():
             rule.update(wrong)
     with pytest.raises(ValueError, match="state must hold"):
         rule.load_state_dict({"best": 0.0})
+    for other in (Worsening(10), Stalling(9), Stalling(min_delta=0.1), Stalling(mode="max")):
+        with pytest.raises(ValueError, match=r"state must be that of Stalling\(patience=10.*got one of"):
+            rule.load_state_dict(other.state_dict())
     assert rule.state_dict() == before
