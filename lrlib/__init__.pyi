@@ -63,7 +63,7 @@ from .methods.optimizers import (
     SGD as SGD,
     AMSGrad as AMSGrad,
     AdaBelief as AdaBelief,
-    AdaGrad as AdaGrad,
+    Adagrad as Adagrad,
     Adam as Adam,
     AdamW as AdamW,
     AnnealedSGD as AnnealedSGD,
@@ -72,7 +72,7 @@ from .methods.optimizers import (
     Momentum as Momentum,
     Nesterov as Nesterov,
     RAdam as RAdam,
-    RMSProp as RMSProp,
+    RMSprop as RMSprop,
     RuleOptimizer as RuleOptimizer,
 )
 from .methods.rules import RULES as RULES, Rule as Rule

@@ -418,7 +418,7 @@ def test_a_beta_that_would_reach_one_stops_before_anything_changes():
 
 
 def test_a_rules_own_range_holds_for_its_plan():
-    optimizer = optimizers.RMSProp(parameters(), lr=0.5, alpha=0.9)
+    optimizer = optimizers.RMSprop(parameters(), lr=0.5, alpha=0.9)
     attach(optimizer, PLAN, alpha=lambda t: 1.2)
     with pytest.raises(ValueError, match=r"alpha must be in \[0, 1\); got 1.08"):
         optimizer.step()

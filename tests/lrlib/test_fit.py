@@ -22,7 +22,6 @@ from lrlib import (
     exponential,
     fit,
     one_cycle_momentum,
-    optimizers,
     rules,
     steps,
     streams,
@@ -306,7 +305,7 @@ def test_a_rule_of_ones_own_runs_in_fit_and_sweep():
         single, swept = fit(small(), halving, lr=0.2), sweep(small(), "halving", lr=[0.1, 0.2])
         assert single.optimizer == "halving" and np.abs(swept.loss[1] - single.loss[0]).max() < 1e-6
     finally:
-        rules.RULES.pop("halving"), optimizers.CLASSES.pop("halving", None)
+        rules.RULES.pop("halving")
 
 
 def test_augmented_batches_are_those_of_the_seed_and_the_step():

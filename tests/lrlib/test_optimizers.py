@@ -1,6 +1,7 @@
 """Each optimizer equals torch.optim's in float64, through groups, decay, closures, saving and loading."""
 
 import copy
+import inspect
 import math
 import pickle
 import weakref
@@ -228,7 +229,12 @@ def test_sparse_and_complex_are_refused_before_anything_changes():
     ("build", "error", "words"),
     [
         (lambda p: optimizers.SGD(p, lr=-1.0), ValueError, "sgd: lr must be finite and at least 0"),
-        (lambda p: optimizers.Adam(p, betas=(0.9, 0.99)), TypeError, "adam: unknown option 'betas'.*beta1, beta2"),
+        (
+            lambda p: optimizers.AdaBelief(p, betas=(0.9, 0.99)),
+            TypeError,
+            "adabelief: unknown option 'betas'.*beta1, beta2",
+        ),
+        (lambda p: optimizers.SGD(p, lr=torch.ones(2)), TypeError, "SGD: lr must be one number or a 0-D tensor"),
         (lambda p: optimizers.Adam(p, beta2=1.0), ValueError, "beta2 must be in"),
         (lambda p: optimizers.SGD([{"params": p, "lr": float("nan")}]), ValueError, "lr must be finite"),
         (lambda p: optimizers.SGD(p, lr=[0.1, 0.2]), TypeError, "SGD: lr must be one number or a 0-D tensor"),
@@ -302,7 +308,13 @@ def test_both_losses_of_a_closure_rule_see_the_same_dropout_mask():
 
 
 def test_every_rule_has_its_optimizer():
-    assert set(optimizers.CLASSES) == set(rules.RULES)
+    ours = [name for name, rule in rules.RULES.items() if rule.update.__module__.startswith("lrlib.rules.")]
+    assert list(optimizers.CLASSES) == ours
+    for name, cls in optimizers.CLASSES.items():
+        assert cls.rule is rules.get(name) and getattr(optimizers, cls.__name__) is cls
+        assert cls.__name__ in optimizers.__all__ and optimizers.for_rule(name) is cls
+    with pytest.raises(TypeError):
+        optimizers.CLASSES["sgd"] = optimizers.Momentum
 
 
 @pytest.mark.gpu
@@ -455,7 +467,7 @@ def test_a_rule_of_the_users_own_has_an_optimizer_that_can_be_copied():
             step.step()
         assert_same(torch.nn.ParameterList(parameters), torch.nn.ParameterList(twins), tolerance=0)
     finally:
-        del rules.RULES["quarter_step"], optimizers.CLASSES["quarter_step"]
+        del rules.RULES["quarter_step"]
 
 
 # -- what an optimizer remembers --------------------------------------------------------------------------------------
@@ -573,3 +585,188 @@ def test_a_parameter_that_takes_the_place_of_another_starts_fresh_and_the_old_on
         descend(optimizers.make(name, [twin], lr=0.02, path=path), [twin], steps)
     assert torch.equal(other, twins[0]) and torch.equal(new, twins[1])
     assert set(optimizer.state) == {new, other} and gone() is None
+
+
+# -- calls of torch's constructors ------------------------------------------------------------------------------------
+
+OFF = {"foreach": None, "differentiable": False}
+CALLS = [  # class, arguments after the parameters, the rule that they mean
+    ("SGD", (), {}, "sgd"),
+    ("SGD", (0.05,), {"weight_decay": 0.1, **OFF, "fused": False}, "sgd"),
+    ("SGD", (0.05, 0.9), {}, "momentum"),
+    ("SGD", (), {"lr": 0.05, "momentum": 0.9, "dampening": 0, "weight_decay": 0.1, "maximize": True}, "momentum"),
+    ("SGD", (0.05, 0.8, 0, 0.1, True), {}, "nesterov"),
+    ("SGD", (0.05,), {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}, "nesterov"),
+    ("Adam", (), {}, "adam"),
+    ("Adam", (0.01, (0.8, 0.95), 1e-6, 0.1, False), {}, "adam"),
+    ("Adam", (), {"lr": 0.01, "betas": [0.8, 0.95], "eps": 1e-3, "weight_decay": 0.1, **OFF}, "adam"),
+    ("Adam", (0.01, (0.8, 0.95), 1e-6, 0.1, True), {}, "amsgrad"),
+    ("Adam", (0.01,), {"amsgrad": True, "weight_decay": 0.1, "capturable": False}, "amsgrad"),
+    ("Adam", (0.01,), {"decoupled_weight_decay": True}, "adamw"),
+    ("Adam", (0.01,), {"decoupled_weight_decay": True, "weight_decay": 0.1}, "adamw"),
+    ("AdamW", (), {}, "adamw"),
+    ("AdamW", (0.01, (0.8, 0.95), 1e-6, 0.2, False), {"maximize": True}, "adamw"),
+    ("RMSprop", (), {}, "rmsprop"),
+    ("RMSprop", (0.01, 0.9, 1e-6, 0.1, 0, False), {}, "rmsprop"),
+    ("RMSprop", (), {"lr": 0.01, "alpha": 0.9, "eps": 1e-3, "weight_decay": 0.1, "centered": False}, "rmsprop"),
+    ("Adagrad", (), {}, "adagrad"),
+    ("Adagrad", (0.05, 0, 0.1, 0, 1e-6), {}, "adagrad"),
+    ("Adagrad", (), {"lr": 0.05, "weight_decay": 0.1, "eps": 0.1, "lr_decay": 0.0}, "adagrad"),
+    ("RAdam", (), {}, "radam"),
+    ("RAdam", (0.02, (0.8, 0.95), 1e-6, 0.1), {}, "radam"),
+    ("RAdam", (0.02,), {"betas": (0.8, 0.9), "weight_decay": 0.1, "decoupled_weight_decay": False}, "radam"),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "options", "rule"), CALLS)
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_call_of_torchs_constructor_gives_torchs_steps(name, args, options, rule, grouped):
+    pairs = []
+    for room in (optimizers, torch.optim):
+        model = net()
+        groups = [{"params": model[0].parameters(), "lr": 0.03, "weight_decay": 0.3}, {"params": model[2].parameters()}]
+        optimizer = getattr(room, name)(groups if grouped else model.parameters(), *args, **options)
+        pairs.append((train(model, optimizer, 60), optimizer))
+    (ours, a), (theirs, b) = pairs
+    assert type(a) is getattr(optimizers, name) and a.rule is rules.get(rule)
+    assert_same(ours, theirs)
+    for mine, other in zip(a.param_groups, b.param_groups, strict=True):
+        other = {**other, **dict(zip(("beta1", "beta2"), other.get("betas", ())))}
+        assert all(other[option] == mine[option] for option in a.rule.defaults if option in other)
+
+
+def grouped(model, first, second):
+    return [{"params": model[0].parameters(), **first}, {"params": model[2].parameters(), **second}]
+
+
+GROUPS = [  # class, options, those of two groups, the rule
+    ("SGD", {"momentum": 0.9}, {"momentum": 0.0}, {"nesterov": False}, "momentum"),
+    ("SGD", {}, {"momentum": 0.8}, {"weight_decay": 0.1}, "momentum"),
+    ("SGD", {"momentum": 0.9, "nesterov": True}, {"momentum": 0.5}, {"nesterov": True}, "nesterov"),
+    ("Adam", {}, {"betas": (0.5, 0.9)}, {"amsgrad": False, "foreach": False}, "adam"),
+    ("Adam", {"amsgrad": True}, {"betas": (0.5, 0.9)}, {"amsgrad": True}, "amsgrad"),
+    ("RMSprop", {}, {"alpha": 0.5, "momentum": 0}, {"name": "second"}, "rmsprop"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "first", "second", "rule"), GROUPS)
+@pytest.mark.parametrize("later", [False, True])
+def test_groups_in_torchs_words_give_torchs_steps(name, options, first, second, rule, later):
+    models = []
+    for room in (optimizers, torch.optim):
+        model = net()
+        groups = grouped(model, first, second)
+        optimizer = getattr(room, name)(groups[:1] if later else groups, lr=0.02, **options)
+        if later:
+            optimizer.add_param_group(groups[1])
+        models.append(train(model, optimizer, 40))
+        if room is optimizers:
+            assert optimizer.rule is rules.get(rule)
+            assert all({*optimizer.rule.defaults} <= set(group) for group in optimizer.param_groups)
+    assert_same(*models)
+
+
+ELSE = "can be used in its place everywhere here, or write a rule"
+REFUSED = [
+    ("SGD", {"momentum": 0.9, "dampening": 0.1}, f"no rule does momentum=0.9, dampening=0.1; torch.optim.SGD {ELSE}"),
+    ("SGD", {"nesterov": True}, "no rule does nesterov=True; Nesterov's momentum needs a momentum above 0"),
+    ("SGD", {"fused": True}, 'no rule does fused=True; path="fused" compiles the step'),
+    ("Adam", {"foreach": True}, "no rule does foreach=True; small tensors are updated together anyway"),
+    ("Adam", {"capturable": True}, f"no rule does capturable=True; torch.optim.Adam {ELSE}"),
+    ("Adam", {"amsgrad": True, "decoupled_weight_decay": True}, f"amsgrad=True, decoupled.*; torch.optim.Adam {ELSE}"),
+    ("AdamW", {"amsgrad": True}, f"AdamW: no rule does amsgrad=True; torch.optim.AdamW {ELSE}"),
+    (
+        "RMSprop",
+        {"momentum": 0.9, "centered": True},
+        f"no rule does momentum=0.9, centered=True; torch.optim.RMSprop {ELSE}",
+    ),
+    ("Adagrad", {"lr_decay": 0.1}, r"a plan does it: attach\(optimizer, inverse_time\(1 / lr_decay\)\)"),
+    ("Adagrad", {"initial_accumulator_value": 0.1}, f"torch.optim.Adagrad {ELSE}"),
+    ("RAdam", {"decoupled_weight_decay": True}, f"torch.optim.RAdam {ELSE}"),
+    ("RAdam", {"differentiable": True}, f"torch.optim.RAdam {ELSE}"),
+    ("Adam", {"betas": 0.9}, r"betas must be a pair, \(beta1, beta2\); got 0.9"),
+    ("Adam", {"betas": (0.9, 0.99), "beta1": 0.8}, "give betas, or beta1 and beta2, not both"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "words"), REFUSED)
+def test_what_no_rule_does_is_a_type_error_that_names_the_way(name, options, words):
+    cls, x, late = getattr(optimizers, name), *[torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
+    with pytest.raises(TypeError, match=words):
+        cls([x], **options)
+    with pytest.raises(TypeError, match=words):
+        cls([{"params": [x], **options}])
+    optimizer = cls([x])
+    with pytest.raises(TypeError, match=f"{words}|needs another; make an optimizer for it"):
+        optimizer.add_param_group({"params": [late], **options})
+    assert len(optimizer.param_groups) == 1
+
+
+def test_groups_that_need_different_rules_are_refused():
+    model = net()
+    for name, options, first, second, words in (
+        ("Adam", {}, {"amsgrad": True}, {}, "differ in amsgrad, which is another rule here"),
+        ("SGD", {"momentum": 0.9}, {"nesterov": True}, {}, "differ in momentum and nesterov, which is another rule"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            getattr(optimizers, name)(grouped(model, first, second), **options)
+    optimizer = optimizers.SGD(model[0].parameters(), momentum=0.9)
+    with pytest.raises(
+        TypeError, match="this one runs the rule 'momentum', and a group with nesterov=True needs another"
+    ):
+        optimizer.add_param_group({"params": model[2].parameters(), "nesterov": True})
+    with pytest.raises(TypeError, match="AMSGrad: a group has beta1 and beta2 here in place of betas"):
+        optimizers.AMSGrad([{"params": model.parameters(), "betas": (0.9, 0.99)}])
+
+
+def test_arguments_by_place_are_counted_and_not_taken_twice():
+    x = [torch.nn.Parameter(torch.ones(1))]
+    with pytest.raises(TypeError, match="SGD got multiple values for lr"):
+        optimizers.SGD(x, 0.1, lr=0.2)
+    with pytest.raises(TypeError, match="Momentum takes params, lr by position; got 3"):
+        optimizers.Momentum(x, 0.1, 0.9)
+    with pytest.raises(TypeError, match="params argument given to the optimizer should be an iterable"):
+        optimizers.Adam(torch.ones(2))
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))])
+@pytest.mark.parametrize(("name", "options"), [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("SGD", {})])
+def test_a_copy_runs_the_rule_that_the_call_meant(clone, name, options):
+    model = net()
+    optimizer = getattr(optimizers, name)(model.parameters(), lr=0.05, **options)
+    train(model, optimizer, 5)
+    twin, twins = clone((model, optimizer))
+    assert twins.rule is optimizer.rule
+    assert_same(train(model, optimizer, 5, start=5), train(twin, twins, 5, start=5), tolerance=0)
+    fresh = getattr(optimizers, name)(twin.parameters(), lr=0.5, **options)
+    fresh.load_state_dict(twins.state_dict())
+    assert_same(train(model, optimizer, 5, start=10), train(twin, fresh, 5, start=10), tolerance=0)
+
+
+@pytest.mark.parametrize("cls", optimizers.CLASSES.values(), ids=lambda cls: cls.__name__)
+def test_a_class_shows_its_options_and_takes_what_it_shows(cls):
+    shown = {name: p for name, p in inspect.signature(cls).parameters.items() if name != "params"}
+    assert {*cls.rule.defaults, "maximize", "path"} <= set(shown)
+    assert {name: shown[name].default for name in cls.rule.defaults} == cls.rule.defaults
+    assert f"`rules.{cls.rule.name}`" in cls.__doc__ and cls.rule.source in cls.__doc__ and ">>>" not in cls.__doc__
+    by_place = [p.default for p in shown.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    by_name = {name: p.default for name, p in shown.items() if p.kind is p.KEYWORD_ONLY}
+    by_name = {name: value for name, value in by_name.items() if not (name in ("beta1", "beta2") and "betas" in shown)}
+    optimizer = cls([torch.nn.Parameter(torch.ones(1))], *by_place, **by_name)
+    assert {name: optimizer.param_groups[0][name] for name in cls.rule.defaults} == cls.rule.defaults
+
+
+def test_a_class_of_ones_own_shows_its_own_signature():
+    class Mine(optimizers.Adam):
+        def __init__(self, params, warm=3):
+            super().__init__(params, lr=0.1 * warm)
+
+    assert list(inspect.signature(Mine).parameters) == ["params", "warm"]
+    assert Mine([torch.nn.Parameter(torch.ones(1))], 2).param_groups[0]["lr"] == 0.2
+
+
+def test_every_class_of_torchs_name_takes_torchs_call():
+    """A class that torch names alike reads torch's constructor; where torch has none, there is none to read."""
+    for cls in optimizers.CLASSES.values():
+        theirs = getattr(torch.optim, cls.__name__, None)
+        assert (cls.call is None) == (theirs is None) and (cls.call is None or cls.call.torch_class is theirs)

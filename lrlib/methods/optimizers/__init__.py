@@ -1,18 +1,32 @@
 """Optimizers for PyTorch's training loop, each driving one rule of `lrlib.rules`.
 
 They take the place of ``torch.optim``'s: parameter groups, closures, ``state_dict``, tensor rates, ``GradScaler`` and
-schedulers work as there, and in float64 the parameters agree to rounding. Option names are those of the rules
-(``beta1`` and ``beta2`` in place of ``betas``).
+schedulers work as there, and in float64 the parameters agree to rounding. There is one class a rule, spelt as in torch
+where torch has it. Options are named as in the rules (``beta1``, ``beta2``); the six classes with names of torch's take
+its calls, too, and choose the rule by them.
+
+>>> import torch
+>>> x = torch.nn.Parameter(torch.tensor([1.0]))
+>>> optimizer = SGD([x], lr=0.1, momentum=0.9)
+>>> for _ in range(2):
+...     x.grad = 2 * x.detach()                       # of the loss x²
+...     optimizer.step()
+>>> x.data, optimizer.rule, Adam([x], 0.1, (0.8, 0.99), amsgrad=True).rule
+(tensor([0.4600]), rules.get('momentum'), rules.get('amsgrad'))
 """
+
+import functools
+import types
 
 from .. import rules
 
+from . import calls
 from .driver import RuleOptimizer
 
 __all__ = [
     "AMSGrad",
     "AdaBelief",
-    "AdaGrad",
+    "Adagrad",
     "Adam",
     "AdamW",
     "AnnealedSGD",
@@ -22,7 +36,7 @@ __all__ = [
     "Momentum",
     "Nesterov",
     "RAdam",
-    "RMSProp",
+    "RMSprop",
     "RuleOptimizer",
     "SGD",
     "for_rule",
@@ -30,265 +44,83 @@ __all__ = [
 ]
 
 
-class SGD(RuleOptimizer):
-    """Gradient descent, `rules.sgd`. Options and defaults: lr=0.001, weight_decay=0.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = SGD([x], lr=0.1)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.6400])
-    """
-
-    rule = rules.sgd
+class SGD(RuleOptimizer, rule=rules.sgd, call=calls.SGD):
+    """Gradient descent, and with torch's ``momentum`` and ``nesterov`` the heavy ball and Nesterov's momentum."""
 
 
-class Momentum(RuleOptimizer):
-    """Heavy-ball momentum, `rules.momentum`. Options and defaults: lr=0.001, momentum=0.9, weight_decay=0.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = Momentum([x], lr=0.1)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.4600])
-    """
-
-    rule = rules.momentum
+class Momentum(RuleOptimizer, rule=rules.momentum):
+    """Heavy-ball momentum."""
 
 
-class Nesterov(RuleOptimizer):
-    """Nesterov's momentum, `rules.nesterov`. Options and defaults: lr=0.001, momentum=0.9, weight_decay=0.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = Nesterov([x], lr=0.1)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.2224])
-    """
-
-    rule = rules.nesterov
+class Nesterov(RuleOptimizer, rule=rules.nesterov):
+    """Nesterov's momentum."""
 
 
-class AdaGrad(RuleOptimizer):
-    """AdaGrad, `rules.adagrad`. Options and defaults: lr=0.01, eps=1e-10, weight_decay=0.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = AdaGrad([x], lr=0.1)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.8331])
-    """
-
-    rule = rules.adagrad
+class Adagrad(RuleOptimizer, rule=rules.adagrad, call=calls.ADAGRAD):
+    """AdaGrad, spelt as in torch."""
 
 
-class RMSProp(RuleOptimizer):
-    """RMSProp, `rules.rmsprop`. Options and defaults: lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = RMSProp([x], lr=0.01)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.8329])
-    """
-
-    rule = rules.rmsprop
+class RMSprop(RuleOptimizer, rule=rules.rmsprop, call=calls.RMSPROP):
+    """RMSProp, spelt as in torch."""
 
 
-class Adam(RuleOptimizer):
-    """Adam, `rules.adam`. Options and defaults: lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = Adam([x], lr=0.1)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.8004])
-    """
-
-    rule = rules.adam
+class Adam(RuleOptimizer, rule=rules.adam, call=calls.ADAM):
+    """Adam, and with torch's ``amsgrad`` AMSGrad."""
 
 
-class AMSGrad(RuleOptimizer):
-    """AMSGrad, `rules.amsgrad`. Options and defaults: lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = AMSGrad([x], lr=0.1)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.8004])
-    """
-
-    rule = rules.amsgrad
+class AMSGrad(RuleOptimizer, rule=rules.amsgrad):
+    """AMSGrad."""
 
 
-class AdamW(RuleOptimizer):
-    """AdamW, `rules.adamw`. Options and defaults: lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = AdamW([x], lr=0.1)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.7985])
-    """
-
-    rule = rules.adamw
+class AdamW(RuleOptimizer, rule=rules.adamw, call=calls.ADAMW):
+    """AdamW."""
 
 
-class AdaBelief(RuleOptimizer):
-    """AdaBelief, `rules.adabelief`.
-
-    Options and defaults: lr=0.001, beta1=0.9, beta2=0.999, eps=1e-16, weight_decay=0, accumulate=True.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = AdaBelief([x], lr=0.1)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.7727])
-    """
-
-    rule = rules.adabelief
+class AdaBelief(RuleOptimizer, rule=rules.adabelief):
+    """AdaBelief."""
 
 
-class RAdam(RuleOptimizer):
-    """RAdam, `rules.radam`.
-
-    Options and defaults: lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0, threshold=5.0.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = RAdam([x], lr=0.1)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.6211])
-    """
-
-    rule = rules.radam
+class RAdam(RuleOptimizer, rule=rules.radam, call=calls.RADAM):
+    """RAdam."""
 
 
-class LARS(RuleOptimizer):
-    """LARS, `rules.lars`.
-
-    Options and defaults: lr=1.0, momentum=0.9, weight_decay=0, trust=0.001, eps=0, adapt=True.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = LARS([x], lr=10.0)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.9711])
-    """
-
-    rule = rules.lars
+class LARS(RuleOptimizer, rule=rules.lars):
+    """LARS."""
 
 
-class HypergradientSGD(RuleOptimizer):
-    """SGD that learns its rate, `rules.hypergradient_sgd`.
-
-    Options and defaults: lr=0.001, hyper_lr=1e-6, weight_decay=0, multiplicative=False.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = HypergradientSGD([x], lr=0.1, hyper_lr=0.01)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.5888])
-    """
-
-    rule = rules.hypergradient_sgd
+class HypergradientSGD(RuleOptimizer, rule=rules.hypergradient_sgd):
+    """SGD that learns its rate."""
 
 
-class HypergradientAdam(RuleOptimizer):
-    """Adam that learns its rate, `rules.hypergradient_adam`.
-
-    Options and defaults: lr=0.001, hyper_lr=1e-8, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0,
-    multiplicative=False.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = HypergradientAdam([x], lr=0.1, hyper_lr=0.01)
-    >>> for _ in range(2):
-    ...     x.grad = 2 * x.detach()                       # of the loss x²
-    ...     optimizer.step()
-    >>> x.data
-    tensor([0.7825])
-    """
-
-    rule = rules.hypergradient_adam
+class HypergradientAdam(RuleOptimizer, rule=rules.hypergradient_adam):
+    """Adam that learns its rate."""
 
 
-class AnnealedSGD(RuleOptimizer):
-    """SGD with simulated-annealing acceptance, `rules.annealed_sgd`.
-
-    Options and defaults: lr=1.0, rates=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5), temperature=1.0, cooling=0.99,
-    weight_decay=0, seed=0. ``step`` needs a closure.
-
-    >>> import torch
-    >>> x = torch.nn.Parameter(torch.tensor([1.0]))
-    >>> optimizer = AnnealedSGD([x], rates=(0.1, 0.2), temperature=0.1)
-    >>> def closure():
-    ...     optimizer.zero_grad()
-    ...     loss = x.square().sum()
-    ...     loss.backward()
-    ...     return loss
-    >>> [round(optimizer.step(closure).item(), 4) for _ in range(3)]
-    [1.0, 0.36, 0.2304]
-    """
-
-    rule = rules.annealed_sgd
+class AnnealedSGD(RuleOptimizer, rule=rules.annealed_sgd):
+    """SGD with simulated-annealing acceptance; ``step`` needs a closure."""
 
 
-CLASSES = {
-    cls.rule.name: cls
-    for cls in (
-        SGD,
-        Momentum,
-        Nesterov,
-        AdaGrad,
-        RMSProp,
-        Adam,
-        AMSGrad,
-        AdamW,
-        AdaBelief,
-        RAdam,
-        LARS,
-        HypergradientSGD,
-        HypergradientAdam,
-        AnnealedSGD,
-    )
-}
+CLASSES = types.MappingProxyType(
+    {
+        cls.rule.name: cls
+        for cls in (
+            SGD,
+            Momentum,
+            Nesterov,
+            Adagrad,
+            RMSprop,
+            Adam,
+            AMSGrad,
+            AdamW,
+            AdaBelief,
+            RAdam,
+            LARS,
+            HypergradientSGD,
+            HypergradientAdam,
+            AnnealedSGD,
+        )
+    }
+)
 
 
 def for_rule(rule):
@@ -303,22 +135,19 @@ def for_rule(rule):
     ...     return x - lr * g.sign(), {}
     >>> for_rule(sign_descent).__name__
     'SignDescent'
-    >>> del CLASSES["sign_descent"], rules.RULES["sign_descent"]
+    >>> del rules.RULES["sign_descent"]
     """
     rule = rules.get(rule)
     cls = CLASSES.get(rule.name)
-    if cls is not None and cls.rule is rule:
-        return cls
+    return cls if cls is not None and cls.rule is rule else _class_of(rule)
+
+
+@functools.cache
+def _class_of(rule):
+    """The class of a rule that none was written for, one a rule."""
     name = "".join(part[:1].upper() + part[1:] for part in rule.name.split("_"))
-    defaults = ", ".join(f"{option}={value!r}" for option, value in rule.defaults.items())
-    body = {
-        "rule": rule,
-        "__doc__": f"`{rule.name}` as an optimizer. Options and defaults: {defaults}.",
-        "__module__": __name__,
-        "__reduce__": _reduce,
-    }
-    CLASSES[rule.name] = type(name, (RuleOptimizer,), body)
-    return CLASSES[rule.name]
+    body = {"__module__": __name__, "__reduce__": _reduce}
+    return type(name, (RuleOptimizer,), body, rule=rule)
 
 
 def make(name, params, **options):

@@ -6,6 +6,7 @@ import numbers
 import torch
 
 from ..._base.preserve import random_states, remembered
+from . import described
 from .compiled.flat import Flat
 from .compiled.program import Unfusable
 from .compiled.tape import Untraceable
@@ -17,7 +18,9 @@ class RuleOptimizer(torch.optim.Optimizer):
     """A ``torch.optim.Optimizer`` that applies the class's ``rule`` to every parameter that has a gradient.
 
     ``params`` is an iterable of tensors or of group dicts; ``lr`` a number or a 0-D tensor; ``maximize`` climbs
-    instead of descending; ``options`` are those of the rule, and default to the rule's. A rule of kind ``element`` or
+    instead of descending; ``options`` are those of the rule, and default to the rule's. `Adam` and the five others that
+    bear the name of a class of ``torch.optim`` (SGD, AdamW, RMSprop, Adagrad, RAdam) take its calls as well, and run
+    the rule that these ask for, ``optimizer.rule``. A rule of kind ``element`` or
     ``tensor`` sees one tensor at a time, one of kind ``global`` the tensors of a group, and one of kind ``closure``
     all tensors together: it needs ``step(closure)``, calls the closure again for each loss that it asks for, with the
     random numbers of the first call, and its groups share their options.
@@ -26,6 +29,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     compiler, and otherwise falls back to plain PyTorch operations, ``"eager"``; ``optimizer.path`` says which one runs
     and ``optimizer.path_reason`` why (None where it is the one that was asked for). The first fused step compiles,
     for seconds. Both keep the same state.
+
+    A class of your own is ``class Mine(RuleOptimizer, rule=mine)``, or `for_rule`.
 
     Raises ``TypeError`` for an unknown option, for sparse or complex gradients and for a missing closure,
     ``ValueError`` for an option outside its range; nothing has changed then.
@@ -39,32 +44,62 @@ class RuleOptimizer(torch.optim.Optimizer):
     (0.75, 'eager')
     """
 
-    rule = None
+    rule, call = None, None
     path, path_reason = "eager", None
     _flat = None  # the element-wise steps: None not begun, False impossible
 
-    def __init__(self, params, lr=None, *, maximize=False, path="eager", **options):
+    def __init_subclass__(cls, rule=None, call=None, **more):
+        """A class that drives ``rule`` and shows it in signature and docstring; ``call`` reads torch's constructor."""
+        super().__init_subclass__(**more)
+        if rule is not None:
+            cls.rule, cls.call = rule, call
+            cls.__signature__, cls.__doc__ = described.signature(cls), described.docstring(cls)
+        elif "__init__" in vars(cls):
+            cls.__signature__ = None  # a user's subclass shows its own
+
+    def __init__(self, params, *args, maximize=False, path="eager", **options):
         if path not in PATHS:
             raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
-        if lr is not None:
-            options["lr"] = lr
+        options = {name: v for name, v in self._named(args, options).items() if name != "lr" or v is not None}
+        params = params if isinstance(params, torch.Tensor) else list(params)
+        defaults = {}
+        if self.call is not None:
+            groups = [group for group in params if isinstance(group, dict)]
+            self.rule = self.call.rule([options, *({**options, **group} for group in groups)])
+            defaults, options = self.call.defaults(self.rule), self.call.options(self.rule, options)
         self._check(options)
         self.path = path
         if path == "fused" and self.rule.kind != "element":
             self._fall_back(f"a rule of kind {self.rule.kind!r} is not compiled")
-        super().__init__(params, {**self.rule.defaults, **options, "maximize": bool(maximize)})
+        super().__init__(params, {**self.rule.defaults, **defaults, **options, "maximize": bool(maximize)})
+
+    def _named(self, args, options):
+        """``options`` with the positional arguments under their names."""
+        names = described.positional(type(self))
+        if len(args) > len(names):
+            raise TypeError(f"{type(self).__name__} takes params, {', '.join(names)} by position; got {len(args) + 1}")
+        twice = sorted(options.keys() & set(names[: len(args)]))
+        if twice:
+            raise TypeError(f"{type(self).__name__} got multiple values for {', '.join(twice)}")
+        return {**dict(zip(names, args)), **options}
 
     def add_param_group(self, param_group):
         """Add a group of parameters with options of its own; other options take this optimizer's defaults."""
         if isinstance(param_group, dict):
+            if self.call is not None:
+                param_group = self.call.options(self.rule, param_group)
+            elif "betas" in param_group and "beta1" in self.rule.defaults:
+                raise TypeError(f"{type(self).__name__}: a group has beta1 and beta2 here in place of betas")
             self._check({k: v for k, v in param_group.items() if k in self.rule.defaults})
         super().add_param_group(param_group)
 
     def _check(self, options):
         self.rule.check(**options)
         for name, value in options.items():
-            if not isinstance(self.rule.defaults[name], tuple) and not isinstance(value, (numbers.Real, torch.Tensor)):
-                raise TypeError(f"{type(self).__name__}: {name} must be one number or a 0-D tensor; got {value!r}")
+            tensor = isinstance(value, torch.Tensor)
+            if isinstance(self.rule.defaults[name], tuple) or (value.ndim == 0 if tensor else _is_real(value)):
+                continue
+            raise TypeError(f"{type(self).__name__}: {name} must be one number or a 0-D tensor; got {value!r}")
 
     def load_state_dict(self, state_dict):
         """Take over a saved state, of either path; numbers that a rule keeps for all tensors keep their precision.
@@ -102,6 +137,8 @@ class RuleOptimizer(torch.optim.Optimizer):
         return loss
 
     def __setstate__(self, state):
+        if "rule" in state:
+            self.rule = state["rule"]
         options = {*self.rule.defaults, "maximize"}
         kept = {*self.rule.state_names, "step"} if self.rule.kind in ("element", "tensor") else set()
         lacking = [options - set(group) for group in state["param_groups"]]
@@ -111,7 +148,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         super().__setstate__(state)
 
     def __getstate__(self):
-        return {**super().__getstate__(), "path": self.path, "path_reason": self.path_reason}
+        return {**super().__getstate__(), "rule": self.rule, "path": self.path, "path_reason": self.path_reason}
 
     def _step_entries(self, active):
         if self._flat is None:
@@ -219,6 +256,10 @@ class RuleOptimizer(torch.optim.Optimizer):
                 tensors.append(p)
                 gradients.append(g)
         return tensors, gradients
+
+
+def _is_real(value):
+    return isinstance(value, numbers.Real)
 
 
 def _loss_at(closure, tensors, values, rewind):

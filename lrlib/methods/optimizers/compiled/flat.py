@@ -52,7 +52,7 @@ class Flat:
         if self.backend is None:
             options = tape.numbers_of(options)
             found = {t: tape.tape(self.rule, maximize, options, t) for t in steps}
-            return {t: (made, numbers, made.plan.registers) for t, (made, numbers) in found.items()}
+            return {t: (made, numbers, made.allocation.registers) for t, (made, numbers) in found.items()}
         made = program.program(self.rule, *kind, options, maximize, self.backend)
         head = self.heads.get((place, made)) or self.heads.setdefault((place, made), program.Head(made))
         return {t: (made, head(t, options), 0) for t in steps}

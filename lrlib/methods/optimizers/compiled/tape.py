@@ -5,6 +5,23 @@ bit by bit; what it saves is the memory that every operation would allocate. Lon
 stay in the processor's cache. A product with a number that is then added or subtracted takes one pass instead of two:
 ``addcmul`` with a factor of one rounds as the two do, where ``add`` with its ``alpha`` rounds once. Tapes are made of
 this library's rules alone: a rule of your own runs as it is written.
+
+Why it is here: a rule is written for reading, and run as it is written it takes 1.5 to 3 times as long as torch's own
+loop over tensors; its tape takes 0.9 to 1.15 times as long. Milliseconds a step, 2.6 million float32 entries in 80
+tensors, one thread of an AMD EPYC, torch 2.13, medians of 15 interleaved rounds:
+
+========  ===============  ====  ============
+rule      rule as written  tape  torch's loop
+========  ===============  ====  ============
+sgd                  3.29  1.25          1.10
+momentum             5.08  2.49          2.60
+adam                14.1   8.1           7.0
+adamw               14.7   8.4           7.3
+radam               14.2   8.7           9.5
+========  ===============  ====  ============
+
+``tests/benchmarks/optimizers.py`` measures the last two columns again. What it uses of torch that is private stands in
+`lrlib.methods.optimizers.compiled.program`.
 """
 
 import operator
@@ -90,17 +107,17 @@ class Tape:
         self.sums = [n for n in nodes if n not in vectors and n.op != "placeholder"]
         self.needed = [n for n in nodes if n not in vectors and any(user in vectors for user in n.users)]
         self.wide = 2 + len(rule.state_names)
-        self.plan = Plan(
+        self.allocation = Allocation(
             [x.node, g.node, *targets[1:], *self.needed], vectors, dict(zip(results, targets, strict=True))
         )
         steps = [n for n in nodes if n in vectors and n.op != "placeholder"]
-        self._plan(steps, nodes, (x.node, g.node))
+        self._lay_out(steps, nodes, (x.node, g.node))
 
-    def _plan(self, steps, nodes, vectors):
+    def _lay_out(self, steps, nodes, vectors):
         """Lay out the operations ``steps``; ``alone``: the only one is x plus or minus a changing number times g."""
         for node in steps:
-            self.plan.add(node, nodes)
-        self.play = self.plan.function()
+            self.allocation.add(node, nodes)
+        self.play = self.allocation.function()
         self.alone = len(steps) == len(self.needed) == 1 and steps[0].target in SIGNS and steps[0].args[:2] == vectors
         self.sign = SIGNS.get(steps[-1].target)
 
@@ -118,7 +135,7 @@ class Tape:
         """Play the tape, block by block if the vectors are long and there is more than one operation."""
         x = given[0]
         one = _one(x.dtype)
-        if x.numel() <= BLOCK or len(self.plan.lines) == 1:
+        if x.numel() <= BLOCK or len(self.allocation.lines) == 1:
             return self.play(one, *given)
         middle = self.wide + len(self.needed)
         numbers, scratch = given[self.wide : middle], given[middle:]
@@ -132,7 +149,7 @@ class Tape:
         torch._foreach_addcmul_(x, g, [_one(x[0].dtype)] * len(x), value=self.sign * number)
 
 
-class Plan:
+class Allocation:
     """A tape as a function: where each operation writes (into x or a state that is read no more, or into scratch)."""
 
     def __init__(self, given, vectors, target_of):
