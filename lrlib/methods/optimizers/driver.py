@@ -18,19 +18,22 @@ class RuleOptimizer(torch.optim.Optimizer):
     """A ``torch.optim.Optimizer`` that applies the class's ``rule`` to every parameter that has a gradient.
 
     ``params`` is an iterable of tensors or of group dicts; ``lr`` a number or a 0-D tensor; ``maximize`` climbs
-    instead of descending; ``options`` are those of the rule, and default to the rule's. `Adam` and the five others that
-    bear the name of a class of ``torch.optim`` (SGD, AdamW, RMSprop, Adagrad, RAdam) take its calls as well, and run
-    the rule that these ask for, ``optimizer.rule``. A rule of kind ``element`` or
+    instead of descending; ``options`` are those of the rule, and default to the rule's. A rule of kind ``element`` or
     ``tensor`` sees one tensor at a time, one of kind ``global`` the tensors of a group, and one of kind ``closure``
     all tensors together: it needs ``step(closure)``, calls the closure again for each loss that it asks for, with the
     random numbers of the first call, and its groups share their options.
+
+    The six classes that bear the name of one of ``torch.optim`` (SGD, Adam, AdamW, RMSprop, Adagrad, RAdam) take its
+    calls as they stand, in groups as well, and run the rule that these ask for, ``optimizer.rule``.
 
     ``path="fused"`` updates each tensor by one compiled loop, where the rule is of kind ``element`` and there is a
     compiler, and otherwise falls back to plain PyTorch operations, ``"eager"``; ``optimizer.path`` says which one runs
     and ``optimizer.path_reason`` why (None where it is the one that was asked for). The first fused step compiles,
     for seconds. Both keep the same state.
 
-    A class of your own is ``class Mine(RuleOptimizer, rule=mine)``, or `for_rule`.
+    The classes are `SGD`, `Momentum`, `Nesterov`, `Adagrad`, `RMSprop`, `Adam`, `AMSGrad`, `AdamW`, `AdaBelief`,
+    `RAdam`, `LARS`, `HypergradientSGD`, `HypergradientAdam` and `AnnealedSGD`; one of a rule of your own is
+    ``class Mine(RuleOptimizer, rule=mine)``, or what `for_rule` gives.
 
     Raises ``TypeError`` for an unknown option, for sparse or complex gradients and for a missing closure,
     ``ValueError`` for an option outside its range; nothing has changed then.
