@@ -10,6 +10,7 @@ from quantities import fixed, per_seed
 from sizes import modes
 
 from lrbook.experiment import Experiment
+from lrlib._base.streams import moved
 
 ID = "e01_quadratic_ladder"
 QUESTION = "Is a step that jumps over the minimum the same as a run that diverges?"
@@ -43,7 +44,7 @@ def growth(w):
 
 def draws(seeds):
     """A curvature (log-uniform, 0.1 to 10) and a start (1 to 2, either side) per seed."""
-    made = [np.random.default_rng(seed) for seed in range(seeds)]
+    made = [np.random.default_rng(moved(seed)) for seed in range(seeds)]
     curvature = np.array([10 ** g.uniform(-1, 1) for g in made])
     start = np.array([g.choice([-1.0, 1.0]) * g.uniform(1, 2) for g in made])
     return start, curvature

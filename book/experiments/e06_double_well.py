@@ -14,6 +14,7 @@ from sizes import modes
 
 from lrbook.experiment import Experiment
 from lrlib import hold, linear
+from lrlib._base.streams import moved
 from lrlib.tasks import Well
 
 ID = "e06_double_well"
@@ -32,7 +33,7 @@ STARTS = {"tilted": (3.0, 4.0), "dent": (-5.0, -4.0)}
 def walk(well, rates, sigma, factor, seeds, walkers, by_height=False):
     """End points of noisy descent, shape (rate, seed, walker); noise shared by the rates."""
     f = WELLS[well]
-    made = np.random.default_rng(20)
+    made = np.random.default_rng(moved(20))
     x = np.broadcast_to(made.uniform(*STARTS[well], size=(seeds, walkers)), (len(rates), seeds, walkers)).copy()
     for share in factor:
         noise = sigma * made.standard_normal((seeds, walkers)) if sigma else 0.0

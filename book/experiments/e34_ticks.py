@@ -6,7 +6,8 @@ angles and barriers. Forty pairs, each with a training set, initial weights and 
 set and the training then both vary between pairs, which are independent. Arms of equal length (60,000 steps) beside
 them: longer training with an average, a decay, and the way from far above over just above to the small rate.
 
-`--pairs 1` measures one pair and prints it, in two minutes or so; `--full` forty. `--folder PATH` keeps finished pairs.
+`--pairs 1` measures one pair and prints it, in two minutes or so; `--full` forty. With `--folder PATH` finished pairs
+are kept.
 """
 
 import argparse
@@ -20,9 +21,10 @@ from regime_borders import bands, border, chosen, mean_over, places
 from sizes import modes
 from ticks_pair import CALM, PAPER, PARTS_OF_A_RUN, RATES, kept
 
+from lrbook import pieces
 from lrbook.experiment import Experiment
 from lrbook.quantity import table
-from lrlib import borders
+from lrlib import borders, streams
 
 ID = "e34_ticks"
 QUESTION = "Where does the first rate lead a network that could learn sixteen features and learns few?"
@@ -54,7 +56,7 @@ SUMMED = [
     "feature_rest_finetuned",
     "feature_accuracy_finetuned_low",
 ]  # every pair's curve of everything is more than a result may hold
-SETTINGS = {"folder": None, "jobs": 1}
+SETTINGS = {"jobs": 1}
 QUICK = dict(
     lr=RATES[[4, 8, 12, 14, 19]],
     flr=RATES[[2, 5, 8]],
@@ -71,15 +73,16 @@ QUICK = dict(
 SIZES = modes(quick=dict(size=QUICK, pairs=2), full=dict(size=PAPER, pairs=PAIRS), counts=("pairs",))
 
 
-def pairs(size, seeds, folder=None, jobs=1):
+def pairs(size, seeds):
     """Everything that was measured, {name: [..., seed]}; two pairs at a time, on several processes where asked for."""
     groups = [list(seeds[k : k + TOGETHER]) for k in range(0, len(seeds), TOGETHER)]
-    if jobs == 1:
-        each = [kept(folder, size, group) for group in groups]
+    calls = [(pieces.current().folder, streams.origin(), size, group) for group in groups]
+    if SETTINGS["jobs"] == 1:
+        each = [kept(*call) for call in calls]
     else:
         from joblib import Parallel, delayed
 
-        each = Parallel(jobs)(delayed(kept)(folder, size, group) for group in groups)
+        each = Parallel(SETTINGS["jobs"])(delayed(kept)(*call) for call in calls)
     return {name: np.concatenate([some[name] for some in each], axis=-1) for name in each[0]}
 
 
@@ -438,7 +441,7 @@ def ways(size, found, at):
 def run(mode):
     """Train; `mode` "full": 40 pairs at the paper's scale, "quick": 2 pairs, few rates, short."""
     size, count = SIZES[mode].values()
-    found = pairs(size, range(count), **(SETTINGS if mode == "full" else {}))
+    found = pairs(size, range(count))
     return judged(size, found, timing=mode == "full")
 
 
@@ -490,19 +493,18 @@ EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
 
 
 def main():
-    """The command line of every experiment, and `--pairs`, `--folder`, `--jobs`."""
+    """The command line of every experiment, and `--pairs`, `--jobs`."""
     parser = argparse.ArgumentParser(description=QUESTION, add_help=False)
     parser.add_argument(
         "--pairs", type=int, help="measure so many pairs at full scale and print them; nothing is written"
     )
-    parser.add_argument("--folder", help="keep finished pairs there")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     options, rest = parser.parse_known_args()
-    SETTINGS.update(folder=options.folder, jobs=options.jobs)
+    SETTINGS.update(jobs=options.jobs)
     if options.pairs is None:
         sys.exit(EXPERIMENT.main(rest))
     began = time.perf_counter()
-    found = pairs(PAPER, range(options.pairs), **SETTINGS)
+    found = pairs(PAPER, range(options.pairs))
     seconds, steps = time.perf_counter() - began, found["lane_steps"].sum()
     q = judged(PAPER, found, timing=True)
     print(table(q))

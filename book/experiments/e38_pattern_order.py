@@ -19,6 +19,7 @@ from torch import nn
 
 from lrbook.experiment import Experiment
 from lrlib import evaluate_weights, hold, linear, tasks
+from lrlib._base.streams import numbered
 
 ID = "e38_pattern_order"
 QUESTION = "Does the rate change which patterns a network learns, and in which order?"
@@ -62,7 +63,7 @@ def run(mode):
 
 def signatures():
     """The patches: a common vector [8] and one of each class [10, 8]."""
-    draw = torch.Generator().manual_seed(38)
+    draw = numbered(38)
     common, own = torch.randn(PATCH, generator=draw), torch.randn(10, PATCH, generator=draw)
     return common, NORM * own / own.norm(dim=1, keepdim=True)
 
@@ -70,7 +71,7 @@ def signatures():
 def patched(y, seed):
     """A patch for each label, the sign of its class vector drawn anew: [n, 8]."""
     common, own = signatures()
-    sign = torch.randint(2, (len(y), 1), generator=torch.Generator().manual_seed(seed)) * 2.0 - 1.0
+    sign = torch.randint(2, (len(y), 1), generator=numbered(seed)) * 2.0 - 1.0
     return common + sign * own[y]
 
 
@@ -83,7 +84,7 @@ def problem(size, share):
 
     def draw(seed):
         x, y = base.train_for(seed)
-        chosen = torch.rand(len(y), generator=torch.Generator().manual_seed(1000 + seed)) < share
+        chosen = torch.rand(len(y), generator=numbered(1000 + seed)) < share
         return widened(x, patched(y, 2000 + seed) * chosen[:, None]), y
 
     held = [(widened(x), y) for x, y in (base.valid, base.test)]

@@ -7,8 +7,6 @@ trained for as many steps; a second one are rates far below the threshold, train
 converged and then fine-tuned alike. What a disturbance takes away is judged apart from what is left.
 """
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 from large_rates import trained
@@ -41,7 +39,7 @@ def shifted(x, places):
     return torch.where((torch.arange(len(x)) % 2 == 0)[:, None], right, left)
 
 
-@lru_cache(maxsize=8)
+@streams.remembered(maxsize=8)
 def redrawn(kind, count):
     """A test set drawn with other settings of the generator."""
     return tasks.mnist1d(train=10, valid=10, test=count, **CHANGED[kind]).test

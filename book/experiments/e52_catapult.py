@@ -12,6 +12,7 @@ from quantities import fixed, per_seed
 from sizes import modes
 
 from lrbook.experiment import Experiment
+from lrlib._base.streams import moved
 
 ID = "e52_catapult"
 QUESTION = "What does gradient descent do between the rate that is stable and the rate that diverges?"
@@ -26,7 +27,7 @@ SOLVED, LOST = 1e-6, 1e6
 
 def starts(seeds):
     """u and v, standard normal, [seed, n] each."""
-    drawn = [np.random.default_rng(seed).standard_normal((2, WIDTH)) for seed in range(seeds)]
+    drawn = [np.random.default_rng(moved(seed)).standard_normal((2, WIDTH)) for seed in range(seeds)]
     return np.moveaxis(np.array(drawn), 1, 0)
 
 

@@ -12,13 +12,13 @@ another batch order. The weights of a full run are kept on disk under the hash o
 
 import json
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from sizes import modes
 
 from lrbook.codehash import code_hash
 from lrlib import evaluate_weights, initial_model, sweep, tasks
+from lrlib._base.streams import remembered
 from lrlib.tasks.cache import cached
 
 CHANCE = 0.1
@@ -120,7 +120,7 @@ def problem(size):
     return tasks.mnist1d(train=size["train"], valid=size["held"] // 2, test=size["held"], batch=25)
 
 
-@lru_cache(maxsize=2)
+@remembered(maxsize=2)
 def trained(mode):
     """Train, or take from disk, everything; only those of `mode` "full" are kept."""
     size = SIZES[mode]

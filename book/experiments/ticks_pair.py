@@ -6,12 +6,12 @@ the same ends and as long as the fine-tuning: training that goes on at the same 
 """
 
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from lrlib import angles, barrier, evaluate_weights, initial_model, run_losses, sweep, tasks
+from lrlib import angles, barrier, evaluate_weights, initial_model, run_losses, streams, sweep, tasks
+from lrlib.tasks.cache import cached
 
 RATES = np.concatenate([np.logspace(-4.5, -2.25, 10)[:-1], np.logspace(-2.25, -1.25, 9)[:-1], np.logspace(-1.25, 0, 6)])
 FINE = RATES[:11]
@@ -40,19 +40,12 @@ def linear(k):
     return lambda t: 1 - t / k
 
 
-def kept(folder, size, seeds):
-    """`measure`, kept in a folder where one is named, so that a run that was broken off goes on."""
-    if folder is None:
-        return measure(size, seeds)
-    name = "-".join(str(n) for n in (len(size["lr"]), size["steps"], size["fine"], size["held"], "pairs", *seeds))
-    path = Path(folder) / f"{name}.npz"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npz")
-        np.savez_compressed(part, **measure(size, seeds))
-        part.replace(path)
-    with np.load(path) as stored:
-        return dict(stored)
+def kept(folder, begin, size, seeds):
+    """`measure`, its seeds counted from an origin; kept in a folder where one is named."""
+    with streams.seeds_from(begin):
+        if folder is None:
+            return measure(size, seeds)
+        return cached("pairs", {"seeds": seeds}, lambda: measure(size, seeds), folder)
 
 
 def measure(size, seeds):

@@ -12,18 +12,26 @@ A script in `book/experiments` defines `ID`, `QUESTION`, `run(mode) -> {name: Qu
 with the stored quick values; `--full` runs both modes and writes
 `book/results/e03_rate_sweep.json`; `--store-quick` rewrites only the quick part;
 `--confirm` notes the code as it is now where the quick run gives the stored digits.
+
+`--seeds-from N` counts all seeds from another origin: data, weights, orders and noise are others. Such a result does not
+belong into `book/results`; `--folder PATH` names where it goes. What is finished is kept there, whole runs and each of
+their sweeps, so that a run that was broken off goes on, as long as code, seeds and settings are the same.
 """
 
-import argparse
 import json
 import sys
 import time
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from lrlib import streams
 
 from . import pieces, quantity, results
 from .codehash import code_hash
+from .command import parsed
 from .quantity import entries, table
-from .result_file import compare, machine, moved, save, versions
+from .result_file import check_free, compare, machine, moved, save, versions
 
 
 @dataclass(frozen=True)
@@ -54,31 +62,30 @@ class Experiment:
         """Hash of the script and of what it imports of `lrlib`."""
         return code_hash(self.file)
 
-    def outcome(self, mode, folder=None):
-        """The `Outcome` of a run; with a folder, taken from there where the very same run was finished before.
+    def outcome(self, mode, folder=None, begin=0):
+        """The `Outcome` of a run whose seeds are counted from `begin`; with a folder, in pieces that are kept there.
 
         Raises `RuntimeError` where the code changed while it ran.
         """
+        key = self.key(mode, begin)
         if folder is None:
-            return self._outcome(mode, pieces.Run())
-        own = pieces.folder_of(folder, self.id, self.key(mode))
+            return self._outcome(key, pieces.Run())
+        own = pieces.folder_of(folder, self.id, key)
+        run = pieces.Run(own)
         return pieces.kept(
-            own / "outcome.json",
-            lambda: self._outcome(mode, pieces.Run(own)),
-            pieces.Outcome.save,
-            pieces.Outcome.load,
+            own / "outcome.json", lambda: self._outcome(key, run), pieces.Outcome.save, pieces.Outcome.load
         )
 
-    def key(self, mode):
+    def key(self, mode, begin=0):
         """Everything that decides the numbers of a run."""
         code = {"code": self.code, "statistics": code_hash(quantity.__file__)}
-        return {"id": self.id, "mode": mode, "versions": versions()} | code
+        return {"id": self.id, "mode": mode, "seeds_from": begin, "versions": versions()} | code
 
-    def _outcome(self, mode, run):
-        before, start = self.key(mode), time.perf_counter()
-        with pieces.going_on(run):
+    def _outcome(self, key, run):
+        mode, begin, start = key["mode"], key["seeds_from"], time.perf_counter()
+        with streams.seeds_from(begin), pieces.going_on(run):
             quantities = self.run(mode)
-        if self.key(mode) != before:
+        if self.key(mode, begin) != key:
             raise RuntimeError(f"{self.id}: the code changed while it ran; run it again")
         return pieces.Outcome(quantities, run.first_losses, time.perf_counter() - start)
 
@@ -92,17 +99,30 @@ class Experiment:
         """Run both modes and write the result file; returns the full quantities."""
         quick, start = self.quick(), time.perf_counter()
         quantities = self.run("full")
-        self.write(quantities, quick, time.perf_counter() - start)
+        save(self.path, self.document(quantities, time.perf_counter() - start, quick=quick))
         return quantities
 
-    def write(self, quantities, quick, seconds, mode="full"):
-        """Write the result file, checked against the schema and the size limit."""
+    def elsewhere(self, mode, folder, begin=0):
+        """Run a mode in pieces, seeds counted from `begin`, and write the result file into a folder; the quantities.
+
+        Raises `ValueError` where the folder holds the result of another mode or of other seeds.
+        """
+        path = Path(folder) / f"{self.id}.json"
+        check_free(path, mode, begin)
+        found = self.outcome(mode, folder, begin)
+        quick = self.outcome("quick", folder).quantities if mode == "full" and not begin else None
+        save(path, self.document(found.quantities, found.seconds, mode, quick, begin))
+        return found.quantities
+
+    def document(self, quantities, seconds, mode="full", quick=None, begin=0):
+        """What the result file holds, as JSON."""
         n = max((q.values.shape[-1] for q in quantities.values() if q.values is not None), default=0)
         document = {"schema": results.SCHEMA_VERSION, "id": self.id, "question": self.question, "mode": mode}
-        document |= {"seeds": list(self.seeds) or list(range(n)), "quantities": entries(quantities)}
-        document |= {"quick": {"quantities": entries(quick), "code": self.code}, "versions": versions()}
-        document |= {"machine": machine(), "device": self.device, "seconds": float(f"{seconds:.3g}"), "code": self.code}
-        save(self.path, document)
+        document |= {"seeds": list(self.seeds) or list(range(n))} | ({"seeds_from": begin} if begin else {})
+        document |= {"quantities": entries(quantities)}
+        document |= {} if quick is None else {"quick": {"quantities": entries(quick), "code": self.code}}
+        document |= {"versions": versions(), "machine": machine(), "device": self.device}
+        return document | {"seconds": float(f"{seconds:.3g}"), "code": self.code}
 
     def store_quick(self, quantities):
         """Replace the quick part of the result file by these quantities."""
@@ -126,24 +146,36 @@ class Experiment:
         """Sentences about each quick mean outside the band around the stored one."""
         return compare(results.parse(self.path.read_text(encoding="utf-8")).quick, quantities)
 
+    def unmet(self, quantities):
+        """Sentences about what `expect` asserts and other seeds do not show."""
+        try:
+            self.expect(quantities)
+        except AssertionError as error:
+            return [f"not with these seeds: {error or traceback.extract_tb(error.__traceback__)[-1].line}"]
+        return []
+
     def main(self, argv=None):
-        """The command line: quick by default, `--full`, `--store-quick`, `--confirm`. Returns the exit status."""
-        parser = argparse.ArgumentParser(description=self.question)
-        parser.add_argument("--full", action="store_true", help="run both modes and write the result file")
-        parser.add_argument("--store-quick", action="store_true", help="rewrite the quick part of the result file")
-        parser.add_argument(
-            "--confirm", action="store_true", help="note that the code of now gives the stored quick digits"
-        )
-        options = parser.parse_args(argv)
-        start = time.perf_counter()
-        quantities = self.full() if options.full else self.quick()
+        """The command line, as the module describes it. Returns the exit status."""
+        options, start = parsed(self.question, argv), time.perf_counter()
+        mode, begin = "full" if options.full else "quick", options.seeds_from
+        if options.folder:
+            quantities = self.elsewhere(mode, options.folder, begin)
+        elif begin:
+            quantities = self.outcome(mode, begin=begin).quantities
+        else:
+            quantities = self.full() if options.full else self.quick()
         print(table(quantities))
         print(f"{self.id}: {time.perf_counter() - start:.1f} s")
         if options.store_quick:
             self.store_quick(quantities)
         if options.confirm:
             self.confirm(quantities)
-        problems = [] if options.full or not self.path.exists() else self.differences(quantities)
+        problems = self._problems(mode, begin, quantities)
         print("\n".join(problems), end="\n" if problems else "")
         status = 1 if problems else 0
         return status if argv is not None else sys.exit(status)
+
+    def _problems(self, mode, begin, quantities):
+        if begin:
+            return self.unmet(quantities)
+        return self.differences(quantities) if mode == "quick" and self.path.exists() else []

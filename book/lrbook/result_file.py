@@ -32,6 +32,18 @@ def versions():
     return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
 
 
+def check_free(path, mode, begin):
+    """Raise `ValueError` where a file holds the result of another mode, or of seeds from another origin."""
+    if path.exists():
+        about = json.loads(path.read_text(encoding="utf-8"))
+        held = about["mode"], about.get("seeds_from", 0)
+        if held != (mode, begin):
+            raise ValueError(
+                f"{str(path)!r} holds a {held[0]} run with seeds from {held[1]}, not a {mode} run with seeds from "
+                f"{begin}; name another folder"
+            )
+
+
 def save(path, document):
     """Write a result document, one line a quantity, after checking schema and size."""
     results.check(document)

@@ -10,14 +10,124 @@ other runs, or on how often it is asked:
 
 A block of a stream is found from ``(seed, name, block)`` alone: a run resumes at any step with no generator to store.
 The caller's own random state is never touched.
+
+All seeds count from one origin, 0 (`seeds_from`): another one moves everything that is drawn to other numbers, data,
+weights, orders and noise alike, and the keys under which drawn data are kept.
 """
 
 import contextlib
+import functools
 import hashlib
 
 import torch
 
-__all__ = ["Noise", "Order", "generator", "initial_model", "random_state", "seeded"]
+from .arguments import whole
+
+__all__ = [
+    "Noise",
+    "Order",
+    "generator",
+    "initial_model",
+    "moved",
+    "numbered",
+    "origin",
+    "random_state",
+    "remembered",
+    "seeded",
+    "seeds_from",
+]
+
+_origin = 0
+
+
+def origin():
+    """The origin that seeds count from: 0, or that of `seeds_from`."""
+    return _origin
+
+
+@contextlib.contextmanager
+def seeds_from(number):
+    """Count all seeds from another origin inside the block, in every thread of the process.
+
+    The same seeds then stand for other numbers: those of two origins are as independent as those of two seeds. Origin
+    0 is what holds outside. A task belongs to the origin it was made in: make and run it inside the same block. Parts
+    of a sweep in other processes (``jobs``) count from it too.
+
+    number: a whole number, 0 or larger; ``TypeError``/``ValueError`` otherwise.
+
+    >>> def drawn():
+    ...     return torch.rand(2, generator=generator(3, "noise")).tolist()
+    >>> usual = drawn()
+    >>> with seeds_from(1000):
+    ...     drawn() == usual
+    False
+    >>> drawn() == usual
+    True
+    """
+    global _origin
+    before, _origin = _origin, whole("seeds_from", number, 0)
+    try:
+        yield
+    finally:
+        _origin = before
+
+
+def moved(seed, stream=""):
+    """The number that stands for a seed where a library wants a number: below 2⁶³, and at origin 0 the seed itself.
+
+    ``stream`` tells apart what one seed is used for.
+
+    >>> moved(7)
+    7
+    >>> with seeds_from(1):
+    ...     moved(7) == moved(7, "data"), moved(7) == moved(8), 0 <= moved(7) < 2**63
+    (False, False, True)
+    """
+    return int(seed) if _origin == 0 else _hashed(f"{int(seed)}/{stream}")
+
+
+def _hashed(text):
+    text = text if _origin == 0 else f"{_origin}|{text}"
+    digest = hashlib.blake2b(text.encode("ascii"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def remembered(maxsize):
+    """`functools.lru_cache` for functions that draw: what another origin gave is not handed out.
+
+    >>> @remembered(maxsize=8)
+    ... def first(seed):
+    ...     return torch.rand(1, generator=generator(seed, "example")).item()
+    >>> usual = first(0)
+    >>> with seeds_from(5):
+    ...     first(0) == usual
+    False
+    """
+
+    def decorate(function):
+        @functools.lru_cache(maxsize)
+        def known(_, *arguments, **options):
+            return function(*arguments, **options)
+
+        @functools.wraps(function)
+        def asked(*arguments, **options):
+            return known(_origin, *arguments, **options)
+
+        asked.cache_clear = known.cache_clear
+        return asked
+
+    return decorate
+
+
+def numbered(seed):
+    """Return a CPU ``torch.Generator`` that is seeded with the number of a seed itself (`moved`).
+
+    For what is drawn once; whatever belongs to a run has a named stream (`generator`).
+
+    >>> bool(torch.rand(1, generator=numbered(4)) == torch.rand(1, generator=torch.Generator().manual_seed(4)))
+    True
+    """
+    return torch.Generator().manual_seed(moved(seed))
 
 
 def generator(seed, stream, block=0):
@@ -27,15 +137,15 @@ def generator(seed, stream, block=0):
     >>> bool(a == b)
     True
     """
-    digest = hashlib.blake2b(f"{int(seed)}/{stream}/{int(block)}".encode("ascii"), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    return torch.Generator().manual_seed(_hashed(f"{int(seed)}/{stream}/{int(block)}"))
 
 
 @contextlib.contextmanager
 def seeded(seed, device="cpu"):
     """Set PyTorch's CPU generator to ``seed`` inside the block and put the caller's state back afterwards.
 
-    A CUDA or MPS ``device`` has a generator of its own, which is treated alike.
+    A CUDA or MPS ``device`` has a generator of its own, which is treated alike. Of a ``torch.Generator`` in the place
+    of a seed the number is taken that it was seeded with.
 
     >>> before = torch.get_rng_state()
     >>> with seeded(0):
@@ -45,18 +155,19 @@ def seeded(seed, device="cpu"):
     """
     device = torch.device(device)
     cuda = [device.index or 0] if device.type == "cuda" else []
+    number = seed.initial_seed() if isinstance(seed, torch.Generator) else moved(seed, "weights")
     with torch.random.fork_rng(devices=cuda):
-        torch.default_generator.manual_seed(int(seed))
+        torch.default_generator.manual_seed(number)
         for index in cuda:
-            torch.cuda.default_generators[index].manual_seed(int(seed))
-        with _seeded_mps(seed) if device.type == "mps" else contextlib.nullcontext():
+            torch.cuda.default_generators[index].manual_seed(number)
+        with _seeded_mps(number) if device.type == "mps" else contextlib.nullcontext():
             yield
 
 
 @contextlib.contextmanager
-def _seeded_mps(seed):
+def _seeded_mps(number):
     before = torch.mps.get_rng_state()
-    torch.mps.manual_seed(int(seed))
+    torch.mps.manual_seed(number)
     try:
         yield
     finally:

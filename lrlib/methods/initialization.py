@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from .._base.arguments import LARGEST_SEED, flag, generator_of, held, module, number, shown, tensor_of, whole
+from .._base.streams import numbered
 
 MOST_BINS = 10_000
 
@@ -91,7 +92,7 @@ def _source(seed, generator):
         raise ValueError("give seed or generator, not both")
     if seed is None:
         return generator_of("generator", generator)
-    return torch.Generator().manual_seed(whole("seed", seed, 0, LARGEST_SEED))
+    return numbered(whole("seed", seed, 0, LARGEST_SEED))
 
 
 def _shape(weight):

@@ -8,6 +8,7 @@ import torch
 
 from .._base import device as devices
 from .._base.arguments import check_diverged_at, check_task, factors_of, plans_of, seed_list, steps_of, whole
+from .._base.streams import origin
 from .._base.start import check_project, given, snapshot_steps
 from ..methods import rules
 from .evaluation import evaluation_steps
@@ -27,7 +28,7 @@ class Description:
     steps, device, dtype.  when: numbers of updates after which a run is evaluated.
     snapshots: numbers of updates after which weights are kept.  diverged_at: multiple of the first loss.
     start: weights to begin from, {name: [L, …]}, or None for those of the seeds.
-    plateau, stop: of a single run, or None.  path: as it was asked for.
+    plateau, stop: of a single run, or None.  path: as it was asked for.  origin: what seeds count from.
 
     Engines take it whole, and nothing in it changes. `describe` builds one.
     """
@@ -50,6 +51,7 @@ class Description:
     plateau: object
     stop: object
     path: str
+    origin: int
 
     @property
     def seeds(self):
@@ -148,6 +150,7 @@ def describe(
         plateau=fresh("plateau", plateau),
         stop=fresh("stop", stop),
         path=path,
+        origin=origin(),
     )
     check_watched(task, evaluate, stop=stop, plateau=plateau)
     check_project(task, seeds[0])

@@ -48,6 +48,7 @@ def identity(description):
         "rule": d.rule,
         "lr": d.lr0,
         "seed": d.seed,
+        "seeds from": d.origin,
         "options": d.hyper,
         "plan": d.factors["lr"],
         "plans": {name: factors for name, factors in d.factors.items() if name != "lr"},

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .._base.files import write_atomically
+from .._base.streams import origin
 
 FORMAT = 1
 
@@ -29,18 +30,23 @@ def folder():
     return base / "lrlib"
 
 
-def path_of(name, arguments):
-    """Return the file for data ``name`` made with ``arguments`` (a dict that JSON can write)."""
+def path_of(name, arguments, where=None):
+    """Return the file for data ``name`` made with ``arguments`` (a dict that JSON can write), below ``where``.
+
+    Data of another origin of the seeds (`lrlib.streams.seeds_from`) have another file.
+    """
     text = json.dumps({"format": FORMAT, **arguments}, sort_keys=True)
+    text = f"{origin()}|{text}" if origin() else text
     digest = hashlib.blake2b(text.encode("utf-8"), digest_size=12).hexdigest()
-    return folder() / f"{name}-{digest}.npz"
+    return (folder() if where is None else Path(where)) / f"{name}-{digest}.npz"
 
 
-def cached(name, arguments, make):
+def cached(name, arguments, make, where=None):
     """Return ``make()``, a dict of arrays, from disk if it was made before with the same arguments.
 
-    The file appears in one piece (written beside, then renamed); one that cannot be read is made again. Where the
-    folder cannot be written the data are made each time, with a warning.
+    The file lies in the folder ``where``, `folder` by default. It appears in one piece (written beside, then renamed);
+    one that cannot be read is made again. Where the folder cannot be written the data are made each time, with a
+    warning.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +57,7 @@ def cached(name, arguments, make):
     >>> again["y"]
     array([0, 1, 4])
     """
-    path = path_of(name, arguments)
+    path = path_of(name, arguments, where)
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}

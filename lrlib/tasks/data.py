@@ -11,6 +11,7 @@ from torch import nn
 
 from .._base.arguments import MOST_EXAMPLES, flag, held, layers_of, number, shown, whole
 from ..methods.augmentation import Images, Signals
+from .._base.streams import moved, numbered, remembered
 from .cache import cached
 from .networks import conv_net, mlp
 from .task import Task, accuracy, binary_accuracy, binary_loss
@@ -224,9 +225,9 @@ class _Mnist1d:
         return _mnist1d(self.size, int(seed), self.knobs)
 
 
-@functools.lru_cache(maxsize=128)
+@remembered(maxsize=128)
 def _mnist1d(size, seed, knobs):
-    arguments = {**dict(knobs), "num_samples": size, "train_split": 1.0, "seed": seed}
+    arguments = {**dict(knobs), "num_samples": size, "train_split": 1.0, "seed": _number(seed)}
     key = arguments | {"mnist1d": importlib.metadata.version("mnist1d")}
     arrays = cached("mnist1d", key, functools.partial(_make_mnist1d, arguments))
     return torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
@@ -267,6 +268,11 @@ def _checked(knobs):
     return {name: KNOBS[name](f"mnist1d: {name}", value) for name, value in knobs.items()}
 
 
+def _number(seed):
+    """What the generator takes for a seed: below 2³², the upper half of it for validation and test sets alone."""
+    return moved(seed, "mnist1d") % 2**31 + (seed & 2**31)
+
+
 def _make_mnist1d(arguments):
     """Generate one set; the generator seeds Python's and NumPy's global state, which is put back."""
     from mnist1d.data import get_dataset_args, make_dataset
@@ -292,12 +298,12 @@ def _sklearn(loader):
 
 
 def _split(x, y, valid, test):
-    """Cut (x, y) into training, validation and test parts in one fixed random order."""
+    """Cut (x, y) into training, validation and test parts in one random order, that of seed 0."""
     if whole("valid", valid, least=0) < 1 or whole("test", test, least=0) < 1 or valid + test >= len(x):
         raise ValueError(
             f"valid and test must be at least 1 and leave training examples out of {len(x)}; "
             f"got {shown(valid)} and {shown(test)}"
         )
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(len(x), generator=numbered(0))
     sizes = [len(x) - valid - test, valid, test]
     return list(zip(x[order].split(sizes), y[order].split(sizes)))

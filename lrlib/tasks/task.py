@@ -128,7 +128,7 @@ class Task:
         if self.augment is None:
             return x
         own = generator(seed, "augment", t)
-        with seeded(own.initial_seed(), x.device):  # for a function that leaves the generator aside
+        with seeded(own, x.device):  # for a function that leaves the generator aside
             new = self.augment(x, own)
         if not isinstance(new, torch.Tensor) or new.shape != x.shape or new.dtype != x.dtype:
             got = f"{tuple(new.shape)} {new.dtype}" if isinstance(new, torch.Tensor) else type(new).__name__

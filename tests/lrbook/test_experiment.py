@@ -127,7 +127,7 @@ def test_expectations_are_asserted_before_anything_is_written(helper):
 def test_too_large_a_result_is_refused(helper):
     many = {"gain": measured(np.random.default_rng(0).normal(size=(400, 100)), axes={"lr": range(400)})}
     with pytest.raises(ValueError, match="300000"):
-        helper.write(many, many, 1.0)
+        result_file.save(helper.path, helper.document(many, 1.0, quick=many))
     assert not helper.path.exists()
 
 

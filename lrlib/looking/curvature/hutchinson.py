@@ -7,6 +7,7 @@ import torch
 
 from ..._base.arguments import LARGEST_SEED, function, module, precision_of, whole
 from ..._base.preserve import random_states
+from ..._base.streams import numbered
 from .products import MOST_PRODUCTS, of_model
 
 
@@ -78,7 +79,7 @@ class _Signs:
     """Random vectors [1, n] of ±1."""
 
     def __init__(self, hessian, seed):
-        self.generator, self.size = torch.Generator().manual_seed(seed), hessian.size
+        self.generator, self.size = numbered(seed), hessian.size
         self.like = next(iter(hessian.leaves.values()))
 
     def draw(self):

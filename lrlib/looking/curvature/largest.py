@@ -7,6 +7,7 @@ import torch
 
 from ..._base.arguments import LARGEST_SEED, flag, function, module, number, precision_of, shown, whole
 from ..._base.preserve import random_states
+from ..._base.streams import numbered
 from .lanczos import largest
 from .preconditioning import inverse_root
 from .products import MOST_PRODUCTS, alike, of_model, pair
@@ -176,13 +177,13 @@ def search(build, x, y, start, subset, seed, limits, axis=0):
 def _sample(x, y, subset, axis):
     if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor) or subset >= x.shape[axis]:
         raise ValueError(f"subset must be fewer than the examples of the tensors x and y; got {shown(subset)}")
-    rows = torch.randperm(alike(x, y, axis), generator=torch.Generator().manual_seed(0))[:subset].to(x.device)
+    rows = torch.randperm(alike(x, y, axis), generator=numbered(0))[:subset].to(x.device)
     return x.index_select(axis, rows), y.index_select(axis, rows)
 
 
 def first(hessian, start, seed):
     """The first direction [L, n]: random, the same for every lane; mixed into `start` where one is given."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = numbered(seed)
     random = torch.randn(hessian.size, generator=generator, dtype=torch.float64)
     leaf = next(iter(hessian.leaves.values()))
     random = random.to(leaf).expand(hessian.lanes or 1, -1)

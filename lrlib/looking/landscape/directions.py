@@ -3,6 +3,7 @@
 import torch
 
 from ..._base.arguments import LARGEST_SEED, flag, whole
+from ..._base.streams import numbered
 from .points import parameters_of
 
 
@@ -36,7 +37,7 @@ def filter_normalised(model, seed=0, *, vectors=False):
     Source: Li et al. (2018), "Visualizing the loss landscape of neural nets".
     """
     vectors = flag("vectors", vectors)
-    generator, direction = torch.Generator().manual_seed(whole("seed", seed, 0, LARGEST_SEED)), {}
+    generator, direction = numbered(whole("seed", seed, 0, LARGEST_SEED)), {}
     for name, w in parameters_of(model).items():
         d = torch.randn(w.shape, generator=generator, dtype=torch.float64).to(w)
         if w.dim() < 2 and not vectors:

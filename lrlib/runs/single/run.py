@@ -80,7 +80,7 @@ class Run:
 
     def _stream(self, name):
         """A context in which all that is drawn comes from the seed's own stream of that name for this step."""
-        return seeded(generator(self.seed, name, self.t).initial_seed(), self.description.device)
+        return seeded(generator(self.seed, name, self.t), self.description.device)
 
     def _backward(self):
         """Fill the gradients of this step; return the loss."""

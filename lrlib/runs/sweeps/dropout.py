@@ -91,9 +91,9 @@ class Dropouts:
         )
 
     def _step(self, seed, t):
-        own = generator(seed, "forward", t).initial_seed()
+        own = generator(seed, "forward", t)
         with seeded(own, self.device) if self.device.type != "cpu" else contextlib.nullcontext():
-            torch.default_generator.manual_seed(own)
+            torch.default_generator.manual_seed(own.initial_seed())
             return [call.draw(self.dtype, self.device) for call in self.calls]
 
     def numel(self):

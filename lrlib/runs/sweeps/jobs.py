@@ -18,6 +18,7 @@ from ..._base.preserve import one_thread
 from ..record import Record
 from ...methods import rules
 from ...methods.rules import RULES, Rule
+from ..._base.streams import seeds_from
 from .shelf import Shelf
 
 _ALONE = threading.Lock()  # a run sets PyTorch's global generator for its weights: one part a process at a time
@@ -239,8 +240,8 @@ def _part(k, piece, load=None, *, title):
     from . import train
 
     try:
-        with _ALONE, one_thread():
-            description = piece if load is None else _unpacked(load, piece)
+        description = piece if load is None else _unpacked(load, piece)
+        with _ALONE, one_thread(), seeds_from(description.origin):
             devices.choose(str(description.device), description.dtype)
             with _known(description.rule):
                 return k, train(description)
