@@ -113,8 +113,8 @@ def expect(q):
     assert q["adam_extra_time"].mean.max() > 0
 
 
-TIMED = ("step_time", "time_ratio", "adam_extra_time", "momentum_extra_time", "adam_time_over_half_more")
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, timed=TIMED)
+CLOCK = ("step_time", "time_ratio", "adam_extra_time", "momentum_extra_time", "adam_time_over_half_more")
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, timed=CLOCK)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

@@ -301,8 +301,8 @@ def expect(q):
     assert 0 < q["pretrained_sparsity"].mean.min() <= q["pretrained_sparsity"].mean.max() < 1
 
 
-TIMED = ("dense_time_saving", "pruned_time_saving")
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, timed=TIMED)
+CLOCK = ("dense_time_saving", "pruned_time_saving")
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, timed=CLOCK)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

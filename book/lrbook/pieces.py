@@ -27,13 +27,13 @@ class Run:
     first_losses: list = field(default_factory=list)
 
     def watch(self, loss):
-        """Note the first losses of a sweep, [lane, step]: the mean of their log10 over the lanes, infinities left out."""
+        """Note the first losses of a sweep, [lane, step]: their geometric mean over the lanes, infinities left out."""
         early = np.asarray(loss, dtype=float)[:, [step for step in FIRST if step < np.shape(loss)[1]]]
         with np.errstate(divide="ignore", invalid="ignore"):
             logs = np.log10(early)
         known = np.isfinite(logs)
         mean = np.where(known, logs, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        self.first_losses.append(mean.tolist())
+        self.first_losses.append((10**mean).tolist())
 
 
 @dataclass
@@ -118,9 +118,8 @@ def kept(path, make, save, load):
 
     A file that is missing, or cannot be read, is made again.
     """
-    try:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return load(path)
-    except (OSError, ValueError, KeyError, TypeError):
-        value = make()
+    value = make()
     save(value, path)
     return value

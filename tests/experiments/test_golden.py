@@ -6,14 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from lrbook import golden
+from lrbook import golden, golden_values
 
 CHEAP = [
     "e01_quadratic_ladder",
     "e02_stability_limit",
     "e05_last_iterate_bound",
     "e06_double_well",
-    "e28_cost",
     "e52_catapult",
 ]
 
@@ -26,16 +25,15 @@ def test_no_golden_value_has_moved_by_more_than_another_machine_would_move_it(na
 
 
 def test_every_experiment_has_golden_values():
-    assert sorted(path.stem for path in golden.FOLDER.glob("*.json")) == golden.names()
-    assert sum(path.stat().st_size for path in golden.FOLDER.glob("*.json")) < 2e6
+    assert sorted(path.stem for path in golden_values.FOLDER.glob("*.json")) == golden.names()
+    assert sum(path.stat().st_size for path in golden_values.FOLDER.glob("*.json")) < 2e6
 
 
 @pytest.mark.parametrize("name", golden.names())
 def test_golden_values_say_how_far_they_hold(name):
-    fixture = golden.stored(name)
+    fixture = golden_values.stored(name)
     assert {entry["holds"] for entry in fixture["quantities"].values()} <= {"anywhere", "same machine"}
     assert not {*fixture["quantities"]} & {*golden.experiment(name).timed}
-    assert np.isfinite(np.concatenate([*fixture["first_losses"], [0.0]])).all()
     assert json.dumps(fixture, allow_nan=False)
 
 

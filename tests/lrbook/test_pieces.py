@@ -192,4 +192,4 @@ def test_first_losses_leave_out_what_is_infinite():
     run = pieces.Run()
     run.watch([[1.0, 10.0, 5.0, 100.0], [1.0, np.inf, 5.0, np.nan]])
     run.watch([[1.0]])
-    assert run.first_losses == [[0.0, 1.0, 2.0], [0.0]]
+    assert run.first_losses == [[1.0, 10.0, 100.0], [1.0]]
