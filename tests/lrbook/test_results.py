@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lrbook
-from lrbook import experiment, ledger, results, verdicts
+from lrbook import codehash, ledger, result_file, results, verdicts
 
 DOCUMENT = {
     "schema": 1,
@@ -143,8 +143,8 @@ def test_a_changed_script_makes_its_result_stale(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
     monkeypatch.setattr(ledger, "SCRIPTS", tmp_path)
-    document = changed(code=experiment.code_hash(script))
-    experiment.save(tmp_path / "results/e98_helper.json", document)
+    document = changed(code=codehash.code_hash(script))
+    result_file.save(tmp_path / "results/e98_helper.json", document)
     assert ledger.stale_results() == []
     script.write_text('"""Words."""\nfrom lrlib import rules\n\nRATE = 0.1  # more words\n', encoding="utf-8")
     assert ledger.stale_results() == []

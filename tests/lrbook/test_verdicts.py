@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrbook import experiment, results, verdicts
+from lrbook import quantity, results, verdicts
 from lrbook.verdicts import Judged, Rule, combine, judge, verdict
 
 numbers = st.floats(-1e3, 1e3, allow_nan=False)
@@ -187,7 +187,7 @@ def test_unknown_kinds_are_refused():
     st.floats(0.01, 2),
 )
 def test_the_interval_decides_where_p_is_below_two_and_a_half_percent(values, direction, margin):
-    q = experiment.measured(values)
+    q = quantity.measured(values)
     measured = results.Measured("gap", "", {}, "t", q.mean.item(), q.low.item(), q.high.item(), q.values)
     word = judge(measured.low, measured.high, direction, margin)
     p = verdicts.p_value(Judged(Rule("C1", "E01", "gap", direction, margin, ""), measured, word))
@@ -203,8 +203,8 @@ def test_benjamini_hochberg_against_the_definition():
 
 
 def test_the_share_of_false_verdicts_grows_with_undecided_tests():
-    sure = experiment.measured([1.0, 1.1, 0.9, 1.05])
-    open_ = experiment.measured([1.0, -1.1, 0.9, -1.05])
+    sure = quantity.measured([1.0, 1.1, 0.9, 1.05])
+    open_ = quantity.measured([1.0, -1.1, 0.9, -1.05])
 
     def made(q):
         measured = results.Measured("gap", "", {}, "t", q.mean.item(), q.low.item(), q.high.item(), q.values)
