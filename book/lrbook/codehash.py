@@ -21,10 +21,10 @@ from pathlib import Path
 
 from .codefiles import Modules
 
-VIEWS = ("lrlib.looking.plot", "lrlib.plot")
-STATISTICS = ("lrbook.experiment",)
+VIEWS = ("lrlib.looking.plot",)
+STATISTICS = ("lrbook.quantity",)
 # What these take by computed names is a user's own, who has named it.
-LOADERS = ("lrlib.methods.rules.base", "lrlib.methods.rules.base", "lrlib.runs.identity")
+LOADERS = ("lrlib.methods.rules.base", "lrlib.runs.identity")
 
 
 def code_hash(file, packages=None):
@@ -47,7 +47,7 @@ def sources(file, packages=None):
 def counts(module):
     """Whether a module, by its dotted name, can change a number.
 
-    >>> [counts(name) for name in ("lrlib.streams", "lrlib.looking.plot.axes", "lrbook.results")]
+    >>> [counts(name) for name in ("lrlib._base.streams", "lrlib.looking.plot.axes", "lrbook.results")]
     [True, False, False]
     """
     if module.split(".")[0] == "lrbook":

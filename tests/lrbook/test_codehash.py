@@ -418,8 +418,8 @@ def test_the_other_branch_of_a_test_for_type_checkers_counts():
 def test_views_do_not_count_but_a_folder_that_is_called_like_them_does(tmp_path):
     text = "from lrlib import plot\nfrom lrlib.looking.plot.lines import lines\nfrom lrlib.plans.plot import area\nplot.lines(3)\n"
     files = {"lrlib/plans/plot/__init__.py": "from .lines import area\n", "lrlib/plans/plot/lines.py": "area = 1\n"}
-    made = Project(tmp_path / "plot", text, files | {"lrlib/plot/__init__.py": "def lines(n):\n    return n\n"})
-    assert not made.moved_by("looking.plot.lines") and made.after("lrlib/plot/__init__.py", edited) == made.hash()
+    made = Project(tmp_path / "plot", text, files | {"lrlib/looking/plot/extra.py": "def lines(n):\n    return n\n"})
+    assert not made.moved_by("looking.plot.lines") and made.after("lrlib/looking/plot/extra.py", edited) == made.hash()
     assert made.after("lrlib/plans/plot/lines.py", edited) != made.hash()
     assert "lrlib.plans.plot.lines" in made.sources()
 

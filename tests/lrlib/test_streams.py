@@ -185,13 +185,35 @@ def test_a_lane_of_another_origin_is_the_run_that_it_is_alone(path):
 def test_parts_in_other_processes_count_from_the_same_origin(monkeypatch):
     """What is sent to a worker, which knows of no origin, is worked off here outside of the block."""
     sent = []
-    monkeypatch.setattr(
-        jobs, "_compute", lambda joblib, count, calls, records: sent.extend(calls) or records.add(*calls)
-    )
-    monkeypatch.setattr(jobs._Arrivals, "add", lambda self, *calls: self.found.update(map(late, calls)))
 
-    def late(call):
-        return of(0, lambda: jobs._part(*call))
+    def late(joblib, count, arrivals):
+        load = jobs.packed(next(iter(arrivals.missing().values())).part([]))
+        for k, piece in arrivals.missing().items():
+            sent.append(k)
+            arrivals.add(*of(0, lambda: jobs._part(k, jobs._lane_wise(piece), load, title="late")))
+        return "late"
+
+    monkeypatch.setattr(jobs, "_compute", late)
+    with seeds_from(11):
+        task = tasks.mnist1d(**SMALL, width=8, batch=10, augment=True, dropout=0.3)
+        swept = sweep(task, "sgd", lr=[0.1], seeds=[4], steps=7, path=path, dtype=torch.float64)
+        alone = fit(task, "sgd", lr=0.1, seed=4, steps=7, dtype=torch.float64)
+    np.testing.assert_allclose(swept.loss, alone.loss, rtol=1e-10)
+
+
+def test_parts_in_other_processes_count_from_the_same_origin(monkeypatch):
+    """What is sent to a worker, which knows of no origin, is worked off here outside of the block."""
+    sent = []
+
+    def late(joblib, count, arrivals):
+        load = jobs.packed(next(iter(arrivals.missing().values())).part([]))
+        sent.extend((k, jobs._lane_wise(piece), load) for k, piece in arrivals.missing().items())
+
+    def arrived(arrivals):
+        return of(0, lambda: dict(jobs._part(*call, title="late") for call in sent))
+
+    monkeypatch.setattr(jobs, "_compute", late)
+    monkeypatch.setattr(jobs._Arrivals, "found", property(lambda self: arrived(self) if sent else {}), raising=False)
 
     with seeds_from(11):
         task = tasks.mnist1d(**SMALL, width=8, batch=10)
@@ -261,7 +283,7 @@ def test_what_is_remembered_is_remembered_for_its_origin():
 
 
 ALLOWED = {  # resampling of what was measured, which is no draw of a run
-    "lrlib": {"streams.py", "dropout.py", "intervals.py", "regimes.py"},
+    "lrlib": {"streams.py", "dropout.py", "statistics.py", "regimes.py"},
     "experiments": {"best_range.py"},
 }
 SOURCES = [pathlib.Path(lrlib.__file__).parent, pathlib.Path(__file__).parents[2] / "book" / "experiments"]

@@ -76,6 +76,7 @@ def _words(run):
         "rule": run.following.name,
         "lr": shown(run.following.lr0),
         "seed": str(run.seed),
+        "seeds from": str(d.origin),
         "steps": str(d.steps),
         "dtype": str(d.dtype),
         "plan": shown(plan) if told else "a function of the step",
