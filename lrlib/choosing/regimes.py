@@ -193,7 +193,7 @@ def borders(
     ]
     edges, labels, rules = zip(*found)
     threshold, split, divergence = np.array(edges).T
-    return Borders(lr[order], threshold, split, divergence, np.array(labels).T, np.array(rules).T)
+    return Borders(lr[order], threshold, split, divergence, regime=np.array(labels).T, by_rule=np.array(rules).T)
 
 
 def _floats(name, values):

@@ -39,9 +39,9 @@ def run(options):
             options.rule,
             options.seeds,
             options.low,
-            options.high,
-            options.steps,
-            options.stop,
+            high=options.high,
+            steps=options.steps,
+            stop=options.stop,
             **training(options),
         )
         threshold = None if options.threshold is None else _threshold(options, task, found, progress)
@@ -56,7 +56,7 @@ def run(options):
     }
     output.say(
         options,
-        _text(options, task, found, rules, threshold),
+        _text(options, task, found, rules, threshold=threshold),
         {
             "task": task.name,
             "rule": options.rule,

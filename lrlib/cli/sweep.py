@@ -54,7 +54,7 @@ def run(options):
         from ..looking import plot
 
         output.save_figure(options.figure, plot.rate_curve(record, by))
-    output.say(options, _text(options, record, names, by, best), _data(options, record, names, by, best))
+    output.say(options, _text(options, record, names, by, best=best), _data(options, record, names, by, best=best))
     return 0 if best is not None else 1
 
 

@@ -101,7 +101,7 @@ class Average:
         start, every, optimizer = whole("start", start, least=0), whole("every", every), stepped(optimizer)
         if model is not None:
             _tensors(model, self.buffers)
-        return _Following(self, optimizer, model, start, every)
+        return _Following(self, optimizer, model, start, every=every)
 
     @property
     def values(self):

@@ -106,7 +106,7 @@ def one_cycle(n, rise=0.3, div=25, final_div=1e4, shape="cosine", three_phase=Fa
     final = _divided(low, "final_div", final_div)
     if shape == "exponential":
         checks.factor("1 / (div · final_div)", final, positive=True)
-    return _cycle(n, rise, (low, 1, final), shape, three_phase, inclusive)
+    return _cycle(n, rise, (low, 1, final), shape, three_phase=three_phase, inclusive=inclusive)
 
 
 @named()
@@ -124,7 +124,7 @@ def one_cycle_momentum(n, low=0.85, high=0.95, rise=0.3, shape="cosine", three_p
     if checks.factor("low", low, positive=True) > checks.factor("high", high, positive=True):
         raise ValueError(f"low must be at most high; got {low!r} and {high!r}")
     low = low / high
-    return _cycle(n, rise, (1, low, 1), shape, three_phase, inclusive)
+    return _cycle(n, rise, (1, low, 1), shape, three_phase=three_phase, inclusive=inclusive)
 
 
 @named()
@@ -139,4 +139,4 @@ def slanted_triangular(n, rise=0.1, ratio=32):
     [0.25, 1.0, 0.625, 0.25]
     """
     low = _divided(1, "ratio", ratio)
-    return _cycle(n, rise, (low, 1, low), "linear", False, False)
+    return _cycle(n, rise, (low, 1, low), "linear", three_phase=False, inclusive=False)

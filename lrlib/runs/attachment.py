@@ -73,7 +73,7 @@ def attach(optimizer, plan, t=None, *, plateau=None, **plans):
     if t is not None:
         t = arguments.whole("t", t, least=0)
     _warn_of_another_start(optimizer)
-    return Attachment(optimizer, plan, t, plateau, plans)
+    return Attachment(optimizer, plan, t, plateau, plans=plans)
 
 
 def _check_option(optimizer, option):

@@ -194,7 +194,11 @@ def _method(rule, lr, hyper, seeds):
     if rates.ndim != 1 or not len(rates):
         raise ValueError(f"lr must be a number or a list of numbers; got an array of shape {rates.shape}")
     rule.check(**hyper)
-    return rule, rates, {name: _spread(name, v, rule.defaults[name], len(rates), seeds) for name, v in hyper.items()}
+    return (
+        rule,
+        rates,
+        {name: _spread(name, v, rule.defaults[name], len(rates), seeds=seeds) for name, v in hyper.items()},
+    )
 
 
 def _spread(name, value, default, rates, seeds):

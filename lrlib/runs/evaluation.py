@@ -84,7 +84,7 @@ def evaluate_model(task, model, sets):
     values = {}
     with evaluating(model):
         for part, (x, y) in sets.items():
-            pair = _over_examples(lambda a, b: measure(task, model, parameters, buffers, a, b), model, x, y)
+            pair = _over_examples(lambda a, b: measure(task, model, parameters, buffers, x=a, y=b), model, x, y)
             values |= {f"{part}_loss": float(pair[0]), f"{part}_metric": float(pair[1])}
     return values
 
@@ -103,7 +103,7 @@ def evaluate_lanes(task, model, parameters, buffers, sets):
                 size = max(1, CELLS // (len(x) * cells(model, x)))
                 for chosen in lanes.split(size):
                     chunk = [{k: v[chosen] for k, v in tensors.items()} for tensors in (parameters, buffers)]
-                    loss, metric = _chunk(task, model, *chunk, x, y)
+                    loss, metric = _chunk(task, model, *chunk, x=x, y=y)
                     at = chosen.cpu().numpy()
                     values[f"{part}_loss"][at] = loss.double().cpu().numpy()
                     values[f"{part}_metric"][at] = metric.double().cpu().numpy()
@@ -148,7 +148,7 @@ def evaluate_weights(task, parameters, buffers=None, sets=None, seeds=0, device=
         }
         for named in (torch.nn.Module.named_parameters, torch.nn.Module.named_buffers)
     ]
-    return evaluate_lanes(task, model, *stacked, _groups(task, sets, seeds, dtype, device))
+    return evaluate_lanes(task, model, *stacked, _groups(task, sets, seeds, dtype, device=device))
 
 
 def _weights(task, parameters, buffers, seeds):
@@ -167,7 +167,7 @@ def _weights(task, parameters, buffers, seeds):
     if not count or len(seeds) != count:
         raise ValueError(f"parameters and seeds must have the same lanes, at least one; got {count} and {len(seeds)}")
     both = {**(parameters.buffers if kept else {}), **(buffers or {}), **first}
-    return given(both, task, seeds[0], count, "parameters"), seeds
+    return given(both, task, seeds[0], count, argument="parameters"), seeds
 
 
 def _groups(task, sets, seeds, dtype, device):
@@ -191,7 +191,7 @@ def _groups(task, sets, seeds, dtype, device):
 
 def _chunk(task, model, parameters, buffers, x, y):
     def lanes(a, b):
-        return vmap(lambda p, q: measure(task, model, p, q, a, b))(parameters, buffers)
+        return vmap(lambda p, q: measure(task, model, p, q, x=a, y=b))(parameters, buffers)
 
     return _over_examples(lanes, model, x, y)
 

@@ -104,7 +104,7 @@ def low_rank(task, rank, alpha=None, weights=None, layers="", rate_ratio=1.0, ad
     except (re.error, TypeError) as error:
         raise ValueError(f"layers must be a regular expression; got {layers!r}: {error}") from None
     frozen = given(weights, task, 0, argument="weights")
-    model = _Adapted(task.model, rank, alpha, frozen, layers, ratio if adaptive else ratio**0.5)
+    model = _Adapted(task.model, rank, alpha, frozen, layers=layers, scale=ratio if adaptive else ratio**0.5)
     made = dataclasses.replace(task, name=f"{task.name}_low_rank", model=model)
     initial_model(made, 0)  # so that what cannot be adapted shows now
     return made
@@ -200,7 +200,7 @@ def adapter_start(task, weights, seeds=None, repeat=1):
     seeds = np.asarray(getattr(weights, "seed", np.arange(lanes)) if seeds is None else seeds)
     if seeds.shape != (lanes,):
         raise ValueError(f"seeds must name one seed for each of the {lanes} lanes; got shape {seeds.shape}")
-    arrays = given(weights, plain, int(seeds[0]), lanes, "weights")
+    arrays = given(weights, plain, int(seeds[0]), lanes, argument="weights")
     models = {s: dict(initial_model(task, s).named_parameters()) for s in dict.fromkeys(seeds.tolist())}
     drawn = {n: np.stack([models[s][n].detach().numpy() for s in seeds.tolist()]) for n in models[int(seeds[0])]}
     return {name: np.tile(v, (repeat, *[1] * (v.ndim - 1))) for name, v in {**arrays, **drawn}.items()}

@@ -59,15 +59,15 @@ def digits(
     parts = _split(x, y, valid, test)
     mean, std = parts[0][0].mean(), parts[0][0].std()
     parts = [((a - mean) / std, b.long()) for a, b in parts]
-    model = _network(network, (8, 8), width, depth, dropout, batch_norm)
+    model = _network(network, (8, 8), width, depth, dropout=dropout, batch_norm=batch_norm)
     return Task(
         _named("digits", network),
         model,
         *parts,
-        nn.functional.cross_entropy,
-        accuracy,
-        batch,
-        steps,
+        loss=nn.functional.cross_entropy,
+        metric=accuracy,
+        batch=batch,
+        steps=steps,
         augment=_chosen(augment, Images((8, 8), degrees=10.0)),
         l1=l1,
         l2=l2,
@@ -104,7 +104,7 @@ def breast_cancer(
     torch.Size([369, 30])
     """
     standardise = flag("standardise", standardise)
-    model = _tried(mlp, [30, *layers_of(width, depth), 1], dropout, batch_norm)
+    model = _tried(mlp, [30, *layers_of(width, depth), 1], dropout=dropout, batch_norm=batch_norm)
     parts = _split(*_sklearn("load_breast_cancer"), valid, test)
     mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if standardise else (0.0, 1.0)
     parts = [((a - mean) / std, b.float()) for a, b in parts]
@@ -112,10 +112,10 @@ def breast_cancer(
         "breast_cancer",
         model,
         *parts,
-        binary_loss,
-        binary_accuracy,
-        batch,
-        steps,
+        loss=binary_loss,
+        metric=binary_accuracy,
+        batch=batch,
+        steps=steps,
         augment=augment,
         l1=l1,
         l2=l2,
@@ -166,18 +166,20 @@ def mnist1d(
         if whole(f"mnist1d: {name}", size, 0, MOST_EXAMPLES) % 10 or not size:
             raise ValueError(f"mnist1d: {name} must be a positive multiple of 10; got {size}")
     knobs, fresh = _checked(knobs), flag("fresh", fresh)
-    model = _network(network, (knobs.get("final_seq_length", 40),), width, depth, dropout, batch_norm)
+    model = _network(
+        network, (knobs.get("final_seq_length", 40),), width, depth, dropout=dropout, batch_norm=batch_norm
+    )
     draw = _Mnist1d(train, tuple(sorted(knobs.items())))
     return Task(
         _named("mnist1d", network),
         model,
         draw if fresh else draw(0),
         _mnist1d(valid, VALID_SEED, draw.knobs),
-        _mnist1d(test, TEST_SEED, draw.knobs),
-        nn.functional.cross_entropy,
-        accuracy,
-        batch,
-        steps,
+        test=_mnist1d(test, TEST_SEED, draw.knobs),
+        loss=nn.functional.cross_entropy,
+        metric=accuracy,
+        batch=batch,
+        steps=steps,
         augment=_chosen(augment, Signals()),
         l1=l1,
         l2=l2,
@@ -193,15 +195,15 @@ def _network(network, shape, width, depth, dropout, batch_norm):
     width, depth = usual_width if width is None else width, usual_depth if depth is None else depth
     norm = network == "conv" if batch_norm is None else batch_norm
     if network == "conv":
-        return _tried(conv_net, shape, 10, width, depth, dropout, norm)
-    return _tried(mlp, [math.prod(shape), *layers_of(width, depth), 10], dropout, norm)
+        return _tried(conv_net, shape, 10, width, depth=depth, dropout=dropout, batch_norm=norm)
+    return _tried(mlp, [math.prod(shape), *layers_of(width, depth), 10], dropout=dropout, batch_norm=norm)
 
 
-def _tried(make, *arguments):
+def _tried(make, *arguments, **options):
     """``make`` with its arguments, called once without weights so that a wrong one shows now."""
     with torch.device("meta"):
-        make(*arguments)
-    return functools.partial(make, *arguments)
+        make(*arguments, **options)
+    return functools.partial(make, *arguments, **options)
 
 
 def _named(name, network):

@@ -68,18 +68,18 @@ def ticks(
     sizes = {part: whole(part, size, most=MOST_EXAMPLES) for part, size in sizes.items()}
     project = unit_sphere(length("radius", radius))
     drawn = functools.partial(_drawn, features, sizes["train"], margin, "train")
-    held = {part: _drawn(features, sizes[part], margin, part, 0) for part in sizes if part != "train"}
+    held = {part: _drawn(features, sizes[part], margin, part, seed=0) for part in sizes if part != "train"}
     model = functools.partial(scale_invariant_mlp, layers, readout)
     return Task(
         "ticks",
         model,
         drawn if fresh else drawn(0),
         held.get("valid"),
-        held["test"],
-        binary_loss,
-        binary_accuracy,
-        batch,
-        steps,
+        test=held["test"],
+        loss=binary_loss,
+        metric=binary_accuracy,
+        batch=batch,
+        steps=steps,
         project=project,
         details={"features": features, "margin": margin},
     )
@@ -113,7 +113,7 @@ def ticks_features(task, samples=1000, seed=0):
         raise ValueError(f"task must be one of tasks.ticks; got {shown(task)}")
     samples, seed = whole("samples", samples, most=MOST_EXAMPLES), whole("seed", seed, 0, LARGEST_SEED)
     features = task.details["features"]
-    return [_single(k, features, samples, task.details["margin"], seed) for k in range(features)]
+    return [_single(k, features, samples, task.details["margin"], seed=seed) for k in range(features)]
 
 
 def _drawn(features, n, margin, part, seed):

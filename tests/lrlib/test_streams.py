@@ -195,27 +195,6 @@ def test_parts_in_other_processes_count_from_the_same_origin(monkeypatch):
 
     monkeypatch.setattr(jobs, "_compute", late)
     with seeds_from(11):
-        task = tasks.mnist1d(**SMALL, width=8, batch=10, augment=True, dropout=0.3)
-        swept = sweep(task, "sgd", lr=[0.1], seeds=[4], steps=7, path=path, dtype=torch.float64)
-        alone = fit(task, "sgd", lr=0.1, seed=4, steps=7, dtype=torch.float64)
-    np.testing.assert_allclose(swept.loss, alone.loss, rtol=1e-10)
-
-
-def test_parts_in_other_processes_count_from_the_same_origin(monkeypatch):
-    """What is sent to a worker, which knows of no origin, is worked off here outside of the block."""
-    sent = []
-
-    def late(joblib, count, arrivals):
-        load = jobs.packed(next(iter(arrivals.missing().values())).part([]))
-        sent.extend((k, jobs._lane_wise(piece), load) for k, piece in arrivals.missing().items())
-
-    def arrived(arrivals):
-        return of(0, lambda: dict(jobs._part(*call, title="late") for call in sent))
-
-    monkeypatch.setattr(jobs, "_compute", late)
-    monkeypatch.setattr(jobs._Arrivals, "found", property(lambda self: arrived(self) if sent else {}), raising=False)
-
-    with seeds_from(11):
         task = tasks.mnist1d(**SMALL, width=8, batch=10)
         settings = dict(lr=[0.1, 0.2], seeds=2, steps=5, path="loop")
         parts, whole = sweep(task, "sgd", jobs=2, **settings), sweep(task, "sgd", **settings)

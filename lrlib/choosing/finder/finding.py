@@ -170,4 +170,4 @@ def _cut(lr, loss, planned, stop):
     lr = np.where(np.isfinite(lr), lr, planned[: len(lr)])[: k + 1]  # a diverging lane makes no update at the end
     n = k + (status != "not finite")
     loss = np.asarray(loss[:n], dtype=np.float64)
-    return RangeTest(lr[:n], loss, status, len(planned), float(lr[k]))
+    return RangeTest(lr[:n], loss, status, len(planned), stopped_at=float(lr[k]))

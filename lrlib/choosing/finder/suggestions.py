@@ -158,7 +158,9 @@ class SuggestionRule:
 
 
 def _fastai(name, function):
-    return SuggestionRule(name, function, "EMA 0.98, debiased", "first tenth, last 5", "fastai, callback/schedule.py")
+    return SuggestionRule(
+        name, function, "EMA 0.98, debiased", "first tenth, last 5", source="fastai, callback/schedule.py"
+    )
 
 
 SUGGESTION_RULES = {
@@ -172,14 +174,14 @@ SUGGESTION_RULES = {
             linear_slope,
             "EMA 0.98, debiased",
             "first 10, last 1",
-            "PyTorch Lightning, tuner/lr_finder.py",
+            source="PyTorch Lightning, tuner/lr_finder.py",
         ),
         SuggestionRule(
             "index-slope",
             index_slope,
             "EMA 0.95 from the first loss",
             "first 10, last 5",
-            "torch-lr-finder, lr_finder.py",
+            source="torch-lr-finder, lr_finder.py",
         ),
     )
 }

@@ -305,7 +305,7 @@ def search_threshold(trials, budget, start, *, factor=2.0, precision=0.05, limit
         if not low < middle < high:
             break  # their product leaves the range of the floats
         low, high = (middle, high) if converges(middle) else (low, middle)
-    return Threshold(low, high, tried, len(tried) * len(trials.seeds), precision)
+    return Threshold(low, high, tried, len(tried) * len(trials.seeds), precision=precision)
 
 
 def _bracket(converges, low, factor, limit):

@@ -171,12 +171,12 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
         # Not by attach, which warns where a scheduler has moved the rates: their proportions alone count here.
         attachment = Attachment(optimizer, ramp(steps - 1, low / base, high / base, shape="exponential"))
         try:
-            losses, status = _climb(model, optimizer, _cycle(batches, steps), loss, steps, Watch(stop))
+            losses, status = _climb(model, optimizer, _cycle(batches, steps), loss, steps=steps, watch=Watch(stop))
             lr = attachment.applied.max(axis=1)
         finally:
             attachment.detach()
     finite = len(losses) - (status == "not finite")
-    return RangeTest(lr[:finite], np.array(losses[:finite]), status, steps, float(lr[len(losses) - 1]))
+    return RangeTest(lr[:finite], np.array(losses[:finite]), status, steps, stopped_at=float(lr[len(losses) - 1]))
 
 
 def check_ramp(low, high, steps, stop):
@@ -209,7 +209,7 @@ def _climb(model, optimizer, batches, loss, steps, watch):
     takes_closure, losses = _takes_closure(optimizer), []
     for _, (x, y) in zip(range(steps), batches):
         seen = []
-        closure = _closure(model, optimizer, loss, moved(x, device), moved(y, device), seen, first=not losses)
+        closure = _closure(model, optimizer, loss, moved(x, device), y=moved(y, device), seen=seen, first=not losses)
         if takes_closure:
             optimizer.step(closure)
         else:

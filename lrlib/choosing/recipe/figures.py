@@ -62,7 +62,7 @@ def differences(report, language, size):
     parts += [_down(x(tick), height, f"{factor * tick:+.3g}" if tick else "0", 46) for tick in ticks]
     for i, found in enumerate(rows):
         parts += _row(found, 64 * i + 44, x)
-        parts.append(_text(14, 64 * i + 20, words.of(language)[found.against], "start", "name"))
+        parts.append(_text(14, 64 * i + 20, words.of(language)[found.against], "start", kind="name"))
     unit = words.of(language)["point"] if unit else words.of(language)["differences"][1].split(",")[0].split("（")[0]
     parts.append(_text(width / 2, height - 8, unit, "middle"))
     return _svg(size, parts, _figcaption(report, language, "figure_difference"), height)

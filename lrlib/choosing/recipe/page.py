@@ -79,7 +79,10 @@ def _compared(report, language):
     )
     chosen = [found is report.recommended for found in report.arms.values()]
     note = say["regime_note"].format(total=asked.total)
-    parts = [_para(lead), _figure(report, language, figures.by_rate, "figure_rate", figures.legend(report, language))]
+    parts = [
+        _para(lead),
+        _figure(report, language, figures.by_rate, "figure_rate", above=figures.legend(report, language)),
+    ]
     if report.differences:
         rows = [words.difference(report, found, language) for found in report.differences]
         parts += [

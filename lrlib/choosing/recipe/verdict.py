@@ -85,7 +85,7 @@ def difference(against, large, reference, lowest):
     """The `Difference` of two arrays of test scores [seeds]."""
     per_seed = (reference - large) if lowest else (large - reference)
     mean, low, high, _ = interval(per_seed)
-    return Difference(against, per_seed, float(mean), float(low), float(high))
+    return Difference(against, per_seed, float(mean), float(low), high=float(high))
 
 
 def judged(asked, stages):
@@ -99,8 +99,8 @@ def judged(asked, stages):
     lr = np.array([*(min(rate, threshold.low) for rate in below), *(max(rate, threshold.high) for rate in above)])
     lr = np.unique(lr)
     record = stages.constant(lr)
-    candidates, regimes = _candidates(asked, stages, threshold, record, lr)
-    return _compared(asked, stages, threshold, _lowest(tried), candidates, regimes)
+    candidates, regimes = _candidates(asked, stages, threshold, record, lr=lr)
+    return _compared(asked, stages, threshold, _lowest(tried), candidates=candidates, regimes=regimes)
 
 
 def _compared(asked, stages, threshold, lowest_losses, candidates, regimes):
@@ -111,7 +111,17 @@ def _compared(asked, stages, threshold, lowest_losses, candidates, regimes):
     pool = {"gain": LARGE, "gain_over_constant": ("decay",)}.get(outcome, REFERENCES)
     recommended = best(candidates, pool, asked.lowest) or best(candidates, (*REFERENCES, *LARGE), asked.lowest)
     return Report(
-        asked, outcome, threshold, lowest_losses, candidates, arms, large, recommended, found, regimes, stages.ledger
+        asked,
+        outcome,
+        threshold,
+        lowest_losses,
+        candidates=candidates,
+        arms=arms,
+        large=large,
+        recommended=recommended,
+        differences=found,
+        regimes=regimes,
+        ledger=stages.ledger,
     )
 
 
@@ -141,17 +151,24 @@ def _candidates(asked, stages, threshold, record, lr):
     at = int(np.flatnonzero(record.evaluations["step"] == asked.steps)[0])
     early = {part: record.evaluations[name][:, at].reshape(shape) for part, name in names.items()}
     end = {part: record.grid(name) for part, name in names.items()}
-    found = _rows("early", lr, None, early, np.zeros(len(lr), bool), record)
-    found += _rows("constant", lr, None, end, converging, record)
+    found = _rows("early", lr, None, early, allowed=np.zeros(len(lr), bool), record=record)
+    found += _rows("constant", lr, None, end, allowed=converging, record=record)
     decayed = stages.decayed(lr)
-    found += _rows("decay", lr, None, {p: decayed.grid(n) for p, n in names.items()}, np.ones(len(lr), bool), decayed)
+    found += _rows(
+        "decay",
+        lr,
+        None,
+        {p: decayed.grid(n) for p, n in names.items()},
+        allowed=np.ones(len(lr), bool),
+        record=decayed,
+    )
     large = lr > threshold.low
     scores = np.full((shape[0], len(stages.small_rates(threshold)), shape[1]), np.nan)
     rows = np.flatnonzero(np.isfinite(early["valid"]).all(axis=1))
-    found += _fine(asked, stages, threshold, record, lr, rows, large, names, scores)
+    found += _fine(asked, stages, threshold, record, lr=lr, rows=rows, large=large, names=names, scores=scores)
     rows = np.flatnonzero(np.isfinite(end["valid"]).all(axis=1))
     for k, weights, values in stages.averaged(record, rows):
-        found += _rows("average", lr[rows], k, values, large[rows], weights)
+        found += _rows("average", lr[rows], k, values, allowed=large[rows], record=weights)
     untrained = record.evaluations["train_loss"][: shape[1], 0]
     points = asked.by == "metric" and asked.task.metric_name == "accuracy"  # in which the margin of 2A is meant
     split = scores if points and scores.shape[1] > 1 else None
@@ -168,7 +185,15 @@ def _fine(asked, stages, threshold, record, lr, rows, large, names, scores):
     scores[rows] = grids["test"]
     for f, rate in enumerate(small):
         place = [i * len(small) + f for i in range(len(rows))]
-        found += _rows("finetune", lr[rows], rate, {p: g[:, f] for p, g in grids.items()}, large[rows], tuned, place)
+        found += _rows(
+            "finetune",
+            lr[rows],
+            rate,
+            {p: g[:, f] for p, g in grids.items()},
+            allowed=large[rows],
+            record=tuned,
+            places=place,
+        )
     return found
 
 
@@ -185,9 +210,9 @@ def _rows(arm, lr, setting, scores, allowed, record, places=None):
                 float(rate),
                 None if setting is None else float(setting),
                 fine,
-                scores["valid"][i],
-                scores["test"][i],
-                (record, lanes),
+                valid=scores["valid"][i],
+                test=scores["test"][i],
+                weights=(record, lanes),
             )
         )
     return found

@@ -66,7 +66,7 @@ def trace(model, loss, x, y=None, *, products=60, rank=None, chunk=None, seed=0,
     if 2 * rank >= products:
         raise ValueError(f"rank must be below half of products={products}; got {rank}")
     with random_states():
-        hessian = of_model(model, loss, x, y, chunk, dtype)
+        hessian = of_model(model, loss, x, y, chunk=chunk, dtype=dtype)
         signs = _Signs(hessian, seed)
         known, basis = _known(hessian, signs, min(rank, hessian.size))
         samples = [_sample(hessian, signs, basis) for _ in range(products - 2 * rank)]

@@ -60,7 +60,7 @@ def largest(product, start, products, tol, accuracy=None, basis=None):
         converged |= before & near & (spent > 3)
         ended = running & (converged | ~torch.isfinite(value) | (state.dimension == n) | (spent == products))
         if bool(ended.any()):
-            state.store(found, index, ended, converged, spent)
+            state.store(found, index, ended, converged, spent=spent)
             running &= ~ended
             if not bool(running.any()):
                 break
@@ -77,12 +77,13 @@ def _nothing(start):
     numbers = [torch.full((lanes,), torch.nan, dtype=torch.float64) for _ in range(3)]
     vectors = [torch.full_like(start, torch.nan) for _ in range(2)]
     return Search(
-        numbers[0],
-        *vectors,
-        numbers[1],
-        numbers[2],
-        torch.zeros(lanes, dtype=torch.long),
-        torch.zeros(lanes, dtype=torch.bool),
+        value=numbers[0],
+        vector=vectors[0],
+        start=vectors[1],
+        residual=numbers[1],
+        scale=numbers[2],
+        products=torch.zeros(lanes, dtype=torch.long),
+        converged=torch.zeros(lanes, dtype=torch.bool),
     )
 
 

@@ -86,7 +86,7 @@ def sharpness_lanes(
     Source: as `sharpness`.
     """
     module("model", model), function("loss", loss, "(output, y) -> scalar")
-    limits = check_search(products, tol, accuracy, basis, seed)
+    limits = check_search(products, tol, accuracy, basis, seed=seed)
     check_data(chunk, subset, start, dtype)
     own_data = flag("own_data", own_data)
     x, y = pair(x, y)
@@ -97,14 +97,14 @@ def sharpness_lanes(
         got = ", ".join(f"{len(data)}" if isinstance(data, torch.Tensor) else shown(data) for data in (x, y))
         raise ValueError(f"own_data: x and y must hold one data set for each of {lanes} lanes; got {got}")
     _check_start(start, lanes)
-    group = _group(model, parameters, x[0] if own_data else x, chunk, min(products, basis or 24))
+    group = _group(model, parameters, x[0] if own_data else x, chunk, directions=min(products, basis or 24))
     parts = []
     with random_states():
         for chosen in torch.arange(lanes).split(group):
             p, b, v = (_take(part, chosen) for part in (parameters, buffers, getattr(start, "start", start)))
             data = (x[chosen], y[chosen]) if own_data else (x, y)
-            build = lambda a, c: of_lanes(model, loss, p, a, c, b, own_data, chunk, dtype)
-            hessian, found = search(build, *data, v, subset, seed, limits, int(own_data))
+            build = lambda a, c: of_lanes(model, loss, p, a, y=c, buffers=b, own=own_data, chunk=chunk, dtype=dtype)
+            hessian, found = search(build, *data, v, subset=subset, seed=seed, limits=limits, axis=int(own_data))
             parts.append((found, hessian.named(found.vector), hessian.named(found.start)))
     return _joined(parts)
 
@@ -156,4 +156,4 @@ def _joined(parts):
         torch.cat([getattr(f, name) for f in found]).numpy() for name in ("value", "residual", "products", "converged")
     )
     vector, start = ({n: torch.cat([part[i][n] for part in parts]) for n in parts[0][i]} for i in (1, 2))
-    return LaneEigenvalues(value, vector, residual, products, start, converged)
+    return LaneEigenvalues(value, vector, residual, products, start=start, converged=converged)

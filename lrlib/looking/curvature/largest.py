@@ -114,14 +114,14 @@ def sharpness(
     the use, Cohen et al. (2022) for the preconditioned one.
     """
     module("model", model), function("loss", loss, "(output, y) -> scalar")
-    limits = check_search(products, tol, accuracy, basis, seed)
+    limits = check_search(products, tol, accuracy, basis, seed=seed)
     check_data(chunk, subset, start, dtype)
     details = flag("details", details)
     x, y = pair(x, y)
     with random_states():
         scale = None if preconditioner is None else inverse_root(preconditioner, model)
-        build = lambda a, b: of_model(model, loss, a, b, chunk, dtype, scale)
-        hessian, found = search(build, x, y, start, subset, seed, limits)
+        build = lambda a, b: of_model(model, loss, a, b, chunk=chunk, dtype=dtype, scale=scale)
+        hessian, found = search(build, x, y, start, subset=subset, seed=seed, limits=limits)
     value, residual, spent = (float(found.value), float(found.residual), int(found.products))
     converged = bool(found.converged)
     if not converged and residual == residual:
@@ -133,7 +133,9 @@ def sharpness(
         )
     if not details:
         return value
-    return TopEigenvalue(value, hessian.named(found.vector), residual, spent, hessian.named(found.start), converged)
+    return TopEigenvalue(
+        value, hessian.named(found.vector), residual, spent, start=hessian.named(found.start), converged=converged
+    )
 
 
 def check_search(products, tol, accuracy, basis, seed):
@@ -165,7 +167,7 @@ def search(build, x, y, start, subset, seed, limits, axis=0):
         if start is not None:
             raise ValueError("start and subset exclude each other: a search starts from one of them")
         rough = build(*_sample(x, y, subset, axis))
-        found = largest(rough, first(rough, None, seed), limits[0], limits[1], ROUGH, limits[3])
+        found = largest(rough, first(rough, None, seed), limits[0], limits[1], accuracy=ROUGH, basis=limits[3])
         start = rough.named(found.start)
         extra = torch.ceil(found.products * (subset / x.shape[axis])).long()
     hessian = build(x, y)

@@ -53,7 +53,7 @@ class Products:
         fixed = {n: t[chosen] for n, t in self.fixed.items()}
         pieces = [(w, x[chosen], y[chosen]) for w, x, y in self.pieces] if self.own else self.pieces
         torch.random.set_rng_state(self.state)
-        fewer = Products(self.value, leaves, fixed, pieces, int(chosen.sum()), self.own)
+        fewer = Products(self.value, leaves, fixed, pieces, lanes=int(chosen.sum()), own=self.own)
         fewer.count, fewer.scale = self.count, self.scale if self.scale is None else self.scale[chosen]
         return fewer
 
@@ -145,7 +145,9 @@ def of_lanes(model, loss, parameters, x, y, buffers=None, own=False, chunk=None,
         axis = 0 if own else None
         return vmap(one, (0, axis, axis), randomness="same")({**leaves, **fixed}, a, b).sum()
 
-    return Products(value, leaves, fixed, pieces(_cast(x, dtype), _cast(y, dtype), chunk, int(own)), lanes, own)
+    return Products(
+        value, leaves, fixed, pieces(_cast(x, dtype), _cast(y, dtype), chunk, int(own)), lanes=lanes, own=own
+    )
 
 
 def pieces(x, y, chunk, axis=0):

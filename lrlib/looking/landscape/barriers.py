@@ -69,17 +69,30 @@ def barrier(first, second, loss, x, y=None, *, metric=None, points=31, statistic
     Source: Frankle et al. (2020), "Linear mode connectivity and the lottery ticket hypothesis".
     """
     module("first", first), whole("points", points, 2, MOST_POINTS)
-    x, y = check_data(loss, metric, x, y, statistics)
+    x, y = check_data(loss, metric, x, y, statistics=statistics)
     end = matched(first, second, "second")
     origin = parameters_of(first) | _buffers(first)
     end |= _buffers(second) if isinstance(second, torch.nn.Module) else _buffers(first)
     direction = {n: end[n].to(w) - w for n, w in origin.items()}
     at = torch.linspace(0, 1, points, dtype=torch.float64)
     functions = [loss] if metric is None else [loss, metric]
-    values = evaluate_points(first, functions, x, y, origin, [direction], at[:, None], statistics).cpu().numpy()
+    values = (
+        evaluate_points(
+            first,
+            functions,
+            x,
+            y,
+            origin=origin,
+            directions=[direction],
+            coefficients=at[:, None],
+            statistics=statistics,
+        )
+        .cpu()
+        .numpy()
+    )
     error = None if metric is None else 1 - values[:, 1]
     high = None if metric is None else 100 * _height(error)
-    return Barrier(at.numpy(), values[:, 0], error, _height(values[:, 0]), high)
+    return Barrier(at.numpy(), values[:, 0], error, _height(values[:, 0]), error_barrier=high)
 
 
 def _height(values):

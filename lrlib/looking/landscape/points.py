@@ -62,7 +62,7 @@ def evaluate_points(model, functions, x, y, origin, directions, coefficients, st
             points |= {n: b.expand(len(rows), *b.shape).clone() for n, b in model.named_buffers() if n not in points}
             if statistics is not None:
                 points = _refreshed(model, points, statistics)
-            values.append(_values(model, functions, points, x, y))
+            values.append(_values(model, functions, points, x, y=y))
     return torch.cat(values)
 
 

@@ -60,7 +60,17 @@ def loss_line(model, loss, x, y=None, *, direction=None, at=None, metric=None, s
     module("model", model)
     direction = filter_normalised(model, seed) if direction is None else direction
     at = (_coefficients("at", np.linspace(-1, 1, 51) if at is None else at),)
-    return _slice(model, loss, x, y, [matched(model, direction, "direction")], at, metric, statistics, [(0.0,)])
+    return _slice(
+        model,
+        loss,
+        x,
+        y,
+        directions=[matched(model, direction, "direction")],
+        at=at,
+        metric=metric,
+        statistics=statistics,
+        marks=[(0.0,)],
+    )
 
 
 def loss_plane(model, loss, x, y=None, *, directions=None, through=None, at=None, metric=None, statistics=None, seed=0):
@@ -106,14 +116,23 @@ def loss_plane(model, loss, x, y=None, *, directions=None, through=None, at=None
         raise ValueError(f"directions must be two; got {len(directions)}")
     at = _axes(at, [(-1, 1)] * 2 if through is None else [(-0.5, 1.5), (-1, 1) if len(marks) == 2 else (-0.5, 1.5)])
     directions = [matched(model, d, "directions") for d in directions]
-    return _slice(model, loss, x, y, directions, at, metric, statistics, marks)
+    return _slice(model, loss, x, y, directions=directions, at=at, metric=metric, statistics=statistics, marks=marks)
 
 
 def _slice(model, loss, x, y, directions, at, metric, statistics, marks):
-    x, y = check_data(loss, metric, x, y, statistics)
+    x, y = check_data(loss, metric, x, y, statistics=statistics)
     coefficients = torch.cartesian_prod(*map(torch.from_numpy, at)).reshape(-1, len(at))
     functions = [loss] if metric is None else [loss, metric]
-    values = evaluate_points(model, functions, x, y, parameters_of(model), directions, coefficients, statistics)
+    values = evaluate_points(
+        model,
+        functions,
+        x,
+        y,
+        origin=parameters_of(model),
+        directions=directions,
+        coefficients=coefficients,
+        statistics=statistics,
+    )
     grids = [column.cpu().numpy().reshape([len(a) for a in at]) for column in values.T]
     return Slice(at, grids[0], None if metric is None else grids[1], marks)
 

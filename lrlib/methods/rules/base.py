@@ -145,7 +145,7 @@ def rule(name, kind, state=(), source="", single=(), ranges=None):
         if loose:
             raise ValueError(f"rule {name!r}: its options must be keyword-only, after a *; got {', '.join(loose)}")
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
-        RULES[name] = Rule(name, kind, update, state, defaults, source, single, ranges)
+        RULES[name] = Rule(name, kind, update, state, defaults=defaults, source=source, single=single, ranges=ranges)
         return RULES[name]
 
     return register

@@ -25,7 +25,7 @@ def hypergradient_sgd(x, g, state, t, *, lr=1e-3, hyper_lr=1e-6, weight_decay=0.
     (tensor(0.1400), [tensor([0.5200])])
     """
     g = [penalised(one, p, weight_decay) for one, p in zip(g, x)]
-    rate, c = _learned(g, state, lr, hyper_lr, multiplicative)
+    rate, c = _learned(g, state, lr, hyper_lr, multiplicative=multiplicative)
     d = [one.clone() for one in g]  # a gradient's memory is reused
     return [p - rate * one for p, one in zip(x, d)], {"d": d, "c": c, "rate": rate}
 
@@ -44,9 +44,10 @@ def hypergradient_adam(
     (tensor(0.1200), [tensor([0.7800])])
     """
     g = [penalised(one, p, weight_decay) for one, p in zip(g, x)]
-    rate, c = _learned(g, state, lr, hyper_lr, multiplicative)
+    rate, c = _learned(g, state, lr, hyper_lr, multiplicative=multiplicative)
     steps = [
-        adam_direction(one, {"m": m, "v": v}, t, beta1, beta2, eps) for one, m, v in zip(g, state["m"], state["v"])
+        adam_direction(one, {"m": m, "v": v}, t, beta1, beta2=beta2, eps=eps)
+        for one, m, v in zip(g, state["m"], state["v"])
     ]
     d = [step for step, _ in steps]
     kept = {name: [moments[name] for _, moments in steps] for name in ("m", "v")}

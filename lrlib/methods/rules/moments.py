@@ -20,7 +20,7 @@ def adam(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_de
     tensor([0.9000, 1.1000])
     """
     m, v = _moments(penalised(g, x, weight_decay), state, beta1, beta2)
-    return x - lr * _direction(m, v, t, beta1, beta2, eps), {"m": m, "v": v}
+    return x - lr * _direction(m, v, t, beta1, beta2=beta2, eps=eps), {"m": m, "v": v}
 
 
 @rule("amsgrad", "element", ("m", "v", "v_max"), source="Reddi 2018")
@@ -36,7 +36,7 @@ def amsgrad(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight
     """
     m, v = _moments(penalised(g, x, weight_decay), state, beta1, beta2)
     v_max = torch.maximum(state["v_max"], v)
-    return x - lr * _direction(m, v_max, t, beta1, beta2, eps), {"m": m, "v": v, "v_max": v_max}
+    return x - lr * _direction(m, v_max, t, beta1, beta2=beta2, eps=eps), {"m": m, "v": v, "v_max": v_max}
 
 
 @rule("adamw", "element", ("m", "v"), source="Loshchilov & Hutter 2019")
@@ -51,7 +51,7 @@ def adamw(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_d
     tensor([0.8900, 0.9900])
     """
     m, v = _moments(g, state, beta1, beta2)
-    return x - lr * (_direction(m, v, t, beta1, beta2, eps) + weight_decay * x), {"m": m, "v": v}
+    return x - lr * (_direction(m, v, t, beta1, beta2=beta2, eps=eps) + weight_decay * x), {"m": m, "v": v}
 
 
 @rule("adabelief", "element", ("m", "s"), source="Zhuang 2020")
@@ -73,7 +73,7 @@ def adabelief(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, wei
     """
     m = beta1 * state["m"] + (1 - beta1) * g
     s = beta2 * state["s"] + (1 - beta2) * (g - m) ** 2 + accumulate * eps
-    return x - lr * penalised(_direction(m, s, t, beta1, beta2, eps), x, weight_decay), {"m": m, "s": s}
+    return x - lr * penalised(_direction(m, s, t, beta1, beta2=beta2, eps=eps), x, weight_decay), {"m": m, "s": s}
 
 
 @rule("radam", "element", ("m", "v"), source="Liu 2020")
@@ -90,13 +90,13 @@ def radam(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_d
     """
     m, v = _moments(penalised(g, x, weight_decay), state, beta1, beta2)
     m_hat = m / one_minus_power(beta1, t, m.dtype)
-    return x - lr * (m_hat * _rectified(v, t, beta2, eps, threshold)), {"m": m, "v": v}
+    return x - lr * (m_hat * _rectified(v, t, beta2, eps, threshold=threshold)), {"m": m, "v": v}
 
 
 def adam_direction(g, state, t, beta1, beta2, eps):
     """Adam's step before the rate: → (direction, {"m": m, "v": v})."""
     m, v = _moments(g, state, beta1, beta2)
-    return _direction(m, v, t, beta1, beta2, eps), {"m": m, "v": v}
+    return _direction(m, v, t, beta1, beta2=beta2, eps=eps), {"m": m, "v": v}
 
 
 def _moments(g, state, beta1, beta2):

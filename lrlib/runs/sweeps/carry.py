@@ -32,7 +32,7 @@ class Carry:
         parameters = {n: next(tensors) for n in self.parameters}
         state = pytree.tree_unflatten([next(tensors) for _ in leaves], spec)
         buffers = {n: next(tensors) for n in self.buffers}
-        return Carry(parameters, state, buffers, next(tensors), next(tensors))
+        return Carry(parameters, state, buffers, next(tensors), first=next(tensors))
 
 
 @dataclass

@@ -55,7 +55,7 @@ def obstacle(description):
     return (
         _trial(run, [*start, masks], expected)
         or _trial(run, [*start, masks, *_own(task, x, y)], ())  # rounds otherwise, so nothing is compared
-        or _evaluation_trial(task, model, start, x, y)
+        or _evaluation_trial(task, model, start, x, y=y)
         or _trial(lambda p: projected(task, p), start[:1], projected(task, start[0]), "projection")
     )
 
@@ -83,10 +83,10 @@ def _evaluation_trial(task, model, start, x, y):
     """The same for loss and metric of an evaluation, in which nothing may be drawn."""
     with evaluating(model), seeded(0, x.device):
         try:
-            expected = measure(task, model, *start, x, y)
+            expected = measure(task, model, *start, x=x, y=y)
         except Exception as error:  # a metric may need more than two examples
             return f"no evaluation of two examples: {first_line(error)}"
-        return _trial(lambda p, b: measure(task, model, p, b, x, y), start, expected, "evaluation")
+        return _trial(lambda p, b: measure(task, model, p, b, x=x, y=y), start, expected, "evaluation")
 
 
 def eager_seconds(parameters, lanes, examples, steps):

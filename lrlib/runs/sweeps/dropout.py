@@ -59,7 +59,7 @@ def recorded(device):
     calls = []
 
     def take(func, x, p, inplace):
-        call = Call(func, p, inplace, tuple(x.shape), torch.empty_like(x).stride())
+        call = Call(func, p, inplace, tuple(x.shape), stride=torch.empty_like(x).stride())
         with seeded(len(calls), device):
             calls.append((call, call.draw(x.dtype, x.device)))
         return x * calls[-1][1]

@@ -143,7 +143,7 @@ class Lanes:
             tree_map(torch.clone, state),
             dict(self.buffers),
             torch.ones(count, dtype=torch.bool, device=self.device),
-            torch.full((count,), torch.nan, dtype=self.dtype, device=self.device),
+            first=torch.full((count,), torch.nan, dtype=self.dtype, device=self.device),
         )
 
     def ahead(self, size):
@@ -189,7 +189,7 @@ class Lanes:
 
     def _loss(self, parameters, buffers, x, y, masks):
         with replayed(masks):
-            output, buffers = called(self.model, parameters, buffers, x, self.changing)
+            output, buffers = called(self.model, parameters, buffers, x, changing=self.changing)
             return self.task.objective(output, y, parameters), buffers
 
     def step(self, carry, data, inputs):
@@ -209,18 +209,19 @@ class Lanes:
         parameters, state = self._update(carry, gradients, moving, inputs)
         buffers = _where(moving, buffers, carry.buffers) if self.changing else carry.buffers
         applied = torch.where(moving, inputs.rate, torch.nan)
-        return Carry(parameters, state, buffers, alive, first), torch.where(carry.alive, loss, torch.nan), applied
+        return Carry(parameters, state, buffers, alive, first=first), torch.where(carry.alive, loss, torch.nan), applied
 
     def _update(self, carry, gradients, moving, inputs):
         names, t, rate = list(carry.parameters), inputs.t, inputs.rate[0]
         hyper = {**self.hyper, **dict(zip(self.description.plans, inputs.rate[1:]))}
         if self.rule.kind == "global":
             x, g = ([tensors[n] for n in names] for tensors in (carry.parameters, gradients))
-            x, state = self._batched(x, g, carry.state, t, rate, hyper)
+            x, state = self._batched(x, g, carry.state, t, rate=rate, hyper=hyper)
             new = dict(zip(names, x))
         else:
-            rule = self._element if self.rule.kind == "element" else self._batched
-            pairs = {n: rule(carry.parameters[n], gradients[n], carry.state[n], t, rate, hyper) for n in names}
+            update = self._element if self.rule.kind == "element" else self._batched
+            now = {"t": t, "rate": rate, "hyper": hyper}
+            pairs = {n: update(carry.parameters[n], gradients[n], carry.state[n], **now) for n in names}
             new, state = ({n: pair[i] for n, pair in pairs.items()} for i in range(2))
         if self.task.project is not None:
             new = self._packed(self._projected(self._unpacked(new)))

@@ -24,7 +24,7 @@ class Shelf:
 
     def key(self, piece):
         """The digest of one part's description."""
-        return digest(self.shared, piece.lr0, piece.seed, piece.hyper, piece.start)
+        return digest((self.shared, piece.lr0, piece.seed, piece.hyper, piece.start))
 
     def path(self, piece):
         """The file of one part."""

@@ -34,7 +34,9 @@ class Flat:
             left = kinds.pop(None, ())
             rest.append((group, [slot.p for slot, _ in left], [g for _, g in left]))
             for kind, pairs in kinds.items():
-                jobs.append((pairs, self._calls(pairs, place, kind, optimizer.options_of(group), group["maximize"])))
+                jobs.append(
+                    (pairs, self._calls(pairs, place, kind, optimizer.options_of(group), maximize=group["maximize"]))
+                )
         for pairs, calls in jobs:
             self._run(self._run_together(pairs, calls) if self.backend is None else pairs, calls)
         self._forget_others(optimizer.param_groups)
@@ -53,7 +55,7 @@ class Flat:
             options = tape.numbers_of(options)
             found = {t: tape.tape(self.rule, maximize, options, t) for t in steps}
             return {t: (made, numbers, made.allocation.registers) for t, (made, numbers) in found.items()}
-        made = program.program(self.rule, *kind, options, maximize, self.backend)
+        made = program.program(self.rule, *kind, options, maximize=maximize, backend=self.backend)
         head = self.heads.get((place, made)) or self.heads.setdefault((place, made), program.Head(made))
         return {t: (made, head(t, options), 0) for t in steps}
 

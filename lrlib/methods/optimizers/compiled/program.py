@@ -170,7 +170,7 @@ def program(rule, dtype, device, options, maximize, backend="inductor"):
             if device.type not in DEVICES:
                 raise Unfusable(f"there is no compiler for device {device.type!r}")
             with torch.no_grad():
-                PROGRAMS[key] = Program(rule, dtype, device, options, maximize, backend)
+                PROGRAMS[key] = Program(rule, dtype, device, options, maximize=maximize, backend=backend)
         except Exception as error:  # noqa: BLE001  whatever it was: eager serves
             PROGRAMS[key] = Unfusable(str(error) if isinstance(error, Unfusable) else first_line(error))
     if isinstance(PROGRAMS[key], Unfusable):
