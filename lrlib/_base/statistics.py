@@ -9,6 +9,7 @@ import numpy as np
 from .arguments import number, numbers_of, whole
 
 MOST_RESAMPLES = 1_000_000
+FREEST = 1e8  # degrees of freedom, which the grid of angles resolves
 
 
 def bootstrap(values, level=0.95, resamples=4000, seed=0):
@@ -55,13 +56,12 @@ def bootstrap(values, level=0.95, resamples=4000, seed=0):
 def interval(values, confidence=0.95):
     """Return ``(mean, low, high, n)``, the t-interval of the mean; nan where there are too few values.
 
-    Raises ``ValueError`` unless ``confidence`` lies between 0 and 1.
+    Raises ``ValueError`` unless ``confidence`` lies between 0 and 1, ``TypeError`` for what is no list of numbers.
 
     >>> [round(float(v), 3) for v in interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484, 3.0]
     """
-    number("confidence", confidence, above=0, below=1)
-    values = np.asarray(values, dtype=float)
+    confidence, values = number("confidence", confidence, above=0, below=1), numbers_of("values", values, least=1)
     n = len(values)
     if n == 0:
         return np.nan, np.nan, np.nan, 0
@@ -70,13 +70,20 @@ def interval(values, confidence=0.95):
     return mean, mean - half, mean + half, n
 
 
-@functools.cache
 def t_quantile(confidence, freedom):
     """Half width t of Student's distribution, P(|T| ≤ t) = confidence, by integrating its density at T = √ν·tan θ.
+
+    Raises ``ValueError`` unless ``confidence`` lies between 0 and 1, and ν = ``freedom`` is at least 1 and below 10⁸.
 
     >>> round(t_quantile(0.95, 9), 4), round(t_quantile(0.99, 1), 2)
     (2.2622, 63.66)
     """
+    number("confidence", confidence, above=0, below=1), number("freedom", freedom, least=1, below=FREEST)
+    return _t_quantile(confidence, freedom)
+
+
+@functools.cache
+def _t_quantile(confidence, freedom):
     theta = np.linspace(0, np.pi / 2, 200_001)
     density = np.cos(theta) ** (freedom - 1)
     mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])

@@ -79,7 +79,16 @@ ANOTHERS["statistics"] = ANOTHERS["x"]
 # Other words for an argument: a rule is what an optimizer may be named by.
 ALSO = {"optimizer": "rule"}
 # Results in which inf or nan has a meaning that the docstring says.
-OPEN = {"largest_stable_rate", "find", "convergence_threshold", "threshold_curve", "borders", "bootstrap", "smooth"}
+OPEN = {
+    "largest_stable_rate",
+    "find",
+    "convergence_threshold",
+    "threshold_curve",
+    "borders",
+    "bootstrap",
+    "interval",
+    "smooth",
+}
 SMALL = {"mnist1d": {"train": 10, "valid": 10, "test": 10, "corr_noise_scale": 0.25, "shuffle_seq": False}}
 SMALL |= {"mnist1d_sphere": {"train": 10, "valid": 10, "test": 10, "final_seq_length": 40, "padding": (36, 60)}}
 SMALL |= {"convergence_threshold": {"precision": 0.5}, "threshold_curve": {"precision": 0.5}}
