@@ -41,7 +41,12 @@ _origin = 0
 
 
 def origin():
-    """The origin that seeds count from: 0, or that of `seeds_from`."""
+    """The origin that seeds count from: 0, or that of `seeds_from`.
+
+    >>> with seeds_from(7):
+    ...     origin()
+    7
+    """
     return _origin
 
 
