@@ -14,6 +14,14 @@ import pytest
 HERE = Path(__file__).resolve().parent
 KINDS = ("schedule", "optimizer", "curvature")
 NOTES = {}  # (kind, row, oracle) → largest difference
+NO_PEER = {  # (kind, name) → why no independent implementation can be compared
+    ("schedule", "one_cycle_momentum"): "the rows of one_cycle compare it, as the momentum of torch's OneCycleLR",
+    ("schedule", "logarithmic_cooling"): "no library has it; its formula is compared in test_schedules.py",
+    ("schedule", "reheat"): "no library has it; its jumps are compared in tests/lrlib/test_schedules.py",
+    ("optimizer", "hypergradient_sgd"): "no library has it so; test_definitions.py compares it with autograd",
+    ("optimizer", "hypergradient_adam"): "no library has it so; test_definitions.py compares it with autograd",
+    ("optimizer", "annealed_sgd"): "no library has it; test_definitions.py compares it with NumPy",
+}
 NOTE = (
     "Largest difference from each peer over all tested settings, float64, relative to the larger of 1 and the "
     "peer's value. Every row is a test"

@@ -1,0 +1,31 @@
+"""Every schedule and every rule is compared with an independent implementation, or says why it is not."""
+
+import oracles
+import pytest
+from schedule_peers import CASES
+from table import NO_PEER
+
+from lrlib import rules
+from lrlib.plans import named
+
+OURS = {
+    "schedule": [name for name, builder in named._BUILDERS.items() if builder.__module__.startswith("lrlib.")],
+    "optimizer": [name for name, rule in rules.RULES.items() if rule.update.__module__.startswith("lrlib.")],
+}
+COMPARED = {"schedule": {case.row for case in CASES}, "optimizer": set(oracles.PEERS)}
+WHERE = {
+    "schedule": "a @case to tests/conformance/schedule_peers.py",
+    "optimizer": "peers to PEERS of tests/conformance/oracles.py",
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in OURS for name in OURS[kind]])
+def test_a_method_has_a_peer_or_a_reason(kind, name):
+    compared = name in COMPARED[kind]
+    reason = NO_PEER.get((kind, name))
+    assert compared or reason, f"add {WHERE[kind]} for {name}, or why it has none to NO_PEER of table.py"
+    assert not (compared and reason), f"{name} has a peer: remove it from NO_PEER of tests/conformance/table.py"
+
+
+def test_reasons_are_of_methods_that_exist():
+    assert not [(kind, name) for kind, name in NO_PEER if name not in OURS[kind]], "remove these from NO_PEER"
