@@ -117,6 +117,39 @@ def test_imports_go_one_way(package, forbidden):
                 assert name.split(".")[0] not in forbidden, f"{path.relative_to(ROOT)}:{node.lineno} imports {name}"
 
 
+def private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def foreign_private_names(path):
+    """(line, name) of what a file takes from a module and that module keeps to itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    modules = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, alias.name) for alias in node.names if private(alias.name))
+            modules |= {alias.asname or alias.name for alias in node.names} if not node.module else set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            if private(node.attr):
+                yield node.lineno, f"{node.value.id}.{node.attr}"
+
+
+@pytest.mark.parametrize("package", ["lrwidgets", "lrbook"])
+def test_modules_keep_their_private_names_to_themselves(package):
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in (ROOT / PACKAGES[package]).rglob("*.py")
+        for line, name in foreign_private_names(path)
+    ]
+    assert not found, "make these public where they are, or write them where they are used: " + ", ".join(found)
+
+
+def test_widgets_know_nothing_of_the_books_folders():
+    for path in (ROOT / "widgets" / "lrwidgets").glob("*.py"):
+        assert '"book"' not in path.read_text(encoding="utf-8"), f"{path.name} reads the book"
+
+
 def test_the_readmes_commands_exist():
     known = cli.parser()._subparsers._group_actions[0].choices
     used = re.findall(r"run\.py ([a-z]+)", README)

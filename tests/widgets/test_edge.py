@@ -8,7 +8,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from lrwidgets import EdgeOfStability, edge, recorded
+from lrbook import recorded
+from lrwidgets import EdgeOfStability, edge
 
 JS = pathlib.Path(__file__).parents[2] / "widgets" / "js"
 CODE = (

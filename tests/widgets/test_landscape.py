@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from lrwidgets import LandscapeWalk, landscape, recorded
+from lrbook import recorded
+from lrwidgets import LandscapeWalk, landscape
 
 
 def test_a_real_run_measures_line_plane_and_barrier():

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 
-from lrwidgets import recorded
+from lrbook import recorded
 from lrwidgets.runs import OPTIMIZERS, TASKS
 
 NAMES = ("training_lab", "sweep_lab")

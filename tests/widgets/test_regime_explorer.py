@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from lrwidgets import RegimeExplorer, recorded, regime_explorer
+from lrbook import recorded
+from lrwidgets import RegimeExplorer, regime_explorer
 
 ARMS = ("pretrain_accuracy", "average_accuracy", "feature_accuracy", "feature_averaged", "pretrain_loss", "tail_loss")
 TUNED = ("finetune_best", "finetune_worst", "feature_finetuned", "barrier")

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from lrwidgets import SharedRate, recorded, shared_rate
+from lrbook import recorded, results
+from lrwidgets import SharedRate, shared_rate
 
 JS = pathlib.Path(__file__).parents[2] / "widgets" / "js"
 PAGE = """import {common, costs, least, reaches, truth} from './shared.js';
@@ -72,8 +73,8 @@ def test_the_guess_is_judged_by_the_middle_of_the_ranges(need):
 
 def test_the_recording_is_what_the_results_say():
     file = recorded.read("shared_rate")
-    assert file == json.loads(json.dumps(shared_rate.gather(recorded.RESULTS))), (
-        "run: python -m lrwidgets.recorded shared_rate"
+    assert file == json.loads(json.dumps(shared_rate.gather(results.FOLDER))), (
+        "run: python -m lrbook.recorded shared_rate"
     )
     assert {"width", "depth", "data", "method"} <= set(file["groups"]) <= set(shared_rate.SOURCES)
     for group in file["groups"].values():

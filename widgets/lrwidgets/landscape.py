@@ -5,7 +5,8 @@ from __future__ import annotations
 import traitlets as tl
 
 from .base import LiveFigure
-from .regime_explorer import CHECKPOINTS, FINETUNE_RATES, Event, _list, _stage
+from .regime_explorer import CHECKPOINTS, FINETUNE_RATES, Event, stage_events
+from .runs import rounded
 from .traits import Choice, Number, Whole
 
 LINE = tuple(-0.5 + i / 20 for i in range(41))  # where the line is measured: 0 is A, 1 is B
@@ -24,10 +25,12 @@ def walk(rates, seed: int, steps: int, task=None):
     task = tasks.ticks(steps=steps) if task is None else task
     gap = max(1, steps // 60)
     kept = [steps - k * gap for k in reversed(range(CHECKPOINTS))]
-    record = yield from _stage("pretrain", task, rates, seed, steps, snapshots=kept, evaluate=[steps])
+    record = yield from stage_events("pretrain", task, rates, seed, steps, snapshots=kept, evaluate=[steps])
     start = {n: w.repeat(len(FINETUNE_RATES), axis=0) for n, w in record.parameters.items()}
     more = max(1, steps // 2)
-    tuned = yield from _stage("finetune", task, FINETUNE_RATES * len(rates), seed, more, start=start, evaluate=[more])
+    tuned = yield from stage_events(
+        "finetune", task, FINETUNE_RATES * len(rates), seed, more, start=start, evaluate=[more]
+    )
     mean = record.average(kept).parameters
     of = lambda weights, lane: {n: w[lane] for n, w in weights.items()}
     found = [
@@ -53,14 +56,14 @@ def slices(task, seed: int, a: dict, b: dict, c: dict) -> dict:
     plane = loss_plane(model, task.loss, x, y, through=[b, c], at=at, **options)
     high = barrier(model, b, task.loss, x, y, metric=task.metric)
     return {
-        "line": {"at": list(LINE), "loss": _list(line.loss), "error": _list(100 * (1 - line.metric))},
+        "line": {"at": list(LINE), "loss": rounded(line.loss), "error": rounded(100 * (1 - line.metric))},
         "plane": {
-            "a": _list(at[0]),
-            "b": _list(at[1]),
-            "loss": _list(plane.loss.ravel()),
-            "error": _list(100 * (1 - plane.metric).ravel()),
+            "a": rounded(at[0]),
+            "b": rounded(at[1]),
+            "loss": rounded(plane.loss.ravel()),
+            "error": rounded(100 * (1 - plane.metric).ravel()),
         },
-        "marks": [_list(m) for m in marks],
+        "marks": [rounded(m) for m in marks],
         "barrier": {"loss": high.loss_barrier, "error": high.error_barrier},
     }
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import traitlets as tl
 
 from .base import LiveFigure
+from .runs import latest_mean, rounded, spaced
 from .strings import say
-from .sweep_lab import PICTURES, WINDOW, _mean, _spaced
+from .sweep_lab import PICTURES, WINDOW
 from .traits import Number, RefusedValue, Whole
 
 FINETUNE_RATES = (3e-4, 3e-3)
@@ -41,17 +42,20 @@ def explore(rates, seed: int, steps: int, task=None):
     gap = max(1, steps // 60)
     kept = [steps - k * gap for k in reversed(range(CHECKPOINTS))]
     every = sorted({0, *range(max(1, steps // 10), steps, max(1, steps // 10)), steps})
-    record = yield from _stage("pretrain", task, rates, seed, steps, evaluate=every, snapshots=kept)
+    record = yield from stage_events("pretrain", task, rates, seed, steps, evaluate=every, snapshots=kept)
     found = _after_training(task, record, kept)
     yield Event("pretrain", steps, found=found)
     start = {n: w.repeat(len(FINETUNE_RATES), axis=0) for n, w in record.parameters.items()}
     more = max(1, steps // 2)
-    tuned = yield from _stage("finetune", task, FINETUNE_RATES * len(rates), seed, more, start=start, evaluate=[more])
+    tuned = yield from stage_events(
+        "finetune", task, FINETUNE_RATES * len(rates), seed, more, start=start, evaluate=[more]
+    )
     found = {**found, **_after_tuning(task, record, tuned)}
     yield Event("finetune", steps + more, found=found)
 
 
-def _stage(stage, task, rates, seed, steps, **options):
+def stage_events(stage, task, rates, seed, steps, **options):
+    """Train all rates through one stage: yield an ``Event`` a step, return the ``Record``."""
     from lrlib import sweep_steps
 
     before = 0 if stage == "pretrain" else 2 * steps
@@ -71,12 +75,12 @@ def _after_training(task, record, kept) -> dict:
     untrained = float(record.evaluations["train_loss"][0, 0])
     mean = record.average(kept)
     return {
-        "pretrain_loss": _list(loss[:, 0]),
-        "tail_loss": _list(tail[:, 0]),
+        "pretrain_loss": rounded(loss[:, 0]),
+        "tail_loss": rounded(tail[:, 0]),
         "untrained_loss": untrained,
-        "pretrain_accuracy": _list(record.final("test_metric")),
+        "pretrain_accuracy": rounded(record.final("test_metric")),
         "feature_accuracy": _strongest(task, record),
-        "average_accuracy": _list(evaluate_weights(task, mean, sets=["test"])["test_metric"]),
+        "average_accuracy": rounded(evaluate_weights(task, mean, sets=["test"])["test_metric"]),
         "feature_averaged": _strongest(task, mean),
         **_borders(borders(record.rates, loss, untrained, tail_loss=tail)),
     }
@@ -99,10 +103,10 @@ def _after_tuning(task, record, tuned) -> dict:
     )
     features = _strongest(task, tuned)
     return {
-        "finetune_best": _list(score.max(axis=1)),
-        "finetune_worst": _list(score.min(axis=1)),
+        "finetune_best": rounded(score.max(axis=1)),
+        "finetune_worst": rounded(score.min(axis=1)),
         "feature_finetuned": features[F - 1 :: F],
-        "barrier": _list(barrier),
+        "barrier": rounded(barrier),
         **_borders(found),
     }
 
@@ -115,7 +119,7 @@ def _strongest(task, weights) -> list:
 
     sets = {f"feature{k}": pair for k, pair in enumerate(ticks_features(task, samples=500))}
     scores = evaluate_weights(task, weights, sets=sets)
-    return _list(np.max([scores[f"{name}_metric"] for name in sets], axis=0))
+    return rounded(np.max([scores[f"{name}_metric"] for name in sets], axis=0))
 
 
 def _barrier(task, tuned, lanes: int, F: int):
@@ -138,11 +142,6 @@ def _borders(found) -> dict:
         "regime": found.regime[:, 0].tolist(),
         "borders": {n: v if math.isfinite(v) else None for n, v in edges.items()},
     }
-
-
-def _list(values) -> list:
-    """Numbers for the page: None where there is none."""
-    return [float(f"{v:.5g}") if math.isfinite(v) else None for v in map(float, values)]
 
 
 class RegimeExplorer(LiveFigure):
@@ -194,7 +193,7 @@ class RegimeExplorer(LiveFigure):
     def _prepare(self) -> None:
         """Show the rates of the next run while nothing runs or has run."""
         if self.status == "idle":
-            self.rates, self.width = _spaced(self.low, self.high, self.lanes), self.lanes + 1
+            self.rates, self.width = spaced(self.low, self.high, self.lanes), self.lanes + 1
 
     def reset(self) -> None:
         """Stop, and clear the picture, which then shows the rates of the next run."""
@@ -205,7 +204,7 @@ class RegimeExplorer(LiveFigure):
     def job(self):
         if not self.low < self.high:
             raise RefusedValue(say("order", self.lang, low=f"{self.low:g}", high=f"{self.high:g}"))
-        self.rates, self.width = _spaced(self.low, self.high, self.lanes), self.lanes + 1
+        self.rates, self.width = spaced(self.low, self.high, self.lanes), self.lanes + 1
         self._length = self.steps
         settings = list(self.rates), self.seed, self.steps
         return lambda: explore(*settings)
@@ -218,7 +217,7 @@ class RegimeExplorer(LiveFigure):
         every = max(1, self._length // PICTURES)
         if event.made % every and event.made != self._length:
             return []
-        return [float(event.made), *map(_mean, zip(*self._recent))]
+        return [float(event.made), *map(latest_mean, zip(*self._recent))]
 
     def accept(self, events):
         super().accept(events)

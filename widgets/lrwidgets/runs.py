@@ -1,10 +1,11 @@
-"""What both labs train: the choices on their menus, turned into lrlib's tasks, plans and options.
+"""What the labs share: the choices on their menus as lrlib's tasks, plans and options, and how their numbers are shown.
 
 ``lrlib`` (and with it torch) is imported when a run begins, so that importing the widgets stays cheap.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 
 TASKS = ("digits", "mnist1d")
@@ -51,6 +52,43 @@ def plan(schedule: str, steps: int):
 def options(optimizer: str, momentum: float) -> dict:
     """Return the options of the rule that the labs set: momentum where the rule has it."""
     return {"momentum": momentum} if optimizer in WITH_MOMENTUM else {}
+
+
+def spaced(low: float, high: float, count: int) -> list[float]:
+    """Return ``count`` rates from ``low`` to ``high``, equally spaced on a log axis.
+
+    >>> spaced(0.01, 1.0, 3)
+    [0.01, 0.1, 1.0]
+    """
+    ratio = high / low
+    return [low * ratio ** (i / (count - 1)) for i in range(count)]
+
+
+def latest_mean(losses) -> float:
+    """Return the mean of a lane's latest losses without its nans; nan where the last one is: it has diverged.
+
+    >>> latest_mean([math.nan, 1.0, 2.0]), latest_mean([1.0, math.nan])
+    (1.5, nan)
+    """
+    losses = list(losses)
+    return math.nan if math.isnan(losses[-1]) else math.fsum(v for v in losses if v == v) / sum(v == v for v in losses)
+
+
+def rounded(values) -> list:
+    """Return numbers for the page, to five digits: None where a value is not finite.
+
+    >>> rounded([0.1234567, math.inf])
+    [0.12346, None]
+    """
+    return [float(f"{v:.5g}") if math.isfinite(v) else None for v in map(float, values)]
+
+
+def suggestions(task, optimizer: str, seed: int, device: str, options: dict) -> dict[str, float]:
+    """Return what the published rules read off a range test of 100 steps, those that found something."""
+    from lrlib import find
+
+    found = find(task, optimizer, seeds=[seed], low=1e-6, device=device, **options).suggestions()
+    return {rule: float(rate) for rule, rate in found.items() if math.isfinite(rate)}
 
 
 def one_thread():

@@ -80,7 +80,7 @@ class SweepLab(LiveFigure):
         """Show the rates and the default of the next run while nothing runs or has run."""
         if self.status == "idle":
             self.default_lr = DEFAULTS[self.optimizer]
-            self.rates, self.width = _spaced(self.low, self.high, self.lanes), self.lanes + 1
+            self.rates, self.width = runs.spaced(self.low, self.high, self.lanes), self.lanes + 1
 
     def reset(self) -> None:
         """Stop, and clear the picture, which then shows the rates and the default of the next run."""
@@ -92,7 +92,7 @@ class SweepLab(LiveFigure):
     def job(self):
         if not self.low < self.high:
             raise RefusedValue(say("order", self.lang, low=f"{self.low:g}", high=f"{self.high:g}"))
-        rates = _spaced(self.low, self.high, self.lanes)
+        rates = runs.spaced(self.low, self.high, self.lanes)
         name, n, seed, device, optimizer = self.task, self.steps, self.seed, self.device, self.optimizer
         options = runs.options(optimizer, self.momentum)
         self.rates, self.width, self.suggestions = rates, len(rates) + 1, {}
@@ -103,7 +103,7 @@ class SweepLab(LiveFigure):
             from lrlib import sweep_steps
 
             task = runs.task(name)
-            found = _suggest(task, optimizer, seed, device, options)
+            found = runs.suggestions(task, optimizer, seed, device, options)
             with self._lock:
                 if serial == self._serial:  # else the run was reset meanwhile
                     self.suggestions = found
@@ -119,7 +119,7 @@ class SweepLab(LiveFigure):
         every = max(1, self._length // PICTURES)
         if (event.step + 1) % every and event.step + 1 != self._length:
             return []
-        return [float(event.step + 1), *map(_mean, zip(*self._recent))]
+        return [float(event.step + 1), *map(runs.latest_mean, zip(*self._recent))]
 
     def accept(self, events):
         super().accept(events)
@@ -147,21 +147,3 @@ class SweepLab(LiveFigure):
 
     def hello(self):
         runs.warm_up(lambda names: setattr(self, "devices", [n for n in names if n in runs.DEVICES]))
-
-
-def _spaced(low: float, high: float, count: int) -> list[float]:
-    ratio = high / low
-    return [low * ratio ** (i / (count - 1)) for i in range(count)]
-
-
-def _mean(values) -> float:
-    values = list(values)
-    return math.nan if math.isnan(values[-1]) else math.fsum(v for v in values if v == v) / sum(v == v for v in values)
-
-
-def _suggest(task, optimizer: str, seed: int, device: str, options: dict) -> dict[str, float]:
-    """Return what the published rules read off a range test of 100 steps, those that found something."""
-    from lrlib import find
-
-    found = find(task, optimizer, seeds=[seed], low=1e-6, device=device, **options).suggestions()
-    return {rule: float(rate) for rule, rate in found.items() if math.isfinite(rate)}

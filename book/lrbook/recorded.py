@@ -1,6 +1,6 @@
 """Recorded real runs for pages without Python, format 1.
 
-``python -m lrwidgets.recorded`` trains them with lrlib (or takes them from an experiment's result) and writes ``static/recorded/*.js``. A file is one call,
+``python -m lrbook.recorded`` trains them with lrlib (or takes them from an experiment's result) and writes ``lrwidgets/static/recorded/*.js``. A file is one call,
 ``lrwidgets.recorded(name, data)``, so that a page can load it as a script, also from ``file://``::
 
     {v: 1, made: {seed, steps, torch, commit, date, …}, axes: [{name, values, log}],
@@ -21,12 +21,13 @@ import time
 
 import numpy as np
 
-from . import edge, landscape, regime_explorer, runs, shared_rate
-from .base import STATIC
-from .sweep_lab import DEFAULTS, PICTURES, WINDOW, _mean, _spaced, _suggest
+from lrwidgets import edge, landscape, regime_explorer, runs, shared_rate
+from lrwidgets.base import STATIC
+from lrwidgets.sweep_lab import DEFAULTS, PICTURES, WINDOW
+
+from . import results
 
 FOLDER = STATIC / "recorded"
-RESULTS = STATIC.parents[2] / "book" / "results"
 LIMIT = 150_000  # bytes a file
 SEED, STEPS, SWEEP_STEPS = 0, 400, 300
 BUCKETS = 100
@@ -38,7 +39,7 @@ LRS = {
 SHOWN = {"digits": tuple(LRS), "mnist1d": ("sgd", "adam")}
 SCHEDULES = {"digits": ("constant", "step", "cosine", "warmup-cosine"), "mnist1d": ("constant", "cosine")}
 MOMENTA = {"momentum": (0.5, 0.9, 0.99), "nesterov": (0.9,)}
-RATES = _spaced(1e-4, 10.0, 41)
+RATES = runs.spaced(1e-4, 10.0, 41)
 REGIME_STEPS = 8000
 WALK_RATES, WALK_STEPS = (0.001, 0.004, 0.008, 0.015, 0.03, 0.1), 3000
 EDGE_RATES, EDGE_STEPS, EDGE_UNITS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3), 3000, 50
@@ -110,8 +111,8 @@ def sweep_run(task: str, optimizer: str, momentum: float):
         kept.append(np.where(event.diverged, np.nan, event.loss))
         if (event.step + 1) % every == 0:
             steps.append(event.step + 1)
-            rows.append([_mean(lane) for lane in zip(*kept[-WINDOW:])])
-    return steps, np.array(rows), _suggest(made, optimizer, SEED, "cpu", options)
+            rows.append([runs.latest_mean(lane) for lane in zip(*kept[-WINDOW:])])
+    return steps, np.array(rows), runs.suggestions(made, optimizer, SEED, "cpu", options)
 
 
 def _made(**more) -> dict:
@@ -210,16 +211,16 @@ def edge_of_stability() -> dict:
     }
 
 
-def regimes_run(rates, steps: int = REGIME_STEPS) -> dict:
+def regimes_run(steps: int = REGIME_STEPS) -> dict:
     """Pre-train, average and fine-tune at all rates once, and return the file's data."""
-    figure, found, rows = regime_explorer.RegimeExplorer(steps=steps), {}, []
-    figure._length = steps
-    for event in regime_explorer.explore(list(rates), SEED, steps):
+    figure, found, rows = regime_explorer.RegimeExplorer(steps=steps, seed=SEED), {}, []
+    for event in figure.job()():
         found = event.found or found
         rows += [row] if (row := figure.row(event)) else []
-    at, loss = [int(row[0]) for row in rows], [regime_explorer._list(row[1:]) for row in rows]
+    at, loss = [int(row[0]) for row in rows], [runs.rounded(row[1:]) for row in rows]
     made = _made(steps=steps, pairs=1, finetune=list(regime_explorer.FINETUNE_RATES))
-    return {"v": 1, "made": made, "rates": [float(f"{r:.5g}") for r in rates], "at": at, "loss": loss, "found": found}
+    rates = [float(f"{r:.5g}") for r in figure.rates]
+    return {"v": 1, "made": made, "rates": rates, "at": at, "loss": loss, "found": found}
 
 
 def regimes_of(path) -> dict:
@@ -242,7 +243,7 @@ def regimes_of(path) -> dict:
     }
     shares = np.array(q["regime_share"]["mean"], dtype=float)
     names, pairs, most = q["regime_share"]["axes"]["regime"], mean["barrier"].shape[-1], shares.argmax(axis=0)
-    found = {name: regime_explorer._list(v.mean(axis=-1)) for name, v in mean.items()}
+    found = {name: runs.rounded(v.mean(axis=-1)) for name, v in mean.items()}
     found |= {
         "bands": {n: _interval(mean[n]) for n in ("pretrain_accuracy", "finetune_best", "average_accuracy")},
         "regime": [names[i] for i in most],
@@ -256,7 +257,7 @@ def regimes_of(path) -> dict:
         "made": made | {"result": result["id"], "code": result["code"]},
         "rates": rates,
         "at": steps,
-        "loss": [regime_explorer._list(row) for row in loss],
+        "loss": [runs.rounded(row) for row in loss],
         "found": found,
     }
 
@@ -276,7 +277,7 @@ def _interval(values: np.ndarray) -> list:
     from lrlib import interval
 
     low, high = np.array([interval(row)[1:3] for row in values]).T
-    return [regime_explorer._list(low), regime_explorer._list(high)]
+    return [runs.rounded(low), runs.rounded(high)]
 
 
 def _text(raw: bytes) -> str:
@@ -300,11 +301,11 @@ def main(arguments: list[str] | None = None) -> int:
         "training_lab": training_lab,
         "sweep_lab": sweep_lab,
         "edge_of_stability": edge_of_stability,
-        "regime_explorer": lambda: regimes_run(_spaced(1e-4, 0.3, 24)),
+        "regime_explorer": regimes_run,
         "landscape_walk": landscape_walk,
-        "shared_rate": lambda: shared_rate.gather(RESULTS),
+        "shared_rate": lambda: shared_rate.gather(results.FOLDER),
     }
-    parser = argparse.ArgumentParser(prog="python -m lrwidgets.recorded", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lrbook.recorded", description=main.__doc__)
     parser.add_argument("names", nargs="*", choices=[*makers, []], help=", ".join(makers))
     parser.add_argument("--result", help="the JSON file of experiment E34, to be shown by regime_explorer")
     options = parser.parse_args(arguments)
