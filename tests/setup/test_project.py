@@ -5,6 +5,7 @@ import csv
 import importlib
 import importlib.metadata
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,11 +16,13 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+import lrlib
 from tools import cli, environment, tables
 
 from .conftest import ROOT
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PACKAGES = {"lrlib": "lrlib", "lrwidgets": "widgets/lrwidgets", "lrbook": "book/lrbook"}
 
@@ -115,6 +118,54 @@ def test_imports_go_one_way(package, forbidden):
             )
             for name in names:
                 assert name.split(".")[0] not in forbidden, f"{path.relative_to(ROOT)}:{node.lineno} imports {name}"
+
+
+def test_the_library_knows_its_version():
+    assert lrlib.__version__ == PROJECT["version"]
+
+
+WHEEL = SETTINGS["tool"]["hatch"]["build"]["targets"]["wheel"]
+ALONE = """
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+here = Path(sys.argv[1])
+checkout = lambda path: any((Path(path) / name).is_dir() for name in ("lrlib", "lrwidgets", "lrbook"))
+sys.path = [str(here), *(path for path in sys.path if not checkout(path))]
+import lrlib, lrwidgets
+
+assert find_spec("lrbook") is None
+assert all(Path(package.__file__).is_relative_to(here) for package in (lrlib, lrwidgets))
+assert not [name for name in lrlib.__all__ if getattr(lrlib, name) is None]
+assert lrwidgets.Stride().kind == "stride"
+"""
+
+
+@pytest.fixture
+def unpacked(tmp_path):
+    """A folder with the tracked files that the wheel's configuration names, as a wheel lays them out."""
+    for folder in WHEEL["packages"]:
+        for path in tracked():
+            if path.is_relative_to(ROOT / folder):
+                target = tmp_path / path.relative_to((ROOT / folder).parent)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+    return tmp_path
+
+
+def test_the_wheel_holds_the_library_and_the_widgets_and_no_dead_package(unpacked):
+    """lrbook reads tables, pages and results that lie beside it: without a checkout it can do nothing."""
+    assert sorted(path.name for path in unpacked.iterdir()) == ["lrlib", "lrwidgets"]
+    assert all((unpacked / "lrlib" / name).is_file() for name in ("__init__.pyi", "py.typed"))
+    assert set(WHEEL) == {"packages", "dev-mode-dirs"}, "what else the wheel takes in or leaves out is not seen here"
+
+
+def test_the_wheels_packages_work_outside_of_a_checkout(unpacked):
+    done = subprocess.run(
+        [sys.executable, "-E", "-c", ALONE, str(unpacked)], cwd=unpacked, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def private(name):
