@@ -22,8 +22,14 @@ def parser() -> argparse.ArgumentParser:
         one = add(name, help=words, description=words)
         one.add_argument("--cuda", action="store_true", default=None, help="install PyTorch's CUDA build (Linux)")
     one.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
-    one = add("test", help="run what CI runs, or the named stages of it")
-    one.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(stage.name for stage in stages.STAGES))
+    one = add("test", help="run what CI runs, or the named stages, files, folders or tests of it")
+    one.add_argument(
+        "words",
+        nargs="*",
+        metavar="STAGE|PATH",
+        help=f"{', '.join(stage.name for stage in stages.STAGES)}; or files, folders and pytest's node ids",
+    )
+    one.add_argument("-k", dest="expression", metavar="EXPR", help="only tests whose names match, as pytest's -k")
     one = add("book", help="build the pages into _build/html, in both languages or one")
     one.add_argument("language", nargs="?", choices=("en", "ja"))
     one = add("notebooks", help="merge edited text, execute and store the notebooks, all or the named ones")
@@ -68,7 +74,7 @@ def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
             return lab.start(env, rest, browser=not options.no_browser)
         case "test":
             begun = float(os.environ.get("LR_STARTED", started))  # CI counts the system's packages too
-            return stages.test(env, options.stages, time.time() - begun)
+            return stages.test(env, options.words, time.time() - begun, options.expression)
         case "js":
             return javascript(env, ["run", "build"], ["test"])
         case "format":

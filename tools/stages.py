@@ -4,18 +4,19 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from .choice import chosen
 from .environment import Environment
 
 PYTEST = ("-m", "pytest", "-q")
 TWO = ("-n", "2", "--dist", "loadfile")
 NBVAL = ("--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "--nbval-sanitize-with=tests/nbval_sanitize.cfg")
 PATIENCE = 3  # a stage is ended at this multiple of its budget, and a machine may be slow
+NO_TEST = 5  # pytest's status where it found or chose none
 LEAST = 600  # but never before so many seconds
 PROGRAMS = {
     "a browser (Chromium)": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
@@ -34,6 +35,7 @@ class Stage:
     folders: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()  # programs without which the whole stage is not run
     wants: tuple[str, ...] = ()  # programs without which some of its tests skip themselves
+    may_be_empty: bool = False  # whether it is right that no test is run, as where -k chooses none of this stage
 
 
 UNIT = ("tests/lrlib", "tests/lrbook", "tests/widgets", "tests/book", "tests/assignments")
@@ -83,15 +85,13 @@ class Result:
         return "; ".join([counts] * bool(self.passed + self.failed + self.skipped) + self.notes + late) or "done"
 
 
-def test(env: Environment, names: list[str], environment_seconds: float) -> int:
-    """Run the named stages (all by default), print the table, and return 1 if anything failed."""
-    unknown = sorted(set(names) - {stage.name for stage in STAGES})
-    if unknown:
-        sys.exit(f"No stage is called {', '.join(unknown)}; there are {', '.join(stage.name for stage in STAGES)}.")
+def test(env: Environment, words: list[str], environment_seconds: float, expression: str | None = None) -> int:
+    """Run the stages and paths of ``words`` (all by default), print the table, and return 1 if anything failed."""
     results = [Result("environment", ENVIRONMENT_BUDGET, environment_seconds)]
-    for stage in STAGES:
-        if stage.name in names or not names:
-            results.append(run_stage(env, stage))
+    for stage in chosen(env.root, STAGES, words, expression):
+        results.append(run_stage(env, stage))
+    if expression is not None and not any(result.passed + result.failed + result.skipped for result in results):
+        say(results[-1], f"no test is chosen by -k {expression!r}", strict=True)
     print("\n" + table(results) + "\n" + totals(results), flush=True)
     return 1 if any(result.failed for result in results) else 0
 
@@ -141,6 +141,8 @@ def run_command(env: Environment, stage: Stage, number: int, command: tuple[str,
         env, [*command, *([f"--junitxml={report}"] if counted else [])], max(LEAST, PATIENCE * stage.budget)
     )
     passed, failed, skipped = read_report(report) if counted else (int(status == 0), 0, 0)
+    if status == NO_TEST and stage.may_be_empty:
+        return
     if status and not failed:  # ended at the limit, crashed, or found no test
         failed = 1
         result.notes.append(f"ended with status {status}" if status != "limit" else "ended at its time limit")

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tools import stages
+from tools import choice, stages
 from tools.environment import Environment
 from tools.stages import Result, Stage
+
+from .conftest import ROOT
 
 PASS, FAIL = "def test_a(): pass\n", "def test_b(): assert False\n"
 SKIP = "import pytest\n@pytest.mark.skip\ndef test_c(): pass\n"
@@ -38,12 +40,12 @@ def suite(env, name, text):
     return Stage(name, 60, (("-m", "pytest", "-q", "-p", "no:cacheprovider", f"test_{name}.py"),), (f"test_{name}.py",))
 
 
-def run(monkeypatch, env, *made, names=(), ci=False):
+def run(monkeypatch, env, *made, names=(), ci=False, expression=None):
     monkeypatch.setattr(stages, "STAGES", made)
     monkeypatch.setenv("CI", "true")
     if not ci:
         monkeypatch.delenv("CI")
-    return stages.test(env, list(names), 1.5)
+    return stages.test(env, list(names), 1.5, expression)
 
 
 def last_line(capfd):
@@ -148,3 +150,83 @@ def test_the_table():
         "all              253     480",
     ]
     assert stages.totals(results) == "5 passed, 1 failed, 2 skipped"
+
+
+# -- paths and -k -----------------------------------------------------------------------------------------------------
+
+
+def commands(*words, expression=None):
+    """{stage: the arguments of its commands} of the project's own stages, narrowed."""
+    return {stage.name: stage.commands for stage in choice.chosen(ROOT, stages.STAGES, list(words), expression)}
+
+
+def test_a_path_runs_under_the_options_of_its_stage():
+    assert commands("book/en/index.ipynb") == {
+        "notebooks": ((*stages.PYTEST, *stages.TWO, *stages.NBVAL, "book/en/index.ipynb"),)
+    }
+    assert commands("lrlib/plans") == {"unit": ((*stages.PYTEST, *stages.TWO, "--doctest-modules", "lrlib/plans"),)}
+    assert [*commands("tests/setup/test_stages.py", "book/ja")] == ["setup", "notebooks"]
+
+
+def test_a_folder_above_stages_chooses_what_lies_in_it():
+    assert [*commands("book")] == ["book"], "a stage's name goes before a folder's"
+    assert [*commands("book/")] == ["unit", "notebooks"]
+    [unit] = commands("tests")["unit"]
+    assert set(stages.UNIT) < set(unit) and not set(stages.PACKAGES) & set(unit)
+
+
+def test_a_node_id_keeps_what_stands_behind_its_file():
+    node = "tests/lrlib/test_index.py::test_every_listed_name_exists[a/b::c]"
+    [command] = commands(node)["unit"]
+    assert command[-1] == node
+
+
+def test_a_stage_by_name_is_whole_also_beside_a_path_of_it():
+    assert commands("setup", "tests/setup/test_stages.py")["setup"] == stages.STAGES[0].commands
+    assert commands() == {stage.name: stage.commands for stage in stages.STAGES}
+
+
+def test_an_expression_goes_to_every_stage_that_has_tests():
+    found = commands(expression="adam and not radam")
+    assert "book" not in found and len(found) == len(stages.STAGES) - 1
+    assert all(command[-2:] == ("-k", "adam and not radam") for made in found.values() for command in made)
+
+
+def test_paths_may_be_given_from_the_folder_where_one_stands(monkeypatch):
+    monkeypatch.chdir(ROOT / "tests" / "setup")
+    assert commands("test_stages.py") == commands("tests/setup/test_stages.py")
+
+
+@pytest.mark.parametrize(
+    ("words", "expression", "message"),
+    [
+        (["tests/lrlib/test_nothing.py"], None, "There is no tests/lrlib/test_nothing.py"),
+        (["tests/nothing.py::test_a"], None, "There is no tests/nothing.py"),
+        (["README.md"], None, "No stage tests README.md; they test tests/setup, tests/lrlib"),
+        (["tests/benchmarks"], None, "No stage tests tests/benchmarks"),
+        ([".."], None, "lies outside of"),
+        (["dance"], None, "No stage is called dance; there are setup"),
+        (["book"], "adam", "the stage book has none to choose from"),
+    ],
+)
+def test_what_cannot_be_chosen_is_said(words, expression, message, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit, match=message):
+        commands(*words, expression=expression)
+
+
+def test_a_file_and_an_expression_run_and_are_counted(monkeypatch, here, capfd):
+    made = suite(here, "one", PASS + FAIL), suite(here, "two", PASS)
+    assert run(monkeypatch, here, *made, names=["test_one.py"], expression="test_a") == 0
+    assert last_line(capfd) == "1 passed, 0 failed"
+    assert run(monkeypatch, here, *made, names=["test_one.py::test_b"]) == 1
+    assert last_line(capfd) == "0 passed, 1 failed"
+
+
+def test_an_expression_may_choose_nothing_of_one_stage_but_not_of_all(monkeypatch, here, capfd):
+    made = suite(here, "one", PASS), suite(here, "two", FAIL.replace("assert False", "pass"))
+    assert run(monkeypatch, here, *made, expression="test_b") == 0
+    assert last_line(capfd) == "1 passed, 0 failed"
+    assert run(monkeypatch, here, *made, expression="test_z") == 1
+    out = capfd.readouterr().out
+    assert out.rstrip("\n").split("\n")[-1] == "0 passed, 1 failed" and "no test is chosen by -k 'test_z'" in out
