@@ -21,8 +21,8 @@ def rows(lang):
     `experiments`, `missing` (lists), `chapters` (pages of this book), `stale`
     (list of the results whose code has changed).
 
-    >>> len(rows("en"))
-    172
+    >>> [row["id"] for row in rows("en")][:3]
+    ['C1', 'C2', 'C3']
     """
     check_language(lang)
     judged, places, papers = verdicts.all_verdicts(), _places(lang), documents(lang)
@@ -112,8 +112,8 @@ def _places(lang):
 def counts():
     """How many claims have each verdict, as `{verdict name: number}`, all names included.
 
-    >>> sum(counts().values())
-    172
+    >>> sum(counts().values()) == len(claims.rows())
+    True
     """
     names = [verdict.name for verdict in verdicts.all_verdicts().values()]
     return {name: names.count(name) for name in verdicts.VERDICTS}
