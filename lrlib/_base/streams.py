@@ -28,6 +28,8 @@ __all__ = [
     "Order",
     "generator",
     "initial_model",
+    "is_lazy",
+    "materialise",
     "moved",
     "numbered",
     "origin",
@@ -194,6 +196,8 @@ def random_state(device="cpu"):
 def initial_model(task, seed, dtype=torch.float32, device="cpu"):
     """Return ``task.model()`` with the weights of ``seed``, moved to ``dtype`` and ``device``, in training mode.
 
+    Lazy layers have their shapes and weights then (`materialise`).
+
     >>> from types import SimpleNamespace
     >>> task = SimpleNamespace(model=lambda: torch.nn.Linear(2, 1))
     >>> bool((initial_model(task, seed=3).weight == initial_model(task, seed=3).weight).all())
@@ -201,7 +205,33 @@ def initial_model(task, seed, dtype=torch.float32, device="cpu"):
     """
     with seeded(seed):
         model = task.model()
+        materialise(model, task, seed)
     return model.to(device=device, dtype=dtype).train()
+
+
+def is_lazy(model):
+    """Whether a network has parameters or buffers without a shape yet, as ``nn.LazyLinear`` before its first use.
+
+    >>> is_lazy(torch.nn.LazyLinear(2)), is_lazy(torch.nn.Linear(3, 2))
+    (True, False)
+    """
+    return any(map(torch.nn.parameter.is_lazy, (*model.parameters(), *model.buffers())))
+
+
+@torch.no_grad()
+def materialise(model, task, seed):
+    """Give lazy layers their shapes, by two training examples; their weights come from the generator as it stands.
+
+    >>> from types import SimpleNamespace
+    >>> task = SimpleNamespace(model=lambda: torch.nn.LazyLinear(2), train_for=lambda seed: (torch.zeros(9, 3), None))
+    >>> one, other = (initial_model(task, seed).weight for seed in (3, 4))
+    >>> one.shape, bool((one == other).all())
+    (torch.Size([2, 3]), False)
+    """
+    if is_lazy(model):
+        x = task.train_for(seed)[0][:2]
+        model.eval()  # so that the layers behind draw nothing and keep their statistics
+        model(x.to(torch.get_default_dtype()) if x.is_floating_point() else x)
 
 
 class Order:
