@@ -1,17 +1,21 @@
 """One description of a run, or of the lanes of a sweep: checked once, then passed whole."""
 
 import dataclasses
+import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from .._base import device as devices
-from .._base.arguments import check_diverged_at, check_task, factors_of, plans_of, seed_list, steps_of, whole
+from .._base.arguments import check_diverged_at, check_task, factors_of, held, plans_of, seed_list, shown, steps_of
+from .._base.arguments import whole
 from .._base.streams import origin
 from .._base.start import check_project, given, snapshot_steps
 from ..methods import rules
 from .evaluation import evaluation_steps
+from .trial import try_out
 from .watching import check_watched, fresh
 
 PATHS = ("auto", "eager", "compiled", "loop")
@@ -116,7 +120,8 @@ def describe(
     """Check the arguments of `lrlib.fit` and `lrlib.sweep`, and return the `Description` that they make.
 
     ``here``: whether the lanes run in this process; the device of a worker need not be one of this machine's.
-    Raises ``ValueError`` and ``TypeError`` naming the argument, before anything runs.
+    Raises ``ValueError`` and ``TypeError`` naming the argument, or the field of the task (`try_out`), before anything
+    runs. Warns where the plan ends in 0 before the run does.
 
     >>> from lrlib import linear, tasks
     >>> rates, beta = [1.0, 2.0], [0.8, 0.9]
@@ -126,11 +131,17 @@ def describe(
     """
     check_task(task)
     check_diverged_at(diverged_at)
-    if path not in PATHS:
+    if not isinstance(path, str) or path not in PATHS:
         raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
     steps, seeds = steps_of(task, steps), seed_list(seeds)
     factors = {"lr": factors_of(plan, steps), **plans_of(plans, steps)}
     method, rates, hyper = _method(rule, lr, hyper, len(seeds))
+    where = devices.choose(device, dtype) if here else torch.device(device)
+    devices.check_dtype(dtype)
+    for name, values in {"lr": rates * max(1.0, factors["lr"].max()), **hyper}.items():
+        held(name, values, dtype)
+    if here or where.type == "cpu":
+        try_out(task, seeds[0], dtype, where)
     found = Description(
         task=task,
         rule=method,
@@ -141,7 +152,7 @@ def describe(
         plans=dict(plans or {}),
         factors=factors,
         steps=steps,
-        device=devices.choose(device, dtype) if here else torch.device(device),
+        device=where,
         dtype=dtype,
         when=tuple(evaluation_steps(evaluate, steps)),
         snapshots=tuple(snapshot_steps(snapshots, steps)),
@@ -155,6 +166,7 @@ def describe(
     check_watched(task, evaluate, stop=stop, plateau=plateau)
     check_project(task, seeds[0])
     _check_planned(found)
+    _check_rate_plan(plan, factors["lr"])
     return found
 
 
@@ -167,7 +179,7 @@ def describe_one(task, rule="sgd", lr=None, *, seed=0, start=None, **settings):
     ...
     ValueError: lr must be one number in a single run; got [0.1, 0.2]; lrlib.sweep takes several
     """
-    options = {} if callable(rule) and not isinstance(rule, rules.Rule) else rules.get(rule).defaults
+    options = {} if _makes_optimizer(rule) else rules.get(rule).defaults
     for name, value in {"lr": lr, **settings}.items():
         if (name == "lr" or name in options) and np.ndim(value) > np.ndim(options.get(name, 0.0)):
             raise ValueError(f"{name} must be one number in a single run; got {value!r}; lrlib.sweep takes several")
@@ -176,9 +188,20 @@ def describe_one(task, rule="sgd", lr=None, *, seed=0, start=None, **settings):
     return describe(task, rule, lr, seeds=[seed], start=start, **settings)
 
 
+def _makes_optimizer(rule):
+    """Whether the method is a function that makes an optimizer; ``TypeError`` for an optimizer that is made already."""
+    if isinstance(rule, torch.optim.Optimizer) or (hasattr(rule, "param_groups") and not isinstance(rule, type)):
+        kind = type(rule).__name__
+        raise TypeError(
+            f"rule must be a rule, its name, or a function parameters -> torch.optim.Optimizer; got an optimizer of "
+            f"parameters that no run trains: write lambda parameters: {kind}(parameters, …)"
+        )
+    return callable(rule) and not isinstance(rule, rules.Rule)
+
+
 def _method(rule, lr, hyper, seeds):
     """Rule or maker of an optimizer, base rates, and options as numbers or one value a lane."""
-    if callable(rule) and not isinstance(rule, rules.Rule):
+    if _makes_optimizer(rule):
         if lr is not None or hyper:
             raise ValueError(
                 f"lr and {', '.join(hyper) or 'options'} come from the optimizer that you make; "
@@ -228,3 +251,18 @@ def _check_planned(description):
         )
     ends = {name: np.array([each.min(), each.max()])[:, None] for name, each in factors.items()}
     rule.check(**{name: each * description.base(name) for name, each in ends.items()})
+
+
+def _check_rate_plan(plan, factors):
+    """Raise where the plan of the rate is 0 throughout the run; warn where it is 0 from its end on."""
+    if not factors.any():
+        raise ValueError(
+            f"plan is 0 at each of the {len(factors)} steps, so nothing would be trained; got {shown(plan)}"
+        )
+    length = getattr(plan, "length", math.inf)
+    if length < len(factors) - 1 and not factors[math.ceil(length) :].any():
+        warnings.warn(
+            f"plan ends after {length} of the {len(factors)} steps, and the rate is 0 from there on: nothing is "
+            f"trained in the last {len(factors) - math.ceil(length)}; plan.resize({len(factors)}) fits it to the run",
+            stacklevel=5,
+        )

@@ -1,0 +1,205 @@
+"""A trial of a task on two examples, before a run: whether what its functions give can be trained and evaluated."""
+
+import numbers
+
+import torch
+
+from .._base.arguments import first_line
+from .._base.preserve import random_states
+from .._base.streams import materialise, seeded
+from .evaluation import evaluate_model, evaluating
+
+FEW = 2  # examples; a batch norm refuses a single one
+PARTS = ("train", "valid", "test")
+
+
+def try_out(task, seed, dtype, device):
+    """Raise ``TypeError`` or ``ValueError`` naming the field of a task that a run would fail on, or learn nothing by.
+
+    Looked at are: whether ``model`` gives a fresh network each time, with real parameters to train; whether the
+    network takes ``train``, ``valid`` and ``test``; whether ``loss`` is one number with a gradient, ``metric`` one
+    number. Random states, gradients and buffers stay as they are. Where two examples are too few for ``loss`` or
+    ``metric``, more are taken.
+
+    >>> from lrlib import tasks
+    >>> task = tasks.digits(width=4)
+    >>> try_out(task, 0, torch.float32, "cpu")
+    >>> task.loss = torch.nn.CrossEntropyLoss(reduction="none")
+    >>> try_out(task, 0, torch.float32, "cpu")
+    Traceback (most recent call last):
+    ...
+    ValueError: task 'digits': loss must give one number, a tensor without axes; it gave the shape (2,): take its mean
+    """
+    with random_states(), seeded(seed, device):
+        model, shared = _network(task, seed)
+        sets = _sets(task, seed, dtype, device)
+        before = {name: buffer.clone() for name, buffer in shared.items()}
+        model = model.to(device=device, dtype=dtype).train()
+        try:
+            _try_training(task, model, *sets["train"])
+            _check_shared(task, shared, before)
+            for part, pair in sets.items():
+                _try_evaluation(task, model, part, pair)
+        finally:
+            with torch.no_grad():
+                for name, buffer in shared.items():
+                    buffer.copy_(before[name])
+
+
+def _error(task, what, kind=ValueError):
+    return kind(f"task {task.name!r}: {what}")
+
+
+def _network(task, seed):
+    """A fresh network, checked, and those of its buffers that another call of the model function gives again."""
+    with seeded(seed):
+        model = task.model()
+        if not isinstance(model, torch.nn.Module):
+            what = f"model must be a function that returns a torch.nn.Module; it returned {type(model).__name__}"
+            raise _error(task, what, TypeError)
+        try:
+            materialise(model, task, seed)
+        except Exception as error:  # whatever the user's network raises is what the sentence reports
+            what = f"model: its lazy layers cannot get their shapes from two examples of train: {first_line(error)}"
+            raise _error(task, what) from error
+        other = task.model()
+    places = {_place(tensor) for tensor in (*other.parameters(), *other.buffers())} - {None}
+    again = [name for name, p in model.named_parameters() if _place(p) in places]
+    if other is model or again:
+        raise _error(
+            task,
+            f"model gives {'one network' if other is model else 'the parameter ' + again[0]} again at its second "
+            "call, so that runs would train on from each other: build the network inside the function, as "
+            "lambda: nn.Linear(3, 2)",
+        )
+    _check_parameters(task, model)
+    return model, {name: buffer for name, buffer in model.named_buffers() if _place(buffer) in places}
+
+
+def _place(tensor):
+    """Where a tensor's numbers lie; None where it has none."""
+    if torch.nn.parameter.is_lazy(tensor) or not tensor.numel():
+        return None
+    return tensor.device, tensor.untyped_storage().data_ptr()
+
+
+def _check_parameters(task, model):
+    parameters = dict(model.named_parameters())
+    not_real = [f"{name} is {p.dtype}" for name, p in parameters.items() if p.is_complex()]
+    if not_real:
+        raise _error(task, f"model must have real parameters; {not_real[0]}", TypeError)
+    if not any(p.numel() for p in parameters.values()):
+        raise _error(task, "model has no parameters, so there is nothing to train")
+    if not any(p.requires_grad for p in parameters.values()):
+        raise _error(task, "model has only frozen parameters (requires_grad=False), so there is nothing to train")
+
+
+def _sets(task, seed, dtype, device):
+    """{part: (x, y)} of the task, on the device and in the dtype of the run."""
+    found = {"train": task.train_for(seed)} | {part: getattr(task, part, None) for part in PARTS[1:]}
+    return {
+        part: tuple(d.to(device, dtype if d.is_floating_point() else d.dtype) for d in pair)
+        for part, pair in found.items()
+        if pair is not None
+    }
+
+
+def _try_training(task, model, x, y):
+    """One loss and its gradients, on two examples; where these are too few, on as many as a batch has."""
+    parameters = list(model.parameters())
+    try:
+        output, loss = _objective(task, model, parameters, x[:FEW], y=y[:FEW])
+    except Exception:  # a loss may need more
+        size = task.batch or len(x)
+        try:
+            output, loss = _objective(task, model, parameters, x[:size], y=y[:size])
+        except Exception as error:
+            raise _error(task, _failed(model, x[:size], error)) from error
+    _check_number(task, "loss", loss)
+    if not isinstance(loss, torch.Tensor) or not loss.is_floating_point():
+        got = loss.dtype if isinstance(loss, torch.Tensor) else type(loss).__name__
+        raise _error(task, f"loss must give a floating-point tensor; it gave {got}", TypeError)
+    if not loss.requires_grad or not _reaches(task, parameters, output, loss):
+        raise _error(
+            task,
+            "loss has no gradient with respect to the network's parameters: output or loss was detached, or computed "
+            "by other weights",
+        )
+
+
+def _objective(task, model, parameters, x, y):
+    with torch.enable_grad():
+        output = model(x)
+        return output, task.objective(output, y, parameters)
+
+
+def _failed(model, x, error):
+    """What to say of an error on the way to the training loss."""
+    seen = f"x of train, {x.dtype} of shape {tuple(x.shape)}"
+    try:
+        with torch.no_grad():
+            model(x)
+    except Exception:
+        hint = "" if x.is_floating_point() else "; a network of floating-point weights wants x.float()"
+        return f"model does not take {seen}: {first_line(error)}{hint}"
+    return f"loss fails on the network's output for {seen}: {first_line(error)}"
+
+
+def _reaches(task, parameters, output, loss):
+    """Whether a gradient of the loss comes to a parameter; a penalty alone does not count."""
+    wanted = [p for p in parameters if p.requires_grad]
+    if getattr(task, "penalised", False) and isinstance(output, torch.Tensor):
+        if not output.requires_grad or _all_none(loss, [output]):
+            return False
+    return not _all_none(loss, wanted)
+
+
+def _all_none(loss, tensors):
+    return all(g is None for g in torch.autograd.grad(loss, tensors, allow_unused=True, retain_graph=True))
+
+
+def _check_number(task, field, value):
+    """Raise unless ``loss`` or ``metric`` gave one real number."""
+    if isinstance(value, torch.Tensor):
+        if value.ndim:
+            advice = ": take its mean" if value.numel() > 1 else ": take out the number, as value.squeeze()"
+            what = f"one number, a tensor without axes; it gave the shape {tuple(value.shape)}{advice}"
+            raise _error(task, f"{field} must give {what}")
+        if not value.is_complex():
+            return
+    if not isinstance(value, numbers.Real):
+        raise _error(task, f"{field} must give one real number; it gave {_kind(value)}", TypeError)
+
+
+def _kind(value):
+    return value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+
+
+def _check_shared(task, shared, before):
+    """Raise where a forward pass has changed a buffer that all networks share."""
+    changed = [name for name, buffer in shared.items() if not torch.equal(buffer, before[name])]
+    if changed:
+        raise _error(
+            task,
+            f"model gives the buffer {changed[0]} again at its second call, which the network changes as it trains: "
+            "build it inside the function",
+        )
+
+
+def _try_evaluation(task, model, part, pair):
+    """Loss and metric of two examples of a part; where these are too few, of all of it, as an evaluation takes them."""
+    x, y = (d[:FEW] for d in pair)
+    try:
+        with evaluating(model):
+            output = model(x)
+            found = {"loss": task.loss(output, y), "metric": task.metric(output, y)}
+    except Exception:  # a metric may need more
+        try:
+            evaluate_model(task, model, {part: pair})
+        except Exception as error:
+            raise _error(
+                task, f"an evaluation of {part} fails in model, loss or metric: {first_line(error)}"
+            ) from error
+        return
+    for field, value in found.items():
+        _check_number(task, field, value)

@@ -1,0 +1,262 @@
+"""A task is tried on two examples before a run: what a run would fail on, or learn nothing by, is one sentence."""
+
+import copy
+import random
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lrlib import cosine, find, fit, linear, sweep, tasks
+from lrlib.__main__ import main
+from lrlib._base.streams import initial_model
+from lrlib.runs.description import describe
+
+CLASSES = nn.functional.cross_entropy
+RUNS = {
+    "fit": lambda task, **more: fit(task, "sgd", lr=0.1, steps=2, **more),
+    "sweep": lambda task, **more: sweep(task, "sgd", lr=[0.1, 0.2], seeds=2, steps=2, **more),
+    "loop": lambda task, **more: sweep(task, "sgd", lr=[0.1, 0.2], steps=2, path="loop", **more),
+    "find": lambda task, **more: find(task, seeds=2, steps=4, **more),
+}
+
+
+def task(**change):
+    x = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
+    usual = {
+        "name": "mine",
+        "model": lambda: tasks.mlp([3, 4, 2]),
+        "train": (x, torch.arange(12) % 2),
+        "valid": (x, torch.arange(12) % 2),
+        "test": None,
+        "loss": CLASSES,
+        "metric": tasks.accuracy,
+        "batch": 4,
+        "steps": 10,
+    }
+    return tasks.Task(**usual | change)
+
+
+class Shared(nn.Module):
+    """A layer whose weights, or a buffer that it counts in, are those of every other."""
+
+    def __init__(self, weight=None, counter=None, mask=None):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+        if weight is not None:
+            self.layer.weight = weight if isinstance(weight, nn.Parameter) else nn.Parameter(weight)
+        self.register_buffer("counter", torch.zeros(1) if counter is None else counter)
+        self.register_buffer("mask", torch.ones(3) if mask is None else mask)
+
+    def forward(self, x):
+        self.counter += 1
+        return self.layer(x * self.mask)
+
+
+def frozen(model):
+    for p in model.parameters():
+        p.requires_grad_(False)
+    return model
+
+
+def detached(output, y):
+    return CLASSES(output, y).detach()
+
+
+ONE, WEIGHT, COUNTER = nn.Linear(3, 2), torch.randn(2, 3), torch.zeros(1)
+MASK = torch.ones(3)
+ELSEWHERE = nn.Linear(3, 2)
+ROWS = task().train[0]
+WRONG = {
+    "one network": ({"model": lambda: ONE}, "model gives one network again .* build the network inside the function"),
+    "one parameter": ({"model": lambda: Shared(ONE.weight)}, "model gives the parameter layer.weight again"),
+    "one tensor": ({"model": lambda: Shared(WEIGHT)}, "model gives the parameter layer.weight again"),
+    "one layer": ({"model": lambda: nn.Sequential(nn.Linear(3, 3), ONE)}, "model gives the parameter 1.weight again"),
+    "one counter": ({"model": lambda: Shared(counter=COUNTER)}, "model gives the buffer counter again"),
+    "no network": ({"model": lambda: 3}, "model must be a function that returns a torch.nn.Module; it returned int"),
+    "a class": ({"model": lambda: nn.Linear}, "model must be a function .* it returned type"),
+    "no parameters": ({"model": lambda: nn.Flatten()}, "model has no parameters"),
+    "empty parameters": ({"model": lambda: nn.Linear(3, 0)}, "model has no parameters"),
+    "frozen": ({"model": lambda: frozen(nn.Linear(3, 2))}, "model has only frozen parameters"),
+    "complex": ({"model": lambda: nn.Linear(3, 2, dtype=torch.complex64)}, "model must have real .* torch.complex64"),
+    "other inputs": ({"model": lambda: nn.Linear(5, 2)}, r"model does not take x of train, torch.float32 of shape"),
+    "whole x": ({"train": (torch.ones(12, 3).long(), torch.arange(12) % 2)}, "model does not take .* x.float()"),
+    "true x": ({"train": (torch.ones(12, 3).bool(), torch.arange(12) % 2)}, "model does not take .* x.float()"),
+    "vector loss": ({"loss": nn.CrossEntropyLoss(reduction="none")}, r"loss must give one number.* \(2,\)"),
+    "one-element loss": ({"loss": lambda o, y: CLASSES(o, y)[None]}, r"loss must give one number.* \(1,\)"),
+    "pair as loss": ({"loss": lambda o, y: (CLASSES(o, y), 0)}, "loss must give one real number; it gave tuple"),
+    "number as loss": ({"loss": lambda o, y: CLASSES(o, y).item()}, "loss must give a floating-point tensor"),
+    "accuracy as loss": ({"loss": lambda o, y: (o.argmax(1) == y).sum()}, "loss must give a floating-point tensor"),
+    "complex loss": ({"loss": lambda o, y: CLASSES(o, y) * 1j}, "loss must give one real number"),
+    "detached loss": ({"loss": detached}, "loss has no gradient"),
+    "detached, with a penalty": ({"loss": detached, "l2": 0.1}, "loss has no gradient"),
+    "other weights": ({"loss": lambda o, y: CLASSES(ELSEWHERE(ROWS[: len(y)]), y)}, "loss has no gradient"),
+    "failing loss": ({"loss": lambda o, y: CLASSES(o, y, nothing=1)}, "loss fails on the network's output"),
+    "vector metric": ({"metric": lambda o, y: (o.argmax(1) == y).float()}, r"metric must give one number.* \(2,\)"),
+    "no metric": ({"metric": lambda o, y: None}, "metric must give one real number; it gave NoneType"),
+    "word as metric": ({"metric": lambda o, y: "good"}, "metric must give one real number; it gave str"),
+    "failing metric": ({"metric": lambda o, y: o.nothing}, "an evaluation of train fails in model, loss or metric"),
+    "other valid": ({"valid": (torch.ones(4, 5), torch.ones(4).long())}, "an evaluation of valid fails"),
+    "other test": ({"test": (torch.ones(4, 3), torch.ones(4, 7))}, "an evaluation of test fails"),
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_task_that_cannot_be_trained_is_named_before_the_first_step(wrong, run):
+    change, match = WRONG[wrong]
+    with pytest.raises((TypeError, ValueError), match=rf"^task 'mine': {match}"):
+        RUNS[run](task(**change))
+
+
+def test_the_command_line_says_the_same(tmp_path, monkeypatch, capsys):
+    (tmp_path / "own_wrong_task.py").write_text(
+        "import torch\nfrom lrlib import tasks\nnet = torch.nn.Linear(3, 2)\n"
+        "mine = tasks.Task('mine', lambda: net, (torch.ones(4, 3), torch.ones(4).long()), None, None,\n"
+        "                  torch.nn.functional.cross_entropy, tasks.accuracy, 2, 2)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["sweep", "own_wrong_task:mine", "--lr", "0.1"]) != 0
+    assert "model gives one network again" in capsys.readouterr().err
+
+
+class Needs(nn.Module):
+    """A loss or metric that two examples are too few for."""
+
+    def __init__(self, function, least):
+        super().__init__()
+        self.function, self.least = function, least
+
+    def forward(self, output, y):
+        if len(y) < self.least:
+            raise ValueError("too few")
+        return self.function(output, y)
+
+
+FINE = {
+    "a metric of all classes": {"metric": Needs(tasks.accuracy, 5)},
+    "a metric that is a plain number": {"metric": lambda o, y: float(tasks.accuracy(o, y))},
+    "a metric in whole numbers": {"metric": lambda o, y: (o.argmax(1) == y).sum()},
+    "a copy of one network": {"model": lambda: copy.deepcopy(ONE)},
+    "a constant that all share": {"model": lambda: Shared(mask=MASK)},
+    "a frozen layer": {"model": lambda: nn.Sequential(frozen(nn.Linear(3, 3)), nn.Linear(3, 2))},
+    "a batch norm": {"model": lambda: nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))},
+    "a batch of one": {"batch": 1},
+    "a penalty": {"l1": 0.1, "l2": 0.1},
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("change", FINE)
+def test_what_can_be_trained_is_taken(change, run):
+    RUNS[run](task(**FINE[change]))
+
+
+def test_a_loss_that_two_examples_are_too_few_for_is_tried_on_a_batch():
+    describe(task(loss=Needs(CLASSES, 4)))
+    with pytest.raises(ValueError, match="loss fails .* too few"):
+        describe(task(loss=Needs(CLASSES, 5)))
+
+
+def test_a_trial_leaves_random_states_gradients_and_buffers_alone():
+    mask = torch.ones(3)
+
+    def drawing(output, y):
+        random.random(), np.random.rand(), torch.rand(1)
+        return CLASSES(output, y)
+
+    one = task(model=lambda: nn.Sequential(Shared(mask=mask), nn.Dropout(0.5)), loss=drawing)
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    describe(one)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1:] == (random.getstate(), np.random.get_state()[1].tolist())
+    assert torch.equal(mask, torch.ones(3)) and mask.grad is None
+    counter = torch.zeros(1)
+    with pytest.raises(ValueError, match="counter"):
+        describe(task(model=lambda: Shared(counter=counter)))
+    assert not counter.any()
+    weight = nn.Parameter(torch.ones(2, 3))
+    with pytest.raises(ValueError, match="layer.weight"):
+        describe(task(model=lambda: Shared(weight)), dtype=torch.float64)
+    assert weight.grad is None and weight.dtype == torch.float32 and bool((weight == 1).all())
+
+
+def test_a_threshold_or_a_sweep_in_parts_tries_once():
+    calls = []
+
+    def model():
+        calls.append(1)
+        return nn.Linear(3, 2)
+
+    described = describe(task(model=model), lr=[0.1, 0.2], seeds=2)
+    made = len(calls)
+    described.at([0.3]), described.part([1])
+    assert len(calls) == made
+
+
+def lazy(dropout=0.0):
+    return nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d(), nn.ReLU(), nn.Dropout(dropout), nn.LazyLinear(2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_lazy_layers_start_from_the_weights_of_the_seed(dtype):
+    one, other = task(model=lazy), task(model=lambda: lazy(0.5))
+    weights = [initial_model(one, seed, dtype).state_dict() for seed in (0, 1, 1)]
+    assert not torch.equal(weights[0]["0.weight"], weights[1]["0.weight"])
+    assert all(map(torch.equal, weights[1].values(), weights[2].values()))
+    assert all(map(torch.equal, weights[1].values(), initial_model(other, 1, dtype).state_dict().values()))
+    assert weights[0]["0.weight"].dtype == dtype and weights[0]["1.num_batches_tracked"] == 0
+    lanes = sweep(one, "sgd", lr=[0.1, 0.2], seeds=2, steps=3, dtype=dtype)
+    assert lanes.path == "eager"
+    for lane in range(4):
+        alone = fit(one, "sgd", lr=float(lanes.lr0[lane]), seed=int(lanes.seed[lane]), steps=3, dtype=dtype)
+        assert np.allclose(alone.loss[0], lanes.loss[lane], rtol=1e-5)
+
+
+def test_a_plan_that_is_zero_throughout_is_refused():
+    for run in (fit, sweep):
+        with pytest.raises(ValueError, match="^plan is 0 at each of the 4 steps"):
+            run(task(), lr=0.1, steps=4, plan=lambda t: 0.0)
+
+
+@pytest.mark.parametrize("run", [fit, sweep])
+def test_a_plan_that_ends_in_zero_before_the_run_does_is_said(run):
+    def said(steps, plan):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            describe(task(), lr=0.1, steps=steps, plan=plan)
+        return [str(one.message) for one in found if one.category is UserWarning]
+
+    (words,) = said(60, cosine(50))
+    assert "ends after 50 of the 60 steps" in words and "last 10" in words and "plan.resize(60)" in words
+    for plan in (
+        cosine(60),
+        cosine(59),
+        cosine(90),
+        cosine(60) >> linear(5),
+        cosine(20, final=0.1),
+        None,
+        cosine(50).resize(60),
+    ):
+        assert said(60, plan) == []
+    with pytest.warns(UserWarning, match="ends after 1 of the 4 steps") as found:
+        run(task(), lr=0.1, steps=4, plan=linear(1))
+    assert found[0].filename == __file__
+
+
+@pytest.mark.parametrize("run", [fit, sweep])
+def test_numbers_beyond_the_precision_of_the_run_are_named(run):
+    for lr, plan in ((1e39, None), (1e30, lambda t: 1e10)):
+        with pytest.raises(ValueError, match="^lr must be at most 3.40282e[+]38 in torch.float32; got 1e[+](39|40)"):
+            run(task(), "sgd", lr, plan=plan)
+        run(task(), "sgd", lr, plan=plan, dtype=torch.float64, steps=2)
+    with pytest.raises(ValueError, match="^weight_decay must be at most"):
+        run(task(), "sgd", 0.1, weight_decay=1e39)
+
+
+@pytest.mark.parametrize("run", [fit, sweep])
+def test_an_optimizer_in_the_place_of_a_rule_is_one_sentence(run):
+    with pytest.raises(TypeError, match=r"^rule must be .* write lambda parameters: SGD\(parameters, …\)"):
+        run(task(), torch.optim.SGD(ONE.parameters(), lr=0.1))
