@@ -106,6 +106,8 @@ def _sets(task, seed, dtype, device):
 
 def _try_training(task, model, x, y):
     """One loss and its gradients, on two examples; where these are too few, on as many as a batch has."""
+    if task.batch is not None and task.batch > len(x):
+        raise _error(task, f"batch must be between 1 and the {len(x)} training examples; got {task.batch}")
     parameters = list(model.parameters())
     try:
         output, loss = _objective(task, model, parameters, x[:FEW], y=y[:FEW])

@@ -6,12 +6,14 @@ from typing import Any, Callable
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, Subset, SubsetRandomSampler
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, Subset, SubsetRandomSampler
+from torch.utils.data import default_collate
 
-from .._base.arguments import number, whole
+from .._base.arguments import MOST_EXAMPLES, number, shown, tensor_of, whole
 from .._base.streams import generator, seeded
 
 PENALISED = ("weights", "all")
+READ_TWICE = 16  # examples of a Dataset, to see whether it gives the same for an index each time
 
 
 @dataclass
@@ -23,6 +25,8 @@ class Task:
         generator, which the run seeds.
     train: ``(x, y)`` tensors; or a function ``seed -> (x, y)`` that draws a training set for each seed; or a
         ``DataLoader`` or ``Dataset``, read once into tensors (of a ``Subset`` or ``SubsetRandomSampler`` its part).
+        A run makes its own batches, so a loader that does more than draw the examples is refused, and so is a Dataset
+        that draws at random: random changes belong into ``augment``.
     valid, test: ``(x, y)`` or None.
     loss, metric: functions ``(output, y) -> scalar``, means over the examples.
     batch: examples a step; None for the full training set.
@@ -73,9 +77,11 @@ class Task:
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"task: {name} must be a text; got {getattr(self, name)!r}")
         self._check_functions()
-        self.train, self.valid, self.test = map(_tensors, (self.train, self.valid, self.test))
         for name in ("train", "valid", "test"):
-            _check_pair(self, name)
+            what = f"task {self.name!r}: {name}"
+            setattr(self, name, _tensors(what, getattr(self, name)))
+            if not (name == "train" and self.fresh) and not (name != "train" and getattr(self, name) is None):
+                _check_pair(what, getattr(self, name))
         self._check_numbers()
 
         if not isinstance(self.details, dict):
@@ -86,19 +92,25 @@ class Task:
             if not callable(getattr(self, name)) and not (
                 name in ("augment", "project") and getattr(self, name) is None
             ):
-                raise TypeError(f"task {self.name!r}: {name} must be callable; got {getattr(self, name)!r}")
+                raise TypeError(f"task {self.name!r}: {name} must be callable; got {shown(getattr(self, name))}")
+        if isinstance(self.model, nn.Module):
+            raise TypeError(
+                f"task {self.name!r}: model must be a function that builds a fresh network for each run; got the "
+                f"network {type(self.model).__name__} itself: write lambda: {type(self.model).__name__}(…)"
+            )
 
     def _check_numbers(self):
         self.steps = whole(f"task {self.name!r}: steps", self.steps)
         if self.batch is not None:
-            self.batch = whole(f"task {self.name!r}: batch", self.batch)
+            most = MOST_EXAMPLES if self.fresh else max(MOST_EXAMPLES, len(self.train[0]))
+            self.batch = whole(f"task {self.name!r}: batch", self.batch, most=most)
         if not callable(self.noise):
             number(f"task {self.name!r}: noise", self.noise)
         if self.optimum is not None:
             number(f"task {self.name!r}: optimum", self.optimum, least=-math.inf)
         self.l1, self.l2 = (number(f"task {self.name!r}: {name}", getattr(self, name)) for name in ("l1", "l2"))
-        if self.penalise not in PENALISED:
-            raise ValueError(f'task {self.name!r}: penalise must be "weights" or "all"; got {self.penalise!r}')
+        if not isinstance(self.penalise, str) or self.penalise not in PENALISED:
+            raise ValueError(f'task {self.name!r}: penalise must be "weights" or "all"; got {shown(self.penalise)}')
 
     @property
     def fresh(self):
@@ -110,7 +122,9 @@ class Task:
         if not callable(self.train):
             return self.train
         with seeded(seed):
-            return self.train(seed)
+            pair = self.train(seed)
+        _check_pair(f"task {self.name!r}: train, as drawn for seed {seed},", pair)
+        return pair
 
     def augmented(self, x, seed, t):
         """The batch inputs x [b, …] that step t (from 0) of this seed trains on: x itself without `augment`.
@@ -170,41 +184,74 @@ class Task:
         return f"<task {self.name}: batch {self.batch or 'full'}, {self.steps} steps>"
 
 
-def _examples(loader):
+def _examples(what, loader):
     """The dataset behind a loader, or the part of it that its sampler is limited to."""
-    if isinstance(loader.sampler, SubsetRandomSampler):
-        return Subset(loader.dataset, loader.sampler.indices)
-    if not isinstance(loader.sampler, (RandomSampler, SequentialSampler)):
+    sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
+    if type(sampler) not in (RandomSampler, SequentialSampler, SubsetRandomSampler):
         raise ValueError(
-            "a DataLoader must draw all of its dataset, or a subset of it, each example alike; got "
-            f"sampler {type(loader.sampler).__name__}: pass the Dataset that a run should see"
+            f"{what}: a DataLoader must draw all of its dataset, or a subset of it, each example alike; got "
+            f"sampler {type(sampler).__name__}: pass the Dataset that a run should see"
         )
+    skipped = {
+        "batch_size=None": loader.batch_sampler is None,
+        "batch_sampler": type(loader.batch_sampler) not in (BatchSampler, type(None)),
+        "collate_fn": loader.batch_sampler is not None and loader.collate_fn is not default_collate,
+        "replacement": getattr(sampler, "replacement", False),
+    }
+    if found := [name for name, own in skipped.items() if own]:
+        raise ValueError(
+            f"{what}: a run makes its own batches of single examples, so {', '.join(found)} of the DataLoader would "
+            "have no effect; do its work in the Dataset, or in augment where it is random"
+        )
+    if isinstance(sampler, SubsetRandomSampler):
+        return Subset(loader.dataset, sampler.indices)
     return loader.dataset
 
 
-def _tensors(data):
+def _tensors(what, data):
     """Read a ``DataLoader`` or ``Dataset`` into ``(x, y)``; leave pairs, functions and None as they are."""
-    data = _examples(data) if isinstance(data, DataLoader) else data
-    if data is None or callable(data) or isinstance(data, (tuple, list)):
-        return tuple(data) if isinstance(data, list) else data
-    if isinstance(data, torch.Tensor) or not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
+    data = _examples(what, data) if isinstance(data, DataLoader) else data
+    if isinstance(data, list):
+        return tuple(data)
+    if callable(data) or isinstance(data, (tuple, torch.Tensor, str, bytes, dict)):
         return data
-    rows = [data[i] for i in range(len(data))]
-    if not rows or any(not isinstance(row, (tuple, list)) or len(row) != 2 for row in rows):
-        raise ValueError(f"a Dataset must hold pairs (x, y), at least one; got {data!r}, {len(data)} long")
-    return torch.stack([torch.as_tensor(x) for x, _ in rows]), torch.stack([torch.as_tensor(y) for _, y in rows])
+    if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
+        return data
+    rows = [_row(what, data, i) for i in range(len(data))]
+    if not rows:
+        raise ValueError(f"{what}: a Dataset must hold pairs (x, y), at least one; got {shown(data)}, 0 long")
+    for i in range(0, len(rows), -(-len(rows) // READ_TWICE)):
+        if not all(map(_same, rows[i], _row(what, data, i))):
+            raise ValueError(
+                f"{what}: the Dataset gives two different values for the index {i}, and a run reads it once, so all "
+                "epochs would see the same draw; do in augment what is random"
+            )
+    try:
+        return tuple(map(torch.stack, zip(*rows)))
+    except RuntimeError as error:  # torch names the two shapes
+        raise ValueError(f"{what}: all x, and all y, of a Dataset must have one shape: {error}") from None
 
 
-def _check_pair(task, name):
-    data = getattr(task, name)
-    if (data is None and name != "train") or (callable(data) and name == "train"):
-        return
-    if not (isinstance(data, tuple) and len(data) == 2 and all(isinstance(d, torch.Tensor) for d in data)):
-        raise TypeError(f"task {task.name!r}: {name} must be a pair (x, y) of tensors; got {type(data).__name__}")
-    if len(data[0]) != len(data[1]) or len(data[0]) == 0:
-        raise ValueError(
-            f"task {task.name!r}: {name} must have as many x as y, at least one; got {len(data[0])} and {len(data[1])}"
-        )
+def _row(what, data, i):
+    row = data[i]
+    if not isinstance(row, (tuple, list)) or len(row) != 2:
+        raise ValueError(f"{what}: a Dataset must hold pairs (x, y), at least one; got {shown(row)} at index {i}")
+    return [tensor_of(f"{what}: {name} of index {i}", value) for name, value in zip("xy", row)]
+
+
+def _same(one, other):
+    """Whether two tensors are equal, nan beside nan too."""
+    return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def _check_pair(what, data):
+    if not (isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(d, torch.Tensor) for d in data)):
+        pair = isinstance(data, (tuple, list)) and len(data) <= 3
+        got = f"({', '.join(type(d).__name__ for d in data)})" if pair else type(data).__name__
+        raise TypeError(f"{what} must be a pair (x, y) of tensors; got {got}")
+    if not all(d.ndim for d in data) or len(data[0]) != len(data[1]) or len(data[0]) == 0:
+        sizes = " and ".join(str(len(d)) if d.ndim else "a tensor without axes" for d in data)
+        raise ValueError(f"{what} must have as many x as y, at least one; got {sizes}")
 
 
 def accuracy(output, y):

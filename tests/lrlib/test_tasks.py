@@ -219,6 +219,97 @@ def test_a_part_of_a_dataset_stays_a_part_and_other_samplers_are_refused():
             task(wrong)
 
 
+class Pairs(torch.utils.data.Dataset):
+    """What a function makes of each index, twelve long."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, i):
+        return self.make(i)
+
+
+class OwnBatches(torch.utils.data.BatchSampler):
+    """Batches of a subclass of one's own."""
+
+
+def test_what_a_loader_does_beside_drawing_examples_is_refused():
+    utils = torch.utils.data
+    data = utils.TensorDataset(torch.arange(24.0).view(12, 2), torch.arange(12))
+    order, weighted = utils.SequentialSampler(data), utils.WeightedRandomSampler([1.0] * 12, 12)
+    for loader, match in (
+        (utils.DataLoader(data, collate_fn=lambda rows: rows), "collate_fn of the DataLoader would have no .* augment"),
+        (utils.DataLoader(data, batch_sampler=OwnBatches(order, 4, False)), "batch_sampler of the DataLoader"),
+        (utils.DataLoader(data, batch_sampler=utils.BatchSampler(weighted, 4, False)), "WeightedRandomSampler"),
+        (utils.DataLoader(data, batch_size=None), "batch_size=None of the DataLoader"),
+        (utils.DataLoader(data, sampler=utils.RandomSampler(data, True)), "replacement of the DataLoader"),
+    ):
+        for field in ("train", "valid", "test"):
+            with pytest.raises(ValueError, match=f"^task 'mine': {field}: .*{match}"):
+                plain(**{field: loader})
+    for loader in (
+        utils.DataLoader(data, batch_size=5, shuffle=True, drop_last=True),
+        utils.DataLoader(data, batch_sampler=utils.BatchSampler(order, 4, False)),
+    ):
+        assert torch.equal(plain(train=loader).train[1], torch.arange(12))
+
+
+def test_a_dataset_gives_one_value_for_an_index_and_all_of_one_shape():
+    for make, kind, match in (
+        (lambda i: (torch.rand(2), i), ValueError, "two different values for the index 0.* augment"),
+        (lambda i: (torch.zeros(2), torch.rand(1)), ValueError, "two different values"),
+        (lambda i: (torch.zeros(2 + i), i), ValueError, "must have one shape"),
+        (lambda i: ("word", i), TypeError, "x of index 0 must be a tensor or an array of numbers"),
+        (lambda i: torch.zeros(2), ValueError, r"must hold pairs \(x, y\)"),
+    ):
+        for data in (Pairs(make), torch.utils.data.DataLoader(Pairs(make))):
+            with pytest.raises(kind, match=f"^task 'mine': train: .*{match}"):
+                plain(train=data)
+    same = plain(train=Pairs(lambda i: (np.array([i, np.nan]), i)))
+    assert same.train[0][:, 0].tolist() == list(range(12)) and same.train[1].tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("field", ["train", "valid", "test"])
+def test_data_that_are_no_pair_of_tensors_are_named(field):
+    x, y = torch.zeros(4, 3), torch.zeros(4)
+    for wrong, match in (
+        ("False", "pair .* got str"),
+        (b"x", "pair .* got bytes"),
+        ({"x": x, "y": y}, "pair .* got dict"),
+        ((x.numpy(), y.numpy()), r"pair .* got \(ndarray, ndarray\)"),
+        (([0.0], [1]), r"pair .* got \(list, list\)"),
+        ((x, y, y), "pair .* got"),
+        (x, "pair .* got Tensor"),
+        ((x, y[:3]), "as many x as y.* got 4 and 3"),
+        ((x[:0], y[:0]), "as many x as y"),
+        ((x, torch.tensor(1.0)), "as many x as y.* a tensor without axes"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"^task 'mine': {field} must .*{match}"):
+            plain(**{field: wrong})
+        if field == "train":
+            drawn = plain(train=lambda seed, wrong=wrong: wrong)
+            with pytest.raises(
+                (TypeError, ValueError), match=f"^task 'mine': train, as drawn for seed 7, must .*{match}"
+            ):
+                drawn.train_for(7)
+
+
+def test_a_network_in_the_place_of_its_function_is_one_sentence():
+    with pytest.raises(TypeError, match=r"^task 'mine': model must be a function .* write lambda: Linear\(…\)"):
+        plain(model=nn.Linear(3, 2))
+
+
+def test_a_batch_beyond_the_training_set_is_named_before_a_run():
+    with pytest.raises(ValueError, match="batch must be at most"):
+        plain(batch=10**30)
+    for run in (fit, sweep):
+        with pytest.raises(ValueError, match="batch must be between 1 and the 12 training examples; got 13"):
+            run(plain(batch=13))
+
+
 def test_augmented_depends_on_seed_and_step_alone():
     task = plain(augment=lambda x, g: x + torch.randn(x.shape, generator=g))
     x, before = task.train[0], states()
