@@ -260,3 +260,45 @@ def test_numbers_beyond_the_precision_of_the_run_are_named(run):
 def test_an_optimizer_in_the_place_of_a_rule_is_one_sentence(run):
     with pytest.raises(TypeError, match=r"^rule must be .* write lambda parameters: SGD\(parameters, …\)"):
         run(task(), torch.optim.SGD(ONE.parameters(), lr=0.1))
+
+
+def test_an_optimizer_of_other_parameters_is_refused_and_one_of_some_is_taken():
+    def some(parameters):
+        return torch.optim.SGD(parameters[:2], lr=0.1)
+
+    assert fit(task(), some, steps=2).status.tolist() == ["finished"]
+    for wrong, match in (
+        (
+            lambda parameters: torch.optim.SGD(ELSEWHERE.parameters(), lr=0.1),
+            "made SGD of 2 that are not the network's",
+        ),
+        (lambda parameters: torch.optim.SGD([*parameters, *ELSEWHERE.parameters()], lr=0.1), "2 that are not"),
+        (lambda parameters: torch.optim.SGD([p.clone().detach() for p in parameters], lr=0.1), "4 that are not"),
+        (lambda parameters: torch.optim.SGD([{"params": []}], lr=0.1), "made SGD of none"),
+    ):
+        for run in (fit, lambda *given: find(*given, seeds=1, steps=3)):
+            with pytest.raises(ValueError, match=f"^rule must make an optimizer of the parameters .* {match}"):
+                run(task(), wrong)
+
+
+class Empty(nn.Module):
+    """A network of which one parameter has no entries."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.none = nn.Linear(3, 2), nn.Parameter(torch.zeros(0, 4))
+        self.rest = nn.Parameter(torch.zeros(2))
+
+    def forward(self, x):
+        return self.layer(x) + self.none.sum() + self.rest
+
+
+@pytest.mark.parametrize("rule", ["sgd", "momentum", "adam", "lars", "hypergradient_sgd"])
+def test_a_parameter_without_entries_trains_alike_alone_and_in_a_sweep(rule):
+    for noise in (0.0, 0.1):
+        one = task(model=Empty, noise=noise)
+        lanes = sweep(one, rule, lr=[0.1, 0.2], seeds=2, steps=3)
+        assert lanes.path == "eager" and lanes.parameters["none"].shape == (4, 0, 4)
+        for lane in range(4):
+            alone = fit(one, rule, lr=float(lanes.lr0[lane]), seed=int(lanes.seed[lane]), steps=3)
+            assert np.allclose(alone.loss[0], lanes.loss[lane], rtol=1e-5)

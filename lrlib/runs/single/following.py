@@ -42,6 +42,13 @@ class Following:
             raise TypeError(
                 f"rule must be a rule, its name, or a function that gives a torch.optim.Optimizer; it gave {made!r}"
             )
+        own, held = set(map(id, parameters)), {id(p) for group in made.param_groups for p in group["params"]}
+        if not held or held - own:
+            whose = f"{len(held - own)} that are not the network's" if held else "none"
+            raise ValueError(
+                f"rule must make an optimizer of the parameters that it is given, or of some of them; it made "
+                f"{type(made).__name__} of {whose}, which this run does not train"
+            )
         return made
 
     def rates(self):

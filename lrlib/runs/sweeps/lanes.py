@@ -91,7 +91,7 @@ class Lanes:
         if not self.packed:
             return tensors
         pieces = tensors["all"].split([shape.numel() for shape in self.shapes.values()], dim=1)
-        return {n: piece.view(-1, *shape) for (n, shape), piece in zip(self.shapes.items(), pieces)}
+        return {n: piece.view(len(piece), *shape) for (n, shape), piece in zip(self.shapes.items(), pieces)}
 
     def _tensor(self, values):
         return torch.as_tensor(np.asarray(values, dtype=float)).to(dtype=self.dtype, device=self.device)
