@@ -1,13 +1,20 @@
 """Warm-up, stable, decay."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import checks
 from .named import named
 from .pieces import hold, ramp
 from .ramps import warmup
 
+if TYPE_CHECKING:
+    from .plan import Plan
+
 
 @named(lambda arguments, n: None)
-def wsd(n, warm=0, cool=None, shape="1-sqrt", final=0):
+def wsd(n: int, warm: int = 0, cool: int | None = None, shape: str | float = "1-sqrt", final: float = 0) -> Plan:
     """Warm up for ``warm`` steps, stay at 1, and in the last ``cool`` of ``n`` steps cool down to ``final``.
 
     ``shape`` of the cooldown is one of `ramp`'s: ``"linear"``, ``"cosine"``, ``"1-sqrt"`` (1 − √u), ``"1-square"``,

@@ -1,5 +1,7 @@
 """Cooling schedules of simulated annealing, for a temperature or a rate; all endless."""
 
+from __future__ import annotations
+
 from .._base import arguments
 from . import checks
 from .named import named
@@ -9,7 +11,7 @@ from .steps import step
 
 
 @named()
-def geometric_cooling(rate=0.95, every=1):
+def geometric_cooling(rate: float = 0.95, every: int = 1) -> Plan:
     """Multiply the temperature by ``rate`` after each ``every`` steps: rate^⌊t/every⌋.
 
     Raises ``ValueError`` for a ``rate`` that is not above 0 and at most 1, and ``every`` < 1. Source: Kirkpatrick 1983.
@@ -23,7 +25,7 @@ def geometric_cooling(rate=0.95, every=1):
 
 
 @named()
-def logarithmic_cooling(tau=1):
+def logarithmic_cooling(tau: float = 1) -> Plan:
     """Cool as slowly as the proof of convergence asks: ln 2/ln(2 + t/τ), with ``tau`` in steps.
 
     Raises ``ValueError`` for a ``tau`` that is not above 0. Source: Geman & Geman 1984.
@@ -35,7 +37,7 @@ def logarithmic_cooling(tau=1):
 
 
 @named()
-def fast_cooling(tau=1):
+def fast_cooling(tau: float = 1) -> Plan:
     """Cool like 1/t: 1/(1 + t/τ), enough for Cauchy's long jumps; the same curve as `inverse_time`.
 
     Raises ``ValueError`` for a ``tau`` that is not above 0. Source: fast annealing, Szu & Hartley 1987.
@@ -47,7 +49,7 @@ def fast_cooling(tau=1):
 
 
 @named(lambda arguments, n: None)
-def reheat(plan, every, times=None, height=1):
+def reheat(plan: Plan, every: int, times: int | None = None, height: float = 1) -> Plan:
     """Cool by ``plan`` for ``every`` steps and start again, at ``height`` times the last start; ``times`` or for ever.
 
     Raises ``TypeError`` for another kind of plan, ``ValueError`` for ``every`` or ``times`` < 1 and a ``height`` that

@@ -1,13 +1,20 @@
 """Cosine annealing, once and with warm restarts."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .._base import arguments
 from . import checks
 from .named import named
 from .pieces import hold, ramp
 
+if TYPE_CHECKING:
+    from .plan import Plan
+
 
 @named()
-def cosine(n, final=0, inclusive=False):
+def cosine(n: int, final: float = 0, inclusive: bool = False) -> Plan:
     """Fall from 1 to ``final`` along half a cosine: final + (1 − final)(1 + cos(πt/n))/2, and ``final`` from t = n on.
 
     Trained for ``n`` steps the minimum is therefore never used; ``inclusive=True`` reaches it at t = n − 1, the last
@@ -26,7 +33,7 @@ def cosine(n, final=0, inclusive=False):
 
 
 @named(lambda arguments, n: None)
-def cosine_restarts(n, times=None, stretch=1, decay=1, final=0):
+def cosine_restarts(n: int, times: int | None = None, stretch: float = 1, decay: float = 1, final: float = 0) -> Plan:
     """Cosine annealing with warm restarts: cycle k (from 0) falls from decayᵏ to ``final`` in n · stretchᵏ steps.
 
     final + (decayᵏ − final)(1 + cos(πu))/2, with u from 0 to 1 in each cycle. ``times`` cycles are played, or without

@@ -1,12 +1,18 @@
 """Schedules that go up and down: triangles, one-cycle and its momentum, slanted triangles."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from .._base import arguments
 from . import checks
 from .named import named
 from .pieces import hold, ramp
 from .ramps import exponential
+
+if TYPE_CHECKING:
+    from .plan import Plan
 
 
 def _triangle(up, down, low=0):
@@ -24,7 +30,7 @@ def _part(low):
 
 
 @named(lambda arguments, n: None)
-def triangular(up, low=0.25, down=None, times=None):
+def triangular(up: int, low: float = 0.25, down: int | None = None, times: int | None = None) -> Plan:
     """Rise from ``low`` to 1 in ``up`` steps and fall back in ``down`` (default: as many), ``times`` times or for ever.
 
     low + (1 − low)·max(0, 1 − x), x = |t/up − 2·cycle + 1|, cycle = ⌊1 + t/(2·up)⌋. The base rate is the *highest*
@@ -38,7 +44,7 @@ def triangular(up, low=0.25, down=None, times=None):
 
 
 @named(lambda arguments, n: None)
-def triangular2(up, low=0.25, down=None, times=None):
+def triangular2(up: int, low: float = 0.25, down: int | None = None, times: int | None = None) -> Plan:
     """Triangles whose height above ``low`` halves with each cycle: low + (1 − low)·max(0, 1 − x)/2^(cycle − 1).
 
     Arguments and errors are those of `triangular`. Source: CLR, Smith 2017.
@@ -50,7 +56,9 @@ def triangular2(up, low=0.25, down=None, times=None):
 
 
 @named(lambda arguments, n: None)
-def exp_range(up, low=0.25, rate=0.99994, down=None, times=None):
+def exp_range(
+    up: int, low: float = 0.25, rate: float = 0.99994, down: int | None = None, times: int | None = None
+) -> Plan:
     """Triangles whose height above ``low`` shrinks with each step: low + (1 − low)·max(0, 1 − x)·rateᵗ.
 
     Arguments and errors are those of `triangular`; ``rate`` is above 0 and at most 1. Source: CLR, Smith 2017.
@@ -87,7 +95,15 @@ def _cycle(n, rise, levels, shape, three_phase, inclusive):
 
 
 @named()
-def one_cycle(n, rise=0.3, div=25, final_div=1e4, shape="cosine", three_phase=False, inclusive=True):
+def one_cycle(
+    n: int,
+    rise: float = 0.3,
+    div: float = 25,
+    final_div: float = 1e4,
+    shape: str | float = "cosine",
+    three_phase: bool = False,
+    inclusive: bool = True,
+) -> Plan:
     """One cycle of ``n`` steps: up from 1/div to 1 in a share ``rise`` of the steps, then down to 1/(div·final_div).
 
     The base rate is the highest one. ``three_phase`` goes down to 1/div as fast as it came up, and then to the end.
@@ -110,7 +126,15 @@ def one_cycle(n, rise=0.3, div=25, final_div=1e4, shape="cosine", three_phase=Fa
 
 
 @named()
-def one_cycle_momentum(n, low=0.85, high=0.95, rise=0.3, shape="cosine", three_phase=False, inclusive=True):
+def one_cycle_momentum(
+    n: int,
+    low: float = 0.85,
+    high: float = 0.95,
+    rise: float = 0.3,
+    shape: str | float = "cosine",
+    three_phase: bool = False,
+    inclusive: bool = True,
+) -> Plan:
     """The momentum that goes with `one_cycle`: down from ``high`` to ``low`` where the rate goes up, and back.
 
     A factor of the base momentum, which is the highest one: give the optimizer ``momentum=high`` (or beta1); the plan
@@ -128,7 +152,7 @@ def one_cycle_momentum(n, low=0.85, high=0.95, rise=0.3, shape="cosine", three_p
 
 
 @named()
-def slanted_triangular(n, rise=0.1, ratio=32):
+def slanted_triangular(n: int, rise: float = 0.1, ratio: float = 32) -> Plan:
     """Rise fast and fall slowly: from 1/ratio to 1 in a share ``rise`` of ``n`` steps, then back to 1/ratio at t = n.
 
     The peak is at the whole step nearest to rise·n (the paper's is ⌊rise·n⌋). Raises ``ValueError`` for ``n`` < 2, a

@@ -1,13 +1,20 @@
 """Schedules that fall for ever: 1/t and the inverse square root."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import checks
 from .named import named
 from .pieces import fade
 from .ramps import warmup
 
+if TYPE_CHECKING:
+    from .plan import Plan
+
 
 @named()
-def inverse_time(tau=1, power=1):
+def inverse_time(tau: float = 1, power: float = 1) -> Plan:
     """Search, then converge: 1/(1 + t/τ)ᵖᵒʷᵉʳ, nearly constant until step τ = ``tau`` and like 1/t after it.
 
     Endless. Robbins & Monro's conditions (Ση = ∞, Ση² < ∞) hold for ½ < power ≤ 1. Raises ``ValueError`` for a
@@ -20,7 +27,7 @@ def inverse_time(tau=1, power=1):
 
 
 @named(lambda arguments, n: None)
-def inverse_sqrt(n=4000):
+def inverse_sqrt(n: int = 4000) -> Plan:
     """Warm up for ``n`` steps, then fall like 1/√t: min(s/n, √(n/s)) with s = t + 1, so 1 at t = n − 1.
 
     Endless. The transformer's rate d^−½ · min(s^−½, s·n^−3⁄2) is this plan with the base rate (d·n)^−½, for example

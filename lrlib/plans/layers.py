@@ -3,15 +3,28 @@
 Plans are factors of each group's own rate, so the proportions stay under every schedule.
 """
 
+from __future__ import annotations
+
 import math
 import re
+from typing import TYPE_CHECKING
 
 import torch
 
 from .._base import arguments
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from .._base.types import Group
 
-def layerwise(model, lr, decay=1.0, factors=None, layers=None):
+
+def layerwise(
+    model: torch.nn.Module,
+    lr: float,
+    decay: float = 1.0,
+    factors: Mapping[str, float] | None = None,
+    layers: Iterable[str] | None = None,
+) -> list[Group]:
     """Return group dicts for an optimizer: parameter p has rate lr · decay^(L − l) · factor, l its layer of 0 … L.
 
     The last layer has the rate ``lr``. Without ``layers`` a layer is a module with parameters of its own, in the order
@@ -54,7 +67,7 @@ def layerwise(model, lr, decay=1.0, factors=None, layers=None):
     return [{"params": parameters, "lr": rate} for rate, parameters in merged.items()]
 
 
-def ulmfit(model, lr, factor=2.6, layers=None):
+def ulmfit(model: torch.nn.Module, lr: float, factor: float = 2.6, layers: Iterable[str] | None = None) -> list[Group]:
     """Return group dicts with ULMFiT's discriminative rates: each layer has that of the next one / ``factor``.
 
     η of layer l − 1 is η of layer l / 2.6. The rest is as in `layerwise`; ``factor`` is above 0.

@@ -1,10 +1,21 @@
 """Named schedules: one-liners over the pieces that keep their name in ``repr``."""
 
+from __future__ import annotations
+
 import functools
 import inspect
+from typing import TYPE_CHECKING, ParamSpec
 
 from . import checks
 from .plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Arguments = dict[str, Any]
+
+P = ParamSpec("P")
 
 _BUILDERS = {}
 _RESIZE = {}
@@ -53,19 +64,21 @@ class Named(Plan):
         return f"{self.name}({', '.join(shown)})"
 
 
-def named(resize=None):
+def named(
+    resize: Callable[[Arguments, int], Arguments | None] | None = None,
+) -> Callable[[Callable[P, Plan]], Callable[P, Plan]]:
     """Decorate a function that builds a plan, so that it returns a `Named` plan around what it builds.
 
     ``resize(arguments, n)`` gives the arguments for another length (by default those with this ``n``, if it takes
     one), or None where only the pieces can be resized.
     """
 
-    def decorate(build):
-        signature = inspect.signature(build)
+    def decorate(build: Callable[P, Plan]) -> Callable[P, Plan]:
+        signature = _without_hints(inspect.signature(build))
         _RESIZE[build.__name__] = resize or (_with_n if "n" in signature.parameters else lambda arguments, n: None)
 
         @functools.wraps(build)
-        def builder(*args, **kwargs):
+        def builder(*args: P.args, **kwargs: P.kwargs) -> Plan:
             try:
                 bound = signature.bind(*args, **kwargs)
             except TypeError as error:
@@ -78,6 +91,12 @@ def named(resize=None):
         return builder
 
     return decorate
+
+
+def _without_hints(signature):
+    """``signature`` as an error shows it: names and defaults."""
+    parameters = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return inspect.Signature(parameters)
 
 
 def _plain(value):

@@ -1,5 +1,7 @@
 """The pieces that plans are made of: ``ramp``, ``hold`` and, without an end, ``fade``."""
 
+from __future__ import annotations
+
 import math
 import numbers
 
@@ -36,7 +38,7 @@ FADES = {
 }
 
 
-def ramp(n, start, stop, shape="linear"):
+def ramp(n: int, start: float, stop: float, shape: str | float = "linear") -> Plan:
     """Go from ``start`` to ``stop`` in ``n`` steps: start + (stop − start)·s(t/n) for t < n, ``stop`` from t = n on.
 
     ``shape`` gives s(u): ``"linear"`` u, ``"cosine"`` (1 − cos πu)/2, ``"1-sqrt"`` √u, ``"1-square"`` u² (falling
@@ -53,7 +55,7 @@ def ramp(n, start, stop, shape="linear"):
     return Ramp(n, start, stop, shape)
 
 
-def hold(n, value=1):
+def hold(n: int, value: float = 1) -> Plan:
     """Stay at ``value`` for ``n`` steps (and after them, if nothing follows).
 
     Raises ``ValueError`` for a negative ``n`` or a ``value`` that is negative or not finite.
@@ -64,7 +66,7 @@ def hold(n, value=1):
     return Hold(n, value)
 
 
-def fade(tau, shape="exponential"):
+def fade(tau: float, shape: str | float = "exponential") -> Plan:
     """Fall from 1 towards 0 for ever: f(t/τ), with ``tau`` in steps.
 
     ``shape`` gives f(u): ``"exponential"`` e⁻ᵘ, ``"logarithmic"`` ln 2/ln(2 + u); a number p above 0 is the power law
@@ -163,7 +165,7 @@ class Hold(Plan):
     def _top(self):
         return self.value
 
-    def __rmul__(self, number):
+    def __rmul__(self, number: float) -> Plan:
         scaled = super().__rmul__(number)
         return scaled if scaled is NotImplemented else Hold(self.n, scaled.number * self.value)
 

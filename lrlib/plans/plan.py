@@ -1,14 +1,23 @@
 """What every plan can do: be called, combined, resized, and looked at."""
 
+from __future__ import annotations
+
 import math
 import numbers
 import sys
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import torch
 
 from .._base import arguments
 from . import checks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+    from .views import Table
 
 _BLOCK = 16_384  # long arrays are evaluated in blocks that stay in the processor's cache
 
@@ -31,6 +40,8 @@ class Plan:
     ...
     ValueError: t must be at least 0 and finite; got -1
     """
+
+    length: float  # a whole number, or infinity
 
     # Plans keep their data in slots: LambdaLR saves and restores a callable's __dict__, so an empty one makes its
     # state loadable everywhere and never overwrites a new plan with an old one.
@@ -65,7 +76,16 @@ class Plan:
         """Lines that describe the steps from ``start`` to ``start + length``."""
         raise NotImplementedError
 
-    def __call__(self, t):
+    @overload
+    def __call__(self, t: float) -> float: ...
+
+    @overload
+    def __call__(self, t: np.ndarray) -> np.ndarray: ...
+
+    @overload
+    def __call__(self, t: torch.Tensor) -> torch.Tensor: ...
+
+    def __call__(self, t: float | np.ndarray | torch.Tensor) -> float | np.ndarray | torch.Tensor:
         if (isinstance(t, (int, float)) or isinstance(t, numbers.Real)) and not isinstance(t, bool):
             if not 0 <= t <= sys.float_info.max:
                 raise ValueError(f"t must be at least 0 and finite; got {arguments.shown(t)}")
@@ -84,26 +104,26 @@ class Plan:
         blocks = [self._on(flat[k : k + _BLOCK], np) for k in range(0, max(1, flat.size), _BLOCK)]
         return (blocks[0] if len(blocks) == 1 else np.concatenate(blocks)).reshape(t.shape)
 
-    def __rshift__(self, other):
+    def __rshift__(self, other: Plan) -> Plan:
         return algebra().Chain([self, other]) if isinstance(other, Plan) else NotImplemented
 
-    def __mul__(self, other):
+    def __mul__(self, other: Plan | float) -> Plan:
         return algebra().Product([self, other]) if isinstance(other, Plan) else self.__rmul__(other)
 
-    def __add__(self, other):
+    def __add__(self, other: Plan | float) -> Plan:
         return algebra().Sum([self, other]) if isinstance(other, Plan) else self.__radd__(other)
 
-    def __rmul__(self, other):
+    def __rmul__(self, other: float) -> Plan:
         if isinstance(other, bool) or not isinstance(other, numbers.Real):
             return NotImplemented
         return algebra().Product([checks.factor("a number that multiplies a plan", other), self])
 
-    def __radd__(self, other):
+    def __radd__(self, other: float) -> Plan:
         if isinstance(other, bool) or not isinstance(other, numbers.Real):
             return NotImplemented
         return algebra().Sum([checks.factor("a number that is added to a plan", other), self])
 
-    def repeat(self, times=None, stretch=1, decay=1):
+    def repeat(self, times: int | None = None, stretch: float = 1, decay: float = 1) -> Plan:
         """Play the plan ``times`` times: cycle k (from 0) is the plan resized to length · stretchᵏ, times decayᵏ.
 
         Lengths are rounded to whole steps. ``times=None`` repeats for ever and then needs ``stretch=1`` and
@@ -120,7 +140,7 @@ class Plan:
         """
         return algebra().Repeat(self, times, stretch, decay)
 
-    def cut(self, n):
+    def cut(self, n: int) -> Plan:
         """Return the first ``n`` steps of the plan, which then hold plan(n); this gives an endless plan an end.
 
         Raises ``ValueError`` for ``n`` < 1.
@@ -132,7 +152,7 @@ class Plan:
         """
         return algebra().Cut(self, n)
 
-    def resize(self, n):
+    def resize(self, n: int) -> Plan:
         """Return the same shape stretched to ``length == n``: joints move in proportion, to the nearest whole step.
 
         Raises ``ValueError`` for ``n`` < 1 and for plans that are empty or endless.
@@ -146,7 +166,7 @@ class Plan:
             raise ValueError(f"a plan of length {self.length} cannot be resized; allowed: a finite length above 0")
         return self if n == self.length else self._resized(n)
 
-    def explain(self):
+    def explain(self) -> str:
         """Return the phases in words, one a line.
 
         >>> from lrlib import cosine, warmup
@@ -160,7 +180,7 @@ class Plan:
             lines = [*lines, f"from step {self.length}: stays at {self(self.length):.4g}"]
         return "\n".join(lines)
 
-    def table(self, at=None, base=1):
+    def table(self, at: ArrayLike | None = None, base: float = 1) -> Table:
         """Return the steps ``at`` and their values times ``base`` as a `Table` (two arrays), which prints as a table.
 
         Without ``at`` these are the joints (if at most 20) and ten more steps between 0 and the end. Raises
@@ -176,7 +196,7 @@ class Plan:
         """
         return views().table(self, at, base)
 
-    def joints(self, stop=None):
+    def joints(self, stop: int | None = None) -> list[int]:
         """Return the steps, from 1 to ``stop`` (default: the length), at which another phase begins.
 
         Raises ``ValueError`` for an endless plan without ``stop``, and where there are more than a million.
@@ -191,7 +211,7 @@ class Plan:
             raise ValueError(f"stop must leave at most {views().LISTED:,} joints to list; got {stop}")
         return found
 
-    def area(self, stop=None):
+    def area(self, stop: int | None = None) -> float:
         """Return Σ plan(t) over the steps 0 … ``stop`` − 1 (default: the length): time in units of the base rate.
 
         Times the base rate it is Ση, how far the weights can travel. Holds, ramps that are linear, cosine, quadratic
@@ -205,7 +225,7 @@ class Plan:
         """
         return views().area(self, stop)
 
-    def when(self, value, stop=None):
+    def when(self, value: float, stop: int | None = None) -> int | None:
         """Return the first step at which the plan equals ``value`` or has passed it, or None if it never does.
 
         The steps 0 … ``stop`` are searched; by default up to the length, or 10 million steps of an endless plan.
@@ -218,7 +238,9 @@ class Plan:
         """
         return views().when(self, value, stop)
 
-    def plot(self, steps=None, ax=None, momentum=None, base=1.0):
+    def plot(
+        self, steps: int | None = None, ax: Axes | None = None, momentum: Plan | None = None, base: float = 1.0
+    ) -> Figure:
         """Draw the plan with matplotlib over ``steps`` steps (default: its length) on ``ax`` or a new figure.
 
         Each joint is marked, if there are at most 20; ``momentum``, another plan, is drawn on a second axis;

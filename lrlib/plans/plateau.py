@@ -5,10 +5,16 @@ settings (`Plateau`) are a value, the memory is a plain dictionary that rides in
 pure function, `Plateau.update`, takes one to the next.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .._base import arguments
+
+if TYPE_CHECKING:
+    from .._base.types import State
 
 
 @dataclass(frozen=True)
@@ -59,11 +65,11 @@ class Plateau:
         arguments.number("threshold", self.threshold)
         arguments.number("least", self.least)
 
-    def start(self):
+    def start(self) -> State:
         """The memory before the first report: scale, best value, bad reports in a row, reports left to cool down."""
         return {"scale": 1.0, "best": math.inf if self.mode == "min" else -math.inf, "bad": 0, "cooling": 0}
 
-    def improves(self, value, best):
+    def improves(self, value: float, best: float) -> bool:
         """Whether ``value`` is better than ``best`` by more than the margin.
 
         >>> Plateau(threshold=0.1).improves(0.89, 1.0), Plateau(threshold=0.1).improves(-1.05, -1.0)
@@ -75,7 +81,7 @@ class Plateau:
         side = sign if best >= 0 or best == self.start()["best"] else -sign
         return sign * value > sign * best * (1 + side * self.threshold)
 
-    def update(self, memory, value):
+    def update(self, memory: State, value: float) -> State:
         """The memory after a report of ``value``; ``memory`` itself stays as it is.
 
         Raises ``TypeError`` for a value that is no number.

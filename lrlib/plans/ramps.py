@@ -1,14 +1,20 @@
 """Schedules that go from one value to another: warm-up, linear, polynomial and exponential decay."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from . import checks
 from .named import named
 from .pieces import fade, hold, ramp
 
+if TYPE_CHECKING:
+    from .plan import Plan
+
 
 @named()
-def warmup(n, start=None, shape="linear"):
+def warmup(n: int, start: float | None = None, shape: str | float = "linear") -> Plan:
     """Rise to 1 in ``n`` steps: (t + 1)/(n + 1), never 0, and 1 at t = n.
 
     With ``start`` the rise is start + (1 − start)·t/n, so ``start=0`` gives t/n, whose first step trains nothing.
@@ -25,7 +31,7 @@ def warmup(n, start=None, shape="linear"):
 
 
 @named()
-def linear(n, final=0):
+def linear(n: int, final: float = 0) -> Plan:
     """Fall from 1 to ``final`` along a straight line: 1 + (final − 1)·t/n, and ``final`` from t = n on.
 
     Raises ``ValueError`` for a negative ``n`` or ``final``.
@@ -37,7 +43,7 @@ def linear(n, final=0):
 
 
 @named()
-def polynomial(n, power=2, final=0):
+def polynomial(n: int, power: float = 2, final: float = 0) -> Plan:
     """Fall from 1 to ``final`` as a power of what is left: final + (1 − final)(1 − t/n)ᵖᵒʷᵉʳ, ``final`` from t = n on.
 
     Raises ``ValueError`` for a negative ``n`` or ``final``, and a ``power`` that is not above 0.
@@ -55,7 +61,7 @@ def _exponential_with_n(arguments, n):
 
 
 @named(_exponential_with_n)
-def exponential(n=None, final=None, rate=None):
+def exponential(n: int | None = None, final: float | None = None, rate: float | None = None) -> Plan:
     """Multiply by the same number each step: finalᵗᐟⁿ, or rateᵗ; constant from t = n on, endless without ``n``.
 
     Give ``final`` (the value at t = n) or ``rate`` (the factor of one step), not both, else ``TypeError``; both

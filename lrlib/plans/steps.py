@@ -1,14 +1,23 @@
 """Schedules that stay and jump: constant, step, multi-step, and any table of values."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .._base import arguments
 from . import checks
 from .named import named
 from .pieces import SHAPES, hold, ramp
 from .plan import algebra, scaled
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    import numpy as np
+    from .plan import Plan
+
 
 @named()
-def constant(value=1):
+def constant(value: float = 1) -> Plan:
     """Stay at ``value`` from the first step on: a plan of length 0.
 
     Raises ``ValueError`` for a ``value`` that is negative or not finite.
@@ -24,7 +33,7 @@ def _step_with_n(arguments, n):
 
 
 @named(_step_with_n)
-def step(every, factor=0.1, times=None):
+def step(every: int, factor: float = 0.1, times: int | None = None) -> Plan:
     """Drop by ``factor`` after each ``every`` steps: factor^⌊t/every⌋, for ever or for ``times`` drops.
 
     Raises ``ValueError`` for ``every`` or ``times`` below 1, or a ``factor`` that is not above 0 (with
@@ -50,7 +59,7 @@ def _milestones_with_n(arguments, n):
 
 
 @named(_milestones_with_n)
-def multi_step(milestones, factor=0.1):
+def multi_step(milestones: Sequence[int] | np.ndarray, factor: float = 0.1) -> Plan:
     """Drop by ``factor`` at each of the ``milestones``: factor^(number of milestones ≤ t).
 
     A milestone given twice drops twice. Raises ``ValueError`` for milestones that are none, negative or not in
@@ -75,7 +84,7 @@ def _table_with_n(arguments, n):
 
 
 @named(_table_with_n)
-def piecewise(table, between="constant"):
+def piecewise(table: Mapping[int, float] | Iterable[tuple[int, float]], between: str = "constant") -> Plan:
     """Go through the values of a ``table`` {step: value, …}, or of pairs (step, value), the first of them at step 0.
 
     ``between`` two steps the value stays (``"constant"``) or goes over in one of `ramp`'s shapes (``"linear"``, …).

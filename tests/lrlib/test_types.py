@@ -1,0 +1,94 @@
+"""Every public function and method of lrlib says what it takes and what it returns, in hints that resolve."""
+
+import ast
+import functools
+import importlib
+import inspect
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+
+import lrlib
+
+STUB = Path(lrlib.__file__).parent / "methods" / "optimizers" / "__init__.pyi"
+OPERATORS = ("__init__", "__call__", "__rshift__", "__mul__", "__rmul__", "__add__", "__radd__")
+ROOMS = ["plans"]
+
+
+def public():
+    """(name, thing) of everything on the face, and of what its modules keep to themselves."""
+    for name in lrlib._FACE:
+        thing = getattr(lrlib, name)
+        if inspect.ismodule(thing):
+            yield from ((f"{name}.{own}", getattr(thing, own)) for own in thing.__all__)
+        else:
+            yield name, thing
+
+
+def plain(member):
+    """The function behind a property, a class method, a decorated function or a rule; None for anything else."""
+    member = getattr(member, "fget", None) or getattr(member, "__func__", member)
+    if isinstance(member, functools.cached_property):
+        member = member.func
+    member = inspect.unwrap(member) if callable(member) else member
+    return member if inspect.isfunction(member) else None
+
+
+def functions():
+    """{(module, qualified name): function} of every public function, rule and public method that lrlib defines."""
+    found = {}
+    for name, thing in public():
+        members = {name: thing}
+        if inspect.isclass(thing):
+            owned = [vars(cls) for cls in reversed(thing.__mro__) if cls.__module__.startswith("lrlib")]
+            members = {n: m for own in owned for n, m in own.items() if n in OPERATORS or not n.startswith("_")}
+        for function in filter(None, map(plain, members.values())):
+            if function.__module__.startswith("lrlib"):
+                found[function.__module__, function.__qualname__] = function
+    return found
+
+
+FUNCTIONS = {f"{m}.{q}": f for (m, q), f in functions().items() if m.split(".")[1] in ROOMS}
+
+
+@functools.cache
+def for_checkers(module):
+    """What a module imports under ``if TYPE_CHECKING:``, by name."""
+    tree = ast.parse(Path(sys.modules[module].__file__).read_text(encoding="utf-8"))
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    names = {"__name__": module, "__package__": importlib.import_module(module).__spec__.parent}
+    for block in blocks:
+        exec(compile(ast.Module(block.body, type_ignores=[]), module, "exec"), names)  # noqa: S102
+    return names
+
+
+def without_hint(function):
+    """Names of the parameters without a hint, and "return" where the result has none."""
+    own, *others = inspect.signature(function).parameters.values() or [None]
+    bound = own is not None and own.name in ("self", "cls")
+    parameters = others if bound else [own, *others] if own else []
+    missing = [p.name for p in parameters if p.annotation is p.empty]
+    return missing + ["return"] * (inspect.signature(function).return_annotation is inspect.Signature.empty)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_public_function_has_all_its_hints(name):
+    assert without_hint(FUNCTIONS[name]) == []
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_hint_names_something(name):
+    function = FUNCTIONS[name]
+    assert typing.get_type_hints(function, localns=for_checkers(function.__module__))
+
+
+def test_functions_without_hints_are_seen():
+    def some(a, b: int, *rest): ...
+
+    assert without_hint(some) == ["a", "rest", "return"]
+
+
+def test_the_package_says_that_it_has_hints():
+    assert Path(lrlib.__file__).with_name("py.typed").is_file()
