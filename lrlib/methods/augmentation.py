@@ -5,6 +5,8 @@ augmented alike on every device, in single and in double precision up to roundin
 alone. Each example of a batch gets draws of its own.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -57,7 +59,7 @@ class Signals:
         for name in ("scale", "noise", "correlated", "shear"):
             held(name, number(name, getattr(self, name)), torch.float32)
 
-    def __call__(self, x, generator):
+    def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """x [n, length] → augmented, the same shape and dtype."""
         _check(x, 2, "[n, length]"), _given(generator)
         n, length = x.shape
@@ -119,7 +121,7 @@ class Images:
         if self.fill is not None:
             held("fill", number("fill", self.fill, least=-math.inf), torch.float32)
 
-    def __call__(self, x, generator):
+    def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Images x [n, …] → augmented, the same shape and dtype."""
         _check(x, None, "images"), _given(generator)
         height, width = self.shape

@@ -15,10 +15,13 @@ as long as a ``with`` block lasts. It averages a list of stored weights as well 
 6.0
 """
 
+from __future__ import annotations
+
 import collections
 import contextlib
 import copy
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,6 +30,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .._base.arguments import number, whole
 from .._base.device import moved
 from .._base.groups import rehearsed, skipped, stepped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
+    from .._types import Lent, State, Weights
+    from ..runs.record import Record
 
 
 _STATE = {"kind", "settings", "count", "steps", "tensors", "dtypes"}
@@ -59,14 +68,14 @@ class Average:
 
     _SETTINGS = ("buffers",)
 
-    def __init__(self, buffers=False):
+    def __init__(self, buffers: bool = False) -> None:
         self.buffers, self.count, self.steps = bool(buffers), 0, 0
         self._lent = False
 
     def _settings(self):
         return {name: getattr(self, name) for name in self._SETTINGS}
 
-    def update(self, source):
+    def update(self, source: torch.nn.Module | Record | Weights | Sequence[torch.Tensor]) -> None:
         """Take the weights of ``source`` as they are: a module, a `Record`, a dict name → tensor or array, a list.
 
         Raises ``ValueError`` where names or shapes are not those of the first update, ``RuntimeError`` inside
@@ -81,7 +90,9 @@ class Average:
             self._take(tensors)
         self.count += 1
 
-    def follow(self, optimizer, model=None, start=0, every=1):
+    def follow(
+        self, optimizer: torch.optim.Optimizer, model: torch.nn.Module | None = None, start: int = 0, every: int = 1
+    ) -> _Following:
         """Update from ``model`` after steps start + every, start + 2·every, … of ``optimizer``, counted from 1.
 
         Without a model, from the list of the parameters that the optimizer has now (parameters added later are not
@@ -104,14 +115,14 @@ class Average:
         return _Following(self, optimizer, model, start, every=every)
 
     @property
-    def values(self):
+    def values(self) -> dict[str, Any]:
         """The average, {name: tensor}, in the dtype of what was averaged; ``ValueError`` before the first update."""
         if not self.count:
             raise ValueError("values: nothing was averaged yet; call update first")
         return {name: value.to(self._dtypes[name]) for name, value in self._mean().items()}
 
     @contextlib.contextmanager
-    def applied(self, model):
+    def applied(self, model: Lent) -> Iterator[Lent]:
         """Lend the average to ``model`` (a module or a list of tensors) inside a ``with`` block, whose target it is.
 
         At its end all parameters and buffers are what they were, also after an exception and after
@@ -131,7 +142,7 @@ class Average:
             _fill(own, kept)
             self._lent = False
 
-    def over(self, sources):
+    def over(self, sources: Iterable[torch.nn.Module | Record | Weights | Sequence[torch.Tensor]]) -> dict[str, Any]:
         """The average of a sequence of modules, records or dicts, {name: tensor or array}, from a fresh start.
 
         Stacked weights [L, …] are averaged lane by lane. This object stays as it is.
@@ -148,7 +159,7 @@ class Average:
     def _take(self, tensors):
         raise NotImplementedError("use EMA, SWA or LAWA")
 
-    def state_dict(self):
+    def state_dict(self) -> State:
         """What `load_state_dict` needs to go on: kind, settings, counters, and copies of the tensors."""
         return {
             "kind": type(self).__name__,
@@ -159,7 +170,7 @@ class Average:
             "dtypes": dict(self._dtypes) if self.count else {},
         }
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: State) -> None:
         """Go on from a `state_dict`.
 
         Raises ``ValueError`` for one of another kind of average or with other settings, changing nothing.
@@ -187,7 +198,7 @@ class _Following:
             optimizer.register_step_post_hook(self._after),
         ]
 
-    def remove(self):
+    def remove(self) -> None:
         """Follow no more; a second call does nothing."""
         for hook in self.hooks:
             hook.remove()
@@ -224,7 +235,7 @@ def _parameters(optimizer):
 class _Running(Average):
     """An average that moves a share ``_weight(t)`` of the way to the t-th value, t from 1; the first has share 1."""
 
-    def __init__(self, buffers=False):
+    def __init__(self, buffers: bool = False) -> None:
         super().__init__(buffers)
         self._running = {}
 
@@ -274,7 +285,7 @@ class EMA(_Running):
 
     _SETTINGS = ("decay", "correct", "buffers")
 
-    def __init__(self, decay=0.999, correct=True, buffers=False):
+    def __init__(self, decay: float = 0.999, correct: bool = True, buffers: bool = False) -> None:
         super().__init__(buffers)
         self.decay, self.correct = number("decay", decay, below=1), bool(correct)
 
@@ -325,7 +336,7 @@ class LAWA(Average):
 
     _SETTINGS = ("k", "buffers")
 
-    def __init__(self, k=5, buffers=False):
+    def __init__(self, k: int = 5, buffers: bool = False) -> None:
         super().__init__(buffers)
         self.k = whole("k", k)
         self._latest = collections.deque(maxlen=self.k)
@@ -436,7 +447,7 @@ def _fill(tensors, values):
         tensors[name].copy_(value)
 
 
-def update_batch_norm(model, batches):
+def update_batch_norm(model: torch.nn.Module, batches: Iterable[torch.Tensor | Sequence[torch.Tensor]]) -> None:
     """Measure the statistics of all batch-normalisation layers anew: plain means over the batches.
 
     Averaged weights never ran together, so the running statistics of none of them fit. The layers are reset and see

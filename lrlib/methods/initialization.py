@@ -11,7 +11,10 @@
 True
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,12 +23,25 @@ from torch import nn
 from .._base.arguments import LARGEST_SEED, flag, generator_of, held, module, number, shown, tensor_of, whole
 from .._base.streams import numbered
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing import Any
+    from .._types import Model
+
 MOST_BINS = 10_000
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
-def initialize(model, kind, *, seed=None, generator=None, bias=0.0, **options):
+def initialize(
+    model: Model,
+    kind: str,
+    *,
+    seed: int | None = None,
+    generator: torch.Generator | None = None,
+    bias: float | None = 0.0,
+    **options: Any,
+) -> Model:
     r"""Draw new weights for all linear and convolutional layers of a module, in place, and return the module.
 
     * ``"xavier"``: see `xavier`; options ``gain``, ``distribution``
@@ -137,7 +153,9 @@ def _check_distribution(distribution):
         raise ValueError(f'distribution must be "normal" or "uniform"; got {shown(distribution)}')
 
 
-def xavier(weight, generator=None, *, gain=1.0, distribution="uniform"):
+def xavier(
+    weight: torch.Tensor, generator: torch.Generator | None = None, *, gain: float = 1.0, distribution: str = "uniform"
+) -> torch.Tensor:
     r"""Weights of variance :math:`\text{gain}^2 \cdot 2/(\text{fan-in} + \text{fan-out})`, on the CPU, like ``weight``.
 
     A compromise that keeps the variance both of outputs and of gradients, for layers that are nearly linear.
@@ -164,7 +182,15 @@ def xavier(weight, generator=None, *, gain=1.0, distribution="uniform"):
     return _draw(weight, gain * math.sqrt(2.0 / float(sum(_fans(weight)))), distribution, generator)
 
 
-def he(weight, generator=None, *, nonlinearity="relu", slope=0.01, mode="fan_in", distribution="normal"):
+def he(
+    weight: torch.Tensor,
+    generator: torch.Generator | None = None,
+    *,
+    nonlinearity: str = "relu",
+    slope: float = 0.01,
+    mode: str = "fan_in",
+    distribution: str = "normal",
+) -> torch.Tensor:
     r"""Weights of variance :math:`\text{gain}^2/\text{fan}`, a new CPU tensor like ``weight``.
 
     The gain is :math:`\sqrt2` for ReLU, which halves the second moment, and :math:`\sqrt{2/(1+a^2)}` for leaky ReLU of
@@ -199,7 +225,7 @@ def he(weight, generator=None, *, nonlinearity="relu", slope=0.01, mode="fan_in"
     return _draw(weight, gain / math.sqrt(_fans(weight)[mode == "fan_out"]), distribution, generator)
 
 
-def orthogonal(weight, generator=None, *, gain=1.0):
+def orthogonal(weight: torch.Tensor, generator: torch.Generator | None = None, *, gain: float = 1.0) -> torch.Tensor:
     r"""A random matrix with orthonormal rows (or columns, whichever are fewer) times ``gain``, like ``weight``.
 
     Q of the QR decomposition of a Gaussian matrix, with the signs of R's diagonal, which makes it uniform (Haar). A
@@ -231,7 +257,7 @@ def orthogonal(weight, generator=None, *, gain=1.0):
     return (gain * (q if rows >= columns else q.T)).reshape(weight.shape).to(weight.dtype)
 
 
-def mutual_information(x, y, bins=10):
+def mutual_information(x: ArrayLike | torch.Tensor, y: ArrayLike | torch.Tensor, bins: int = 10) -> np.ndarray:
     r"""Mutual information of each input with the target, nats, corrected for bias: x [n, features], y [n] → [features].
 
     .. math:: \hat I_j - \frac{(b_j - 1)(c - 1)}{2n}, \qquad \hat I_j = \sum_{b,k} p_{bk} \ln\frac{p_{bk}}{p_b\,p_k}
@@ -299,7 +325,9 @@ def _information(a, b):
     return plain - (table.shape[0] - 1) * (table.shape[1] - 1) / (2 * len(a))
 
 
-def relevance(x, y, bins=10, floor=1e-3):
+def relevance(
+    x: ArrayLike | torch.Tensor, y: ArrayLike | torch.Tensor, bins: int = 10, floor: float = 1e-3
+) -> np.ndarray:
     r"""Weight of each input: :math:`w_j = \max(I_j, \delta)` with the corrected `mutual_information` I, [features].
 
     Where no input alone tells about the target, all weights are the floor, and so "mutual_information" is plain He: an

@@ -8,9 +8,16 @@ A rule is a small object: `EarlyStopping.update` takes the next value of a metri
 (6, 4)
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from .._base.arguments import number, real, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from .._types import State
 
 MODES = ("min", "max")
 _STATE = ("best", "best_index", "reference", "count", "bad", "stopped")
@@ -44,19 +51,25 @@ class EarlyStopping:
         (True, 0.9)
     """
 
-    def __init__(self, patience=1, min_delta=0.0, mode="min"):
+    best: float
+    best_index: int | None
+    count: int
+    bad: int
+    stopped: bool
+
+    def __init__(self, patience: int = 1, min_delta: float = 0.0, mode: str = "min") -> None:
         self.patience, self.min_delta = whole("patience", patience), number("min_delta", min_delta)
         if mode not in MODES:
             raise ValueError(f'mode must be "min" or "max"; got {mode!r}')
         self.mode = mode
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget all values."""
         self.best = self.reference = math.inf if self.mode == "min" else -math.inf
         self.best_index, self.count, self.bad, self.stopped = None, 0, 0, False
 
-    def update(self, value):
+    def update(self, value: float) -> bool:
         """Take the next value; return whether to stop now. NaN fails; ``TypeError`` for what is no number."""
         value = real("value", value)
         self.bad = self.bad + 1 if self._fails(value) else 0
@@ -75,7 +88,7 @@ class EarlyStopping:
     def _fails(self, value):
         raise NotImplementedError("use Worsening or Stalling")
 
-    def first(self, values):
+    def first(self, values: Iterable[float]) -> int | None:
         """Index of the value at which a fresh rule of this kind stops: values [n] → int, or None if it never does.
 
         The state of this object stays as it is.
@@ -83,11 +96,11 @@ class EarlyStopping:
         fresh = type(self)(self.patience, self.min_delta, self.mode)
         return next((i for i, value in enumerate(values) if fresh.update(value)), None)
 
-    def state_dict(self):
+    def state_dict(self) -> State:
         """What `load_state_dict` needs to go on, as plain numbers, and the rule as text."""
         return {"rule": repr(self), **{name: getattr(self, name) for name in _STATE}}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: State) -> None:
         """Go on from a `state_dict`.
 
         Raises ``ValueError`` where a name is missing or unknown and for the state of another rule or of other settings,
@@ -141,7 +154,7 @@ class Stalling(EarlyStopping):
     Source: Goodfellow, Bengio & Courville (2016), "Deep Learning", algorithm 7.1.
     """
 
-    def __init__(self, patience=10, min_delta=0.0, mode="min"):
+    def __init__(self, patience: int = 10, min_delta: float = 0.0, mode: str = "min") -> None:
         super().__init__(patience, min_delta, mode)
 
     def _fails(self, value):

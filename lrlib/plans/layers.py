@@ -15,7 +15,7 @@ from .._base import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from .._base.types import Group
+    from .._types import Group
 
 
 def layerwise(

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING
 
 from . import checks
 from .plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, ParamSpec
 
     Arguments = dict[str, Any]
-
-P = ParamSpec("P")
+    P = ParamSpec("P")
 
 _BUILDERS = {}
 _RESIZE = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .._base import arguments
 
 if TYPE_CHECKING:
-    from .._base.types import State
+    from .._types import State
 
 
 @dataclass(frozen=True)

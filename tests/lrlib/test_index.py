@@ -51,10 +51,16 @@ def test_what_a_room_exports_is_on_the_face(package):
     assert not missing, f"add these to lrlib/__init__.pyi: {', '.join(missing)}"
 
 
+def for_checkers(node):
+    """Whether a statement is there for type checkers alone: nothing in it is imported at run time."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def imports(path):
     """(room imported, whether at the top of the file) of every relative import of a file."""
-    here = path.relative_to(LIBRARY).parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    here, tree = path.relative_to(LIBRARY).parts[:-1], ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not for_checkers(node)]
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = [*here[: len(here) - node.level + 1], *(node.module or "").split(".")]
             for alias in node.names:

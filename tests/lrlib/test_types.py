@@ -14,7 +14,7 @@ import lrlib
 
 STUB = Path(lrlib.__file__).parent / "methods" / "optimizers" / "__init__.pyi"
 OPERATORS = ("__init__", "__call__", "__rshift__", "__mul__", "__rmul__", "__add__", "__radd__")
-ROOMS = ["plans"]
+ROOMS = ["plans", "methods"]
 
 
 def public():
@@ -32,6 +32,7 @@ def plain(member):
     member = getattr(member, "fget", None) or getattr(member, "__func__", member)
     if isinstance(member, functools.cached_property):
         member = member.func
+    member = getattr(member, "update", member) if isinstance(member, lrlib.Rule) else member
     member = inspect.unwrap(member) if callable(member) else member
     return member if inspect.isfunction(member) else None
 
@@ -82,6 +83,34 @@ def test_every_public_function_has_all_its_hints(name):
 def test_every_hint_names_something(name):
     function = FUNCTIONS[name]
     assert typing.get_type_hints(function, localns=for_checkers(function.__module__))
+
+
+HOW_TORCH_RUNS = {"foreach", "capturable", "differentiable", "fused"}  # taken, and of no effect
+
+
+def constructors():
+    """{class: its ``__init__``} of the optimizers, as type checkers see them."""
+    stub = ast.parse(STUB.read_text(encoding="utf-8"))
+    return {node.name: node.body[0] for node in stub.body if isinstance(node, ast.ClassDef)}
+
+
+def options(function):
+    """{name: default} of what a constructor takes by position after ``params``, and of what it takes by name."""
+    by_place, by_name = function.args.args[2:], function.args.kwonlyargs
+    pairs = [zip(by_place, function.args.defaults, strict=True), zip(by_name, function.args.kw_defaults, strict=True)]
+    return [{argument.arg: ast.literal_eval(default) for argument, default in each} for each in pairs]
+
+
+@pytest.mark.parametrize("name", [n for n in lrlib.optimizers.__all__ if n[0].isupper() and n != "RuleOptimizer"])
+def test_checkers_see_the_constructor_that_an_optimizer_has(name):
+    cls = getattr(lrlib.optimizers, name)
+    shown = list(inspect.signature(cls).parameters.values())[1:]
+    by_place, by_name = options(constructors()[name])
+    assert by_place == {p.name: p.default for p in shown if p.kind is p.POSITIONAL_OR_KEYWORD}
+    torchs = set() if cls.call is None else HOW_TORCH_RUNS & set(cls.call.parameters)
+    assert by_name.keys() - torchs == {p.name for p in shown if p.kind is p.KEYWORD_ONLY}
+    assert all(by_name[p.name] == p.default for p in shown if p.kind is p.KEYWORD_ONLY)
+    assert torchs <= by_name.keys()
 
 
 def test_functions_without_hints_are_seen():

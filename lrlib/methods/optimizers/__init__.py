@@ -15,13 +15,21 @@ its calls, too, and choose the rule by them.
 (tensor([0.4600]), rules.get('momentum'), rules.get('amsgrad'))
 """
 
+from __future__ import annotations
+
 import functools
 import types
+from typing import TYPE_CHECKING
 
 from .. import rules
 
 from . import calls
 from .driver import RuleOptimizer
+
+if TYPE_CHECKING:
+    from typing import Any
+    from ..._types import Params
+    from ..rules.base import Rule
 
 __all__ = [
     "AMSGrad",
@@ -123,7 +131,7 @@ CLASSES = types.MappingProxyType(
 )
 
 
-def for_rule(rule):
+def for_rule(rule: str | Rule) -> type[RuleOptimizer]:
     """Return the optimizer class of a rule (or its name); a rule of your own gets a class when it is first asked for.
 
     Raises ``ValueError`` for an unknown name, listing the known ones.
@@ -150,7 +158,7 @@ def _class_of(rule):
     return type(name, (RuleOptimizer,), body, rule=rule)
 
 
-def make(name, params, **options):
+def make(name: str | Rule, params: Params, **options: Any) -> RuleOptimizer:
     """Return the optimizer of the rule called ``name`` (or of the rule itself).
 
     Raises ``ValueError`` for an unknown name, listing the known ones.

@@ -1,7 +1,10 @@
 """The driver: one `torch.optim.Optimizer` that applies any rule, whatever its kind."""
 
+from __future__ import annotations
+
 import contextlib
 import numbers
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -10,6 +13,13 @@ from . import described
 from .compiled.flat import Flat
 from .compiled.program import Unfusable
 from .compiled.tape import Untraceable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+    from ..._types import Group, Params, State
+    from .calls import TorchCall
+    from ..rules.base import Rule
 
 PATHS = ("eager", "fused")
 
@@ -47,11 +57,15 @@ class RuleOptimizer(torch.optim.Optimizer):
     (0.75, 'eager')
     """
 
+    rule: Rule  # None in this class alone, which has to be subclassed
+    call: TorchCall | None
+    path: str
+    path_reason: str | None
     rule, call = None, None
     path, path_reason = "eager", None
     _flat = None  # the element-wise steps: None not begun, False impossible
 
-    def __init_subclass__(cls, rule=None, call=None, **more):
+    def __init_subclass__(cls, rule: Rule | None = None, call: TorchCall | None = None, **more: Any) -> None:
         """A class that drives ``rule`` and shows it in signature and docstring; ``call`` reads torch's constructor."""
         super().__init_subclass__(**more)
         if rule is not None:
@@ -60,7 +74,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         elif "__init__" in vars(cls):
             cls.__signature__ = None  # a user's subclass shows its own
 
-    def __init__(self, params, *args, maximize=False, path="eager", **options):
+    def __init__(self, params: Params, *args: Any, maximize: bool = False, path: str = "eager", **options: Any) -> None:
         if path not in PATHS:
             raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
         options = {name: v for name, v in self._named(args, options).items() if name != "lr" or v is not None}
@@ -86,7 +100,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             raise TypeError(f"{type(self).__name__} got multiple values for {', '.join(twice)}")
         return {**dict(zip(names, args)), **options}
 
-    def add_param_group(self, param_group):
+    def add_param_group(self, param_group: Group) -> None:
         """Add a group of parameters with options of its own; other options take this optimizer's defaults."""
         if isinstance(param_group, dict):
             if self.call is not None:
@@ -104,7 +118,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 continue
             raise TypeError(f"{type(self).__name__}: {name} must be one number or a 0-D tensor; got {value!r}")
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: State) -> None:
         """Take over a saved state, of either path; numbers that a rule keeps for all tensors keep their precision.
 
         Raises ``ValueError`` for the state of another rule that lacks what this one keeps; nothing has changed then.
@@ -118,7 +132,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                     self.state[p][name] = state_dict["state"][i][name].to(p.device, copy=True)
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Apply one update; with ``closure`` (which recomputes the loss and the gradients), return its loss."""
         if closure is None and self.rule.kind == "closure":
             raise TypeError(f"{type(self).__name__}.step needs a closure that recomputes the loss and the gradients")
@@ -229,7 +243,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             loss_at=lambda values: sign * _loss_at(closure, tensors, values, rewind),
         )
 
-    def state_of(self, x):
+    def state_of(self, x: torch.Tensor) -> State:
         """The state of a parameter, a dict with ``step``; what is not there, or not any more, begins anew."""
         state = self.state[x]
         lacking = [name for name in (*self.rule.state_names, "step") if name not in state]
@@ -242,7 +256,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     def _listed(self):
         return [name for name in self.rule.state_names if name not in self.rule.single]
 
-    def options_of(self, group):
+    def options_of(self, group: Group) -> dict[str, Any]:
         """The options of the rule in a parameter group, a dict."""
         return {name: group[name] for name in self.rule.defaults}
 

@@ -1,27 +1,35 @@
 """Simulated annealing over rates: each step draws one and may be refused."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from ..._base.streams import generator
 from .base import penalised, rule
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from ..._types import Number, State
+
 
 @rule("annealed_sgd", "closure", source="Fischetti & Stringher 2019", single=("rate", "accepted"))
 def annealed_sgd(
-    x,
-    g,
-    state,
-    t,
+    x: list[torch.Tensor],
+    g: list[torch.Tensor],
+    state: State,
+    t: Number,
     *,
-    loss,
-    loss_at,
-    lr=1.0,
-    rates=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
-    temperature=1.0,
-    cooling=0.99,
-    weight_decay=0.0,
-    seed=0,
-):
+    loss: torch.Tensor,
+    loss_at: Callable[[list[torch.Tensor]], torch.Tensor],
+    lr: Number = 1.0,
+    rates: Sequence[float] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    temperature: Number = 1.0,
+    cooling: Number = 0.99,
+    weight_decay: Number = 0.0,
+    seed: int = 0,
+) -> tuple[list[torch.Tensor], State]:
     """SGD with random rates and Metropolis acceptance: y = x − η g, x ← y with probability min(1, exp(−Δ / T)).
 
     η is ``lr`` times one of ``rates``, drawn with equal chances; Δ is the batch loss at y (``loss_at``) minus that at x

@@ -1,16 +1,24 @@
 """What a rule is: a pure update function with its kind, its state, its defaults and the ranges of its options."""
 
+from __future__ import annotations
+
 import functools
 import importlib
 import inspect
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from .ranges import check_option
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+    from ..._types import Number, State, Tensors
+
 KINDS = ("element", "tensor", "global", "closure")
-RULES = {}
+RULES: dict[str, Rule] = {}
 HALF = (torch.float16, torch.bfloat16)
 
 
@@ -27,7 +35,17 @@ class Rule:
     ('element', ('v',), {'lr': 0.001, 'momentum': 0.9, 'weight_decay': 0.0})
     """
 
-    def __init__(self, name, kind, update, state_names, defaults, source, single=(), ranges=None):
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        update: Callable[..., Any],
+        state_names: Iterable[str],
+        defaults: Mapping[str, Any],
+        source: str,
+        single: Iterable[str] = (),
+        ranges: Mapping[str, str] | None = None,
+    ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
         if single and kind not in ("global", "closure"):
@@ -37,7 +55,7 @@ class Rule:
         self.state_names, self.single = (*state_names, *single), tuple(single)
         self.defaults, self.source, self.ranges = dict(defaults), source, dict(ranges or {})
 
-    def init(self, x):
+    def init(self, x: torch.Tensor | list[torch.Tensor]) -> State:
         """Return the state before the first step: zeros shaped like ``x`` for each name, ``{}`` without state.
 
         For a rule of kind ``global`` or ``closure``, ``x`` is a list of tensors; a ``single`` name gets one 0-D zero,
@@ -58,11 +76,11 @@ class Rule:
             for name in self.state_names
         }
 
-    def __call__(self, x, g, state, t, **options):
+    def __call__(self, x: Tensors, g: Tensors, state: State, t: Number, **options: Any) -> tuple[Tensors, State]:
         """Return ``(x_new, state_new)``; options that are not given take their defaults."""
         return self.update(x, g, state, t, **options)
 
-    def check(self, **options):
+    def check(self, **options: Any) -> None:
         """Raise for an unknown option or a wrong type (``TypeError``), or a value outside its range (``ValueError``).
 
         What each option may be stands in `lrlib.methods.rules.ranges`. Tensors and arrays are checked entry by entry.
@@ -94,7 +112,7 @@ def _restored(name, module):
     return get(name)
 
 
-def get(name):
+def get(name: str | Rule) -> Rule:
     """Return the rule called ``name``; a ``Rule`` is passed through.
 
     Raises ``ValueError`` for an unknown name, listing the known ones.
@@ -113,7 +131,14 @@ def get(name):
     return RULES[name]
 
 
-def rule(name, kind, state=(), source="", single=(), ranges=None):
+def rule(
+    name: str,
+    kind: str,
+    state: Iterable[str] = (),
+    source: str = "",
+    single: Iterable[str] = (),
+    ranges: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Any]], Rule]:
     """Turn an update function into a `Rule` and list it in ``RULES``; its keyword defaults become the defaults.
 
     Args:
@@ -136,7 +161,7 @@ def rule(name, kind, state=(), source="", single=(), ranges=None):
     >>> del RULES["sign_descent"]
     """
 
-    def register(update):
+    def register(update: Callable[..., Any]) -> Rule:
         taken = RULES.get(name)
         if taken is not None and taken.update.__module__ != update.__module__:
             raise ValueError(f"name: there is a rule {name!r} already, from {taken.update.__module__}")

@@ -1,10 +1,20 @@
 """Descent along the gradient: SGD, heavy ball, Nesterov."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .base import penalised, rule
+
+if TYPE_CHECKING:
+    import torch
+    from ..._types import Number, State
 
 
 @rule("sgd", "element", source="Robbins & Monro 1951")
-def sgd(x, g, state, t, *, lr=1e-3, weight_decay=0.0):
+def sgd(
+    x: torch.Tensor, g: torch.Tensor, state: State, t: Number, *, lr: Number = 1e-3, weight_decay: Number = 0.0
+) -> tuple[torch.Tensor, State]:
     """Gradient descent: x ← x − η g.
 
     With weight decay λ the gradient is g + λ x (an L2 penalty), here and in every rule but AdamW.
@@ -17,7 +27,16 @@ def sgd(x, g, state, t, *, lr=1e-3, weight_decay=0.0):
 
 
 @rule("momentum", "element", ("v",), source="Polyak 1964")
-def momentum(x, g, state, t, *, lr=1e-3, momentum=0.9, weight_decay=0.0):
+def momentum(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-3,
+    momentum: Number = 0.9,
+    weight_decay: Number = 0.0,
+) -> tuple[torch.Tensor, State]:
     """Heavy ball: v ← μ v + g, x ← x − η v.
 
     The rate stays outside v, so a change of the rate acts at once. ``torch.optim.SGD`` has μ = 0 by default.
@@ -32,7 +51,16 @@ def momentum(x, g, state, t, *, lr=1e-3, momentum=0.9, weight_decay=0.0):
 
 
 @rule("nesterov", "element", ("v",), source="Nesterov 1983; Sutskever 2013")
-def nesterov(x, g, state, t, *, lr=1e-3, momentum=0.9, weight_decay=0.0):
+def nesterov(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-3,
+    momentum: Number = 0.9,
+    weight_decay: Number = 0.0,
+) -> tuple[torch.Tensor, State]:
     """Nesterov's momentum: v ← μ v + g, x ← x − η (g + μ v).
 
     The form of ``torch.optim.SGD(nesterov=True)``, with the gradient taken where the parameters are stored.

@@ -1,13 +1,30 @@
 """The rate learned while training, by its own gradient: hypergradient descent on SGD and Adam."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from .base import penalised, rule
 from .moments import adam_direction
 
+if TYPE_CHECKING:
+    from ..._types import Number, State
+
 
 @rule("hypergradient_sgd", "global", ("d",), source="Almeida 1999; Baydin 2018", single=("c", "rate"))
-def hypergradient_sgd(x, g, state, t, *, lr=1e-3, hyper_lr=1e-6, weight_decay=0.0, multiplicative=False):
+def hypergradient_sgd(
+    x: list[torch.Tensor],
+    g: list[torch.Tensor],
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-3,
+    hyper_lr: Number = 1e-6,
+    weight_decay: Number = 0.0,
+    multiplicative: bool = False,
+) -> tuple[list[torch.Tensor], State]:
     """SGD that learns its rate: h = g · d₋₁, η ← η₋₁ + β h, x ← x − η d, with d = g.
 
     −h is the derivative of the loss at x by the rate of the step that led there; the dot product runs over all tensors.
@@ -32,8 +49,19 @@ def hypergradient_sgd(x, g, state, t, *, lr=1e-3, hyper_lr=1e-6, weight_decay=0.
 
 @rule("hypergradient_adam", "global", ("d", "m", "v"), source="Baydin 2018", single=("c", "rate"))
 def hypergradient_adam(
-    x, g, state, t, *, lr=1e-3, hyper_lr=1e-8, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, multiplicative=False
-):
+    x: list[torch.Tensor],
+    g: list[torch.Tensor],
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-3,
+    hyper_lr: Number = 1e-8,
+    beta1: Number = 0.9,
+    beta2: Number = 0.999,
+    eps: Number = 1e-8,
+    weight_decay: Number = 0.0,
+    multiplicative: bool = False,
+) -> tuple[list[torch.Tensor], State]:
     """Adam that learns its rate: as `hypergradient_sgd`, with Adam's step d = m̂ / (√v̂ + ε) in place of g.
 
     >>> import torch

@@ -1,12 +1,31 @@
 """A rate of its own for every layer, from norms: LARS."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from .base import penalised, rule
 
+if TYPE_CHECKING:
+    from ..._types import Number, State
+
 
 @rule("lars", "tensor", ("v",), source="You 2017")
-def lars(x, g, state, t, *, lr=1.0, momentum=0.9, weight_decay=0.0, trust=1e-3, eps=0.0, adapt=True):
+def lars(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1.0,
+    momentum: Number = 0.9,
+    weight_decay: Number = 0.0,
+    trust: Number = 1e-3,
+    eps: Number = 0.0,
+    adapt: bool = True,
+) -> tuple[torch.Tensor, State]:
     """LARS: v ← μ v + q (g + λ x), x ← x − η v, with q = c ‖x‖ / (‖g‖ + λ ‖x‖ + ε) for each tensor.
 
     c is ``trust``, so that a step has about c η times the length of the parameters. Where ‖x‖ or ‖g‖ is 0, q = 1.

@@ -1,14 +1,31 @@
 """Running means of the gradient and of its square: Adam and its family."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
 from .base import penalised, rule
 
+if TYPE_CHECKING:
+    from ..._types import Number, State
+
 
 @rule("adam", "element", ("m", "v"), source="Kingma & Ba 2015")
-def adam(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+def adam(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-3,
+    beta1: Number = 0.9,
+    beta2: Number = 0.999,
+    eps: Number = 1e-8,
+    weight_decay: Number = 0.0,
+) -> tuple[torch.Tensor, State]:
     """Adam: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², x ← x − η m̂ / (√v̂ + ε).
 
     m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ) correct the bias of starting at zero, so the first step has
@@ -24,7 +41,18 @@ def adam(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_de
 
 
 @rule("amsgrad", "element", ("m", "v", "v_max"), source="Reddi 2018")
-def amsgrad(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+def amsgrad(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-3,
+    beta1: Number = 0.9,
+    beta2: Number = 0.999,
+    eps: Number = 1e-8,
+    weight_decay: Number = 0.0,
+) -> tuple[torch.Tensor, State]:
     """AMSGrad: Adam with the largest v so far, v_max ← max(v_max, v), x ← x − η m̂ / (√v̂_max + ε).
 
     The step of an entry can no longer grow because old, large gradients are forgotten. As in
@@ -40,7 +68,18 @@ def amsgrad(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight
 
 
 @rule("adamw", "element", ("m", "v"), source="Loshchilov & Hutter 2019")
-def adamw(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
+def adamw(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-3,
+    beta1: Number = 0.9,
+    beta2: Number = 0.999,
+    eps: Number = 1e-8,
+    weight_decay: Number = 1e-2,
+) -> tuple[torch.Tensor, State]:
     """AdamW: Adam with the decay outside the moments, x ← x − η (m̂ / (√v̂ + ε) + λ x).
 
     As in ``torch.optim.AdamW``, λ is multiplied by the rate, so only the product η λ sets the shrinking.
@@ -55,7 +94,19 @@ def adamw(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_d
 
 
 @rule("adabelief", "element", ("m", "s"), source="Zhuang 2020")
-def adabelief(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, weight_decay=0.0, accumulate=True):
+def adabelief(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-3,
+    beta1: Number = 0.9,
+    beta2: Number = 0.999,
+    eps: Number = 1e-16,
+    weight_decay: Number = 0.0,
+    accumulate: bool = True,
+) -> tuple[torch.Tensor, State]:
     """AdaBelief: s ← β₂ s + (1 − β₂) (g − m)² + ε, x ← x − η (m̂ / (√ŝ + ε) + λ x).
 
     A step is long where the gradient is near its running mean m. ε enters twice: below the root, and added to s at
@@ -77,7 +128,19 @@ def adabelief(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, wei
 
 
 @rule("radam", "element", ("m", "v"), source="Liu 2020")
-def radam(x, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, threshold=5.0):
+def radam(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-3,
+    beta1: Number = 0.9,
+    beta2: Number = 0.999,
+    eps: Number = 1e-8,
+    weight_decay: Number = 0.0,
+    threshold: Number = 5.0,
+) -> tuple[torch.Tensor, State]:
     """RAdam: x ← x − η r m̂ / √v̂ once ρ > 5, before that x ← x − η m̂.
 
     ρ = ρ∞ − 2 t β₂ᵗ / (1 − β₂ᵗ), ρ∞ = 2 / (1 − β₂) − 1, says how many gradients v rests on, and

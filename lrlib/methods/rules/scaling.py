@@ -1,10 +1,27 @@
 """Steps scaled by the size of past gradients: AdaGrad, RMSProp."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .base import penalised, rule
+
+if TYPE_CHECKING:
+    import torch
+    from ..._types import Number, State
 
 
 @rule("adagrad", "element", ("s",), source="Duchi 2011")
-def adagrad(x, g, state, t, *, lr=1e-2, eps=1e-10, weight_decay=0.0):
+def adagrad(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-2,
+    eps: Number = 1e-10,
+    weight_decay: Number = 0.0,
+) -> tuple[torch.Tensor, State]:
     """AdaGrad: s ← s + g², x ← x − η g / (√s + ε).
 
     >>> import torch
@@ -17,7 +34,17 @@ def adagrad(x, g, state, t, *, lr=1e-2, eps=1e-10, weight_decay=0.0):
 
 
 @rule("rmsprop", "element", ("v",), source="Hinton 2012, lecture 6e")
-def rmsprop(x, g, state, t, *, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
+def rmsprop(
+    x: torch.Tensor,
+    g: torch.Tensor,
+    state: State,
+    t: Number,
+    *,
+    lr: Number = 1e-2,
+    alpha: Number = 0.99,
+    eps: Number = 1e-8,
+    weight_decay: Number = 0.0,
+) -> tuple[torch.Tensor, State]:
     """RMSProp: v ← α v + (1 − α) g², x ← x − η g / (√v + ε).
 
     >>> import torch
