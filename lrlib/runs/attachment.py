@@ -10,19 +10,34 @@ A step whose groups hold something else than they were left with raises before a
 by another scheduler would be overwritten.
 """
 
+from __future__ import annotations
+
 import array
 import inspect
 import math
 import warnings
 import weakref
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._base import arguments, groups
 from ..plans.plateau import Plateau
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    import torch
+    from .._types import PlanLike
 
-def attach(optimizer, plan, t=None, *, plateau=None, **plans):
+
+def attach(
+    optimizer: torch.optim.Optimizer,
+    plan: PlanLike,
+    t: int | None = None,
+    *,
+    plateau: Plateau | None = None,
+    **plans: PlanLike,
+) -> Attachment:
     """Let ``optimizer`` follow ``plan``: step t of group g uses rate base_g · plan(t), with base_g its rate now.
 
     ``optimizer`` is any ``torch.optim.Optimizer``, or a wrapper that only hands its steps on, as accelerate's does;
@@ -203,7 +218,14 @@ class Attachment:
     holds a handle and an optimizer that belong together; that of a handle alone has no optimizer.
     """
 
-    def __init__(self, optimizer, plan, t=None, plateau=None, plans=()):
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        plan: PlanLike,
+        t: int | None = None,
+        plateau: Plateau | None = None,
+        plans: Mapping[str, PlanLike] | Iterable[tuple[str, PlanLike]] = (),
+    ) -> None:
         self.plan, self.plateau, self.plans = plan, plateau, dict(plans)
         rule = getattr(optimizer, "rule", None)
         self._tracks = {name: _Track(name, each, rule) for name, each in {"lr": plan, **self.plans}.items()}
@@ -240,7 +262,7 @@ class Attachment:
         optimizer.attachment = self
 
     @property
-    def t(self):
+    def t(self) -> int:
         """Number of the next step, which is the number of steps taken."""
         optimizer = self._optimizer()
         if not self._hooks or optimizer is None:
@@ -248,16 +270,16 @@ class Attachment:
         return optimizer.param_groups[0].get("plan_step", self._t)
 
     @property
-    def base(self):
+    def base(self) -> list[float]:
         """Base rate of each group, a list of floats."""
         return self.base_of("lr")
 
-    def base_of(self, option):
+    def base_of(self, option: str) -> list[float]:
         """Base value of an option that follows a plan, for each group."""
         key, optimizer = self._track(option).base, self._optimizer()
         return [] if optimizer is None else [g[key] for g in optimizer.param_groups if key in g]
 
-    def set_base(self, rates, option="lr"):
+    def set_base(self, rates: float | Sequence[float] | np.ndarray, option: str = "lr") -> None:
         """Change the base values from the next step on: one number for all groups, or one for each.
 
         What was set by hand meanwhile is given up. Raises ``ValueError`` for a wrong number of them or one that is
@@ -276,14 +298,14 @@ class Attachment:
             groups.put(group, option, group[track.last])
 
     @property
-    def scale(self):
+    def scale(self) -> float:
         """What the plateau multiplies the rate by now; 1 without a plateau."""
         optimizer = self._optimizer()
         if self.plateau is None or not self._hooks or optimizer is None:
             return self._scale
         return optimizer.param_groups[0].get("plateau", {"scale": self._scale})["scale"]
 
-    def report(self, value):
+    def report(self, value: float) -> float:
         """Tell the plateau the value that should improve (a loss, say); return the scale of the next step.
 
         Raises ``ValueError`` without a plateau, ``TypeError`` for a value that is no number.
@@ -295,26 +317,26 @@ class Attachment:
         return first["plateau"]["scale"]
 
     @property
-    def last(self):
+    def last(self) -> list[float]:
         """The rates of the last recorded step, one a group; empty before the first."""
         return list(self._tracks["lr"].used[-self._width :])
 
     @property
-    def applied(self):
+    def applied(self) -> np.ndarray:
         """The rates that the optimizer held in each step: float64, steps × groups.
 
         A group that did not exist yet in some step is NaN there.
         """
         return self.applied_of("lr")
 
-    def applied_of(self, option):
+    def applied_of(self, option: str) -> np.ndarray:
         """What the optimizer held of an option that follows a plan, like ``applied``.
 
         Raises ``ValueError`` for an option without a plan.
         """
         return np.array(self._track(option).used, dtype=np.float64).reshape(-1, self._width)
 
-    def planned(self, option="lr"):
+    def planned(self, option: str = "lr") -> np.ndarray:
         """What the plan asks for in the same steps, base · plan(t) (the rate: · scale), shaped like ``applied``.
 
         A tensor rounds to its own precision when it is applied.
@@ -326,7 +348,7 @@ class Attachment:
             factors = factors * np.array(self._scales)
         return bases * factors[:, None]
 
-    def detach(self):
+    def detach(self) -> None:
         """Stop following the plans and give every group its base values back; a second call does nothing."""
         optimizer = self._optimizer()
         self._t, self._scale = self.t, self.scale

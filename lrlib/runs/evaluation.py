@@ -1,6 +1,9 @@
 """Loss and metric over full sets, for one model or for all lanes of a sweep, in bounded memory."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,6 +12,13 @@ from torch.func import functional_call, vmap
 from .._base.arguments import whole
 from .._base.start import given, is_record
 from .._base.streams import initial_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+    from .._types import Weights
+    from .record import Record
+    from ..tasks.task import Task
 
 CELLS = 2**24  # numbers that one piece of an evaluation may hold in its layers' outputs
 
@@ -110,7 +120,14 @@ def evaluate_lanes(task, model, parameters, buffers, sets):
     return values
 
 
-def evaluate_weights(task, parameters, buffers=None, sets=None, seeds=0, device="cpu"):
+def evaluate_weights(
+    task: Task,
+    parameters: Record | Weights,
+    buffers: Weights | None = None,
+    sets: str | Iterable[str] | Mapping[str, Any] | None = None,
+    seeds: int | Sequence[int] | np.ndarray = 0,
+    device: str | torch.device = "cpu",
+) -> dict[str, np.ndarray]:
     r"""Loss and metric of many sets of weights over full sets: → {"train_loss": [L], "train_metric": [L], …}, float64.
 
     .. math:: \frac{1}{n}\sum_{i=1}^{n} \ell\big(f(x_i; \theta_l), y_i\big), \quad l = 1 \dots L
@@ -205,7 +222,7 @@ def _over_examples(function, model, x, y):
     return tuple(sum(n * values[i] for n, values in pieces) / len(x) for i in range(2))
 
 
-def record_model(task, record, lane=0, device="cpu"):
+def record_model(task: Task, record: Record, lane: int = 0, device: str | torch.device = "cpu") -> torch.nn.Module:
     """Return the network of one lane as its run left it: parameters and buffers of the record, in training mode.
 
     ``task``: the one that was run; its other settings are not looked at. Raises ``ValueError`` for a lane that the

@@ -1,12 +1,20 @@
 """What really happened in a run or a sweep: losses, applied rates, evaluations, parameters."""
 
+from __future__ import annotations
+
 import dataclasses
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._base.statistics import interval
 from . import record_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from .._types import PathName
 
 STATUSES = ("finished", "diverged", "stopped")
 
@@ -61,12 +69,12 @@ class Record:
     snapshots: dict = field(default_factory=dict)
 
     @property
-    def rates(self):
+    def rates(self) -> np.ndarray:
         """The different base rates in order, [lr]."""
         return self.lr0[:: len(self.seeds)]
 
     @property
-    def seeds(self):
+    def seeds(self) -> np.ndarray:
         """The different seeds in order, [seeds]."""
         return self.seed[: len(self.seed) // self._runs]
 
@@ -75,7 +83,7 @@ class Record:
         """How often the first seed occurs: the number of base rates."""
         return int((self.seed == self.seed[0]).sum()) if len(self.seed) else 1
 
-    def final(self, name):
+    def final(self, name: str) -> np.ndarray:
         """Last evaluated value of each lane, [L]; nan for a lane that diverged or was never evaluated.
 
         ``name``: a key of ``evaluations``, or ``"loss"`` for the last recorded batch loss. Raises ``ValueError``
@@ -91,12 +99,12 @@ class Record:
         if name not in names:
             raise ValueError(f"name must be one of {', '.join(names)}; got {name!r}")
 
-    def grid(self, name):
+    def grid(self, name: str) -> np.ndarray:
         """Final values as [rates, seeds]; ``name`` as in `final`, or "status"."""
         values = self.status if name == "status" else self.final(name)
         return values.reshape(self._runs, -1)
 
-    def summary(self, name, confidence=0.95):
+    def summary(self, name: str, confidence: float = 0.95) -> dict[str, np.ndarray]:
         """Mean and t-interval over the seeds at each base rate, of the lanes that did not diverge.
 
         Returns a dict of arrays [rates]: ``lr mean low high n diverged``. The interval is mean ± t·s/√n with n − 1
@@ -112,7 +120,7 @@ class Record:
         diverged = (self.grid("status") == "diverged").sum(1)
         return {"lr": self.rates, "mean": mean, "low": low, "high": high, "n": n, "diverged": diverged}
 
-    def average(self, steps=None):
+    def average(self, steps: Iterable[int] | None = None) -> Record:
         r"""Mean of the weights of several snapshots, as a Record to start from, to evaluate or to take a model from.
 
         .. math:: \bar\theta = \frac{1}{K}\sum_k \theta_{t_k}
@@ -160,7 +168,7 @@ class Record:
             path_reason=f"mean of the weights after {', '.join(map(str, steps))} updates",
         )
 
-    def save(self, path, identity=""):
+    def save(self, path: PathName, identity: str = "") -> Path:
         """Write everything to one ``.npz`` file with a JSON header; the file appears in one piece. Returns the path.
 
         ``identity``: a text that says of which run it is, which `load` can then ask for.
@@ -175,7 +183,7 @@ class Record:
         return record_file.write(self, path, identity)
 
     @classmethod
-    def load(cls, path, identity=None):
+    def load(cls, path: PathName, identity: str | None = None) -> Record:
         """Read what `save` wrote.
 
         Raises ``ValueError`` for a file that is no record of this version, or a broken one, or one that was saved under

@@ -1,5 +1,9 @@
 """One run: `steps` is a generator of events, `fit` drains it into a Record, with checkpoints."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from ..._base.arguments import check_called, whole
@@ -7,10 +11,21 @@ from ..description import describe_one
 from .run import Event, Run
 from .saved import Checkpoint
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping
+    from typing import Any
+    from ..._types import PathName, PlanLike, RuleLike, Weights
+    from ...methods.stopping import EarlyStopping
+    from ...plans.plateau import Plateau
+    from ..record import Record
+    from ...tasks.task import Task
+
 __all__ = ["Event", "fit", "steps"]
 
 
-def steps(task, rule="sgd", lr=None, **settings):
+def steps(
+    task: Task, rule: RuleLike = "sgd", lr: float | None = None, **settings: Any
+) -> Generator[Event, dict[str, Any] | None, Record]:
     """Train step by step: a generator of `Event`; ``close()`` stops between two steps.
 
     The arguments are those of `fit`. ``generator.send({"lr": 0.01})`` changes the base rate (or an option of the
@@ -33,27 +48,27 @@ def _finish(run):
 
 
 def fit(
-    task,
-    rule="sgd",
-    lr=None,
+    task: Task,
+    rule: RuleLike = "sgd",
+    lr: float | None = None,
     *,
-    plan=None,
-    plans=None,
-    seed=0,
-    steps=None,
-    device="cpu",
-    dtype=torch.float32,
-    evaluate=None,
-    snapshots=None,
-    diverged_at=1e3,
-    start=None,
-    plateau=None,
-    stop=None,
-    on_event=None,
-    checkpoint=None,
-    checkpoint_every=100,
-    **hyper,
-):
+    plan: PlanLike | None = None,
+    plans: Mapping[str, PlanLike] | None = None,
+    seed: int = 0,
+    steps: int | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    evaluate: int | Iterable[int] | None = None,
+    snapshots: Iterable[int] | None = None,
+    diverged_at: float = 1e3,
+    start: Record | Weights | None = None,
+    plateau: Plateau | None = None,
+    stop: EarlyStopping | None = None,
+    on_event: Callable[[Event], Any] | None = None,
+    checkpoint: PathName | None = None,
+    checkpoint_every: int = 100,
+    **hyper: Any,
+) -> Record:
     r"""Train once and return the `lrlib.Record`, with one lane.
 
     Step t uses the rate :math:`\eta\cdot\text{plan}(t)`, through `lrlib.attach`. The seed alone fixes initial

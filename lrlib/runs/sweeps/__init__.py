@@ -5,6 +5,10 @@
 (what cannot be stacked), `run` (events and Record), `jobs` (parts on many processes), `shelf` (parts in a folder).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from ..._base.arguments import check_called
@@ -13,31 +17,42 @@ from .choose import obstacle
 from .loop import LoopRun
 from .run import BatchedRun, SweepEvent
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    import numpy as np
+    from numpy.typing import ArrayLike
+    from typing import Any
+    from ..._types import PathName, PlanLike, Weights
+    from ...methods.rules.base import Rule
+    from ..record import Record
+    from .jobs import PartEvent
+    from ...tasks.task import Task
+
 __all__ = ["SweepEvent", "sweep", "sweep_steps"]
 
 
 def sweep(
-    task,
-    rule="sgd",
-    lr=None,
+    task: Task,
+    rule: str | Rule = "sgd",
+    lr: ArrayLike | None = None,
     *,
-    seeds=1,
-    plan=None,
-    plans=None,
-    steps=None,
-    device="cpu",
-    dtype=torch.float32,
-    evaluate=None,
-    snapshots=None,
-    diverged_at=1e3,
-    start=None,
-    path="auto",
-    on_event=None,
-    jobs=None,
-    folder=None,
-    lanes=None,
-    **hyper,
-):
+    seeds: int | Sequence[int] | np.ndarray = 1,
+    plan: PlanLike | None = None,
+    plans: Mapping[str, PlanLike] | None = None,
+    steps: int | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    evaluate: int | Iterable[int] | None = None,
+    snapshots: Iterable[int] | None = None,
+    diverged_at: float = 1e3,
+    start: Record | Weights | None = None,
+    path: str = "auto",
+    on_event: Callable[[SweepEvent], Any] | Callable[[PartEvent], Any] | None = None,
+    jobs: int | None = None,
+    folder: PathName | None = None,
+    lanes: int | None = None,
+    **hyper: Any,
+) -> Record:
     r"""Train every base rate with every seed and return one `lrlib.Record`.
 
     Lane (i, s) applies the rate :math:`\eta_i \cdot \text{plan}(t)` at step t and is the run that
@@ -113,7 +128,9 @@ def sweep(
     return carry_out(described, on_event, **where)
 
 
-def sweep_steps(task, rule="sgd", lr=None, **settings):
+def sweep_steps(
+    task: Task, rule: str | Rule = "sgd", lr: ArrayLike | None = None, **settings: Any
+) -> Generator[SweepEvent, None, Record]:
     """Generator behind `sweep`: yields a `SweepEvent` after each step, returns the Record; ``close()`` stops it.
 
     The arguments are those of `sweep`, without ``on_event`` and without what divides it (jobs, folder, lanes).
