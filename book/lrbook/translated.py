@@ -14,6 +14,8 @@ from .nbnormal import dumps
 from .nbtext import BOOK, HASH, notebook_path, read_notebook
 from .parity import set_hashes, text_hash
 
+MARK = "未訳です"  # says to readers and to the tests that what stands here waits for its Japanese
+UNTRANSLATED = f"（{MARK}。）"
 FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.S)
 
 
@@ -57,6 +59,13 @@ def accept(name: str, book: Path = BOOK) -> Path:
         raise ValueError(f"the cells of {name!r} do not match between the editions")
     paths[1].write_text(dumps(set_hashes(english, japanese)), encoding="utf-8", newline="\n")
     return paths[1]
+
+
+def waiting(book: Path = BOOK) -> dict[str, int]:
+    """{file: number of marks} of all that waits for its Japanese: pages, and the tables with a column for it."""
+    files = [*sorted((book / "ja").glob("*.ipynb")), *sorted((book / "ja").glob("*.md")), *sorted(book.glob("*.csv"))]
+    counts = {path.relative_to(book).as_posix(): path.read_text(encoding="utf-8").count(MARK) for path in files}
+    return {name: count for name, count in counts.items() if count}
 
 
 def main(names: list[str]) -> int:

@@ -1,9 +1,11 @@
 """The tool that alone writes notebooks: merge, execute, normalise, twice the same bytes."""
 
+import warnings
+
 import nbformat
 import pytest
 
-from lrbook import edit, nbnormal, nbtext, notebooks, parity
+from lrbook import edit, lint, nbnormal, nbtext, notebooks, parity, translated
 
 TEXT = """# A toy
 
@@ -130,6 +132,67 @@ def test_edit_refuses_to_throw_work_away(tmp_path):
         edit.write_text("toy", book=tmp_path)
     edit.write_text("toy", force=True, book=tmp_path)
     assert "One parabola" in text.read_text(encoding="utf-8")
+
+
+def test_a_new_page_begins_with_a_template_that_runs_and_is_the_same_in_both_languages(tmp_path):
+    for lang in ("en", "ja"):
+        (tmp_path / lang).mkdir()
+    texts = edit.write_text("two_rates", book=tmp_path)
+    assert [text.parent.name for text in texts] == ["en", "ja"] and "(ch-two-rates)=" in texts[0].read_text("utf-8")
+    assert notebooks.write_notebooks(["two_rates"], book=tmp_path)
+    paths = [nbtext.notebook_path(lang, "two_rates", tmp_path) for lang in ("en", "ja")]
+    pair = [nbtext.read_notebook(path) for path in paths]
+    assert not parity.problems(*pair) and not parity.stale(*pair) and not translated.waiting(tmp_path)
+    for path, lang in zip(paths, ("en", "ja")):
+        assert lint.lint_page(path, lang) == []
+
+
+def test_a_begun_page_is_not_thrown_away_and_names_that_are_no_pages_are_refused(tmp_path):
+    (text,) = edit.write_text("two_rates", ("en",), book=tmp_path)
+    with pytest.raises(ValueError, match="differs from the notebook"):
+        edit.write_text("two_rates", book=tmp_path)
+    assert not nbtext.text_path("ja", "two_rates", tmp_path).exists()
+    edit.write_text("two_rates", force=True, book=tmp_path)
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "plain.md").write_text("# Plain\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="'plain' is a plain page: edit book/en/plain.md"):
+        edit.write_text("plain", book=tmp_path)
+    for name in ("Two rates", "../a", "2", ""):
+        with pytest.raises(ValueError, match="NAME must be small letters"):
+            edit.write_text(name, book=tmp_path)
+
+
+def test_a_page_without_its_japanese_passes_with_a_mark_that_is_counted(book):
+    """The whole page, and after a translation only the cell whose English changed."""
+    nbtext.text_path("ja", "toy", book).unlink()
+    with pytest.raises(ValueError, match="no English notebook 'toy'"):
+        edit.write_untranslated("toy", book=book)
+    assert notebooks.write_notebooks(["toy"], ("en",), book)
+    edit.write_untranslated("toy", book=book)
+    assert notebooks.write_notebooks(["toy"], book=book)
+    paths = [nbtext.notebook_path(lang, "toy", book) for lang in ("en", "ja")]
+    pair = [nbtext.read_notebook(path) for path in paths]
+    assert not parity.problems(*pair) and not parity.stale(*pair) and lint.lint_page(paths[1], "ja") == []
+    assert translated.waiting(book) == {"ja/toy.ipynb": 3}, "two paragraphs and a caption"
+
+    japanese = nbtext.text_path("ja", "toy", book)
+    japanese.write_text(JAPANESE.replace("object()", "None"), encoding="utf-8")
+    english = nbtext.text_path("en", "toy", book)
+    english.write_text(english.read_text(encoding="utf-8").replace("A second", "Another"), encoding="utf-8")
+    assert notebooks.write_notebooks(["toy"], book=book)
+    edit.write_untranslated("toy", book=book)
+    assert notebooks.write_notebooks(["toy"], ("ja",), book)
+    translated.accept("toy", book)
+    pair = [nbtext.read_notebook(path) for path in paths]
+    assert not parity.problems(*pair) and not parity.stale(*pair)
+    assert "試し" in pair[1].cells[0].source and translated.waiting(book) == {"ja/toy.ipynb": 1}
+
+
+def test_what_waits_for_its_japanese_is_only_a_warning():
+    """Lists the places that a maintainer who writes Japanese has to clear before a release."""
+    if places := translated.waiting():
+        said = ", ".join(f"{name} ({count})" for name, count in places.items())
+        warnings.warn(f"waiting for their Japanese: {said}", stacklevel=1)
 
 
 def test_an_older_text_does_not_undo_the_notebook(book):
