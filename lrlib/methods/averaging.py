@@ -27,9 +27,10 @@ import numpy as np
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .._base.arguments import number, whole
+from .._base.arguments import flag, number, whole
 from .._base.device import moved
 from .._base.groups import rehearsed, skipped, stepped
+from .._base.streams import is_lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -69,7 +70,7 @@ class Average:
     _SETTINGS = ("buffers",)
 
     def __init__(self, buffers: bool = False) -> None:
-        self.buffers, self.count, self.steps = bool(buffers), 0, 0
+        self.buffers, self.count, self.steps = flag("buffers", buffers), 0, 0
         self._lent = False
 
     def _settings(self):
@@ -287,7 +288,7 @@ class EMA(_Running):
 
     def __init__(self, decay: float = 0.999, correct: bool = True, buffers: bool = False) -> None:
         super().__init__(buffers)
-        self.decay, self.correct = number("decay", decay, below=1), bool(correct)
+        self.decay, self.correct = number("decay", decay, below=1), flag("correct", correct)
 
     def _weight(self, t):
         return (1 - self.decay) / (1 - self.decay**t) if self.correct else 1 - self.decay
@@ -387,6 +388,8 @@ def _called(kind, settings):
 def _tensors(source, buffers):
     """{name: detached tensor} of a module, a record, a dict or a list, whose names are the places."""
     if isinstance(source, torch.nn.Module):
+        if is_lazy(source):
+            raise ValueError("source has lazy layers without weights yet; call the network on one batch before")
         named = dict(source.named_parameters()) | (dict(source.named_buffers()) if buffers else {})
         if not named:
             raise ValueError(f"source must have weights to average; got {type(source).__name__} without any")

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import check_task, number, whole
+from .._base.arguments import MOST_SEEDS, MOST_UNITS, check_task, flag, number, shown, whole
 from .._base.start import given, is_record
-from .._base.streams import initial_model
+from .._base.streams import initial_model, is_lazy
 
 
 class LowRankLinear(nn.Module):
@@ -35,7 +35,7 @@ class LowRankLinear(nn.Module):
         super().__init__()
         if not isinstance(linear, nn.Linear):
             raise TypeError(f"linear must be a torch.nn.Linear; got {type(linear).__name__}")
-        rank = whole("rank", rank)
+        rank = whole("rank", rank, most=MOST_UNITS)
         alpha = number("alpha", rank if alpha is None else alpha, above=0)
         self.factor = alpha / rank * number("scale", scale, above=0)
         self.register_buffer("weight", linear.weight.detach().clone())
@@ -95,14 +95,13 @@ def low_rank(task, rank, alpha=None, weights=None, layers="", rate_ratio=1.0, ad
     check_task(task)
     if task.project is not None:
         raise ValueError(f"task {task.name!r} has a projection of the weights that low_rank would freeze")
-    rank, ratio = whole("rank", rank), number("rate_ratio", rate_ratio, above=0)
+    rank, ratio = whole("rank", rank, most=MOST_UNITS), number("rate_ratio", rate_ratio, above=0)
     alpha = number("alpha", rank if alpha is None else alpha, above=0)
-    if not isinstance(adaptive, bool):
-        raise TypeError(f"adaptive must be True or False; got {adaptive!r}")
+    adaptive = flag("adaptive", adaptive)
     try:
-        re.compile(layers)
+        re.compile(layers).search("")
     except (re.error, TypeError) as error:
-        raise ValueError(f"layers must be a regular expression; got {layers!r}: {error}") from None
+        raise ValueError(f"layers must be a regular expression; got {shown(layers)}: {error}") from None
     frozen = given(weights, task, 0, argument="weights")
     model = _Adapted(task.model, rank, alpha, frozen, layers=layers, scale=ratio if adaptive else ratio**0.5)
     made = dataclasses.replace(task, name=f"{task.name}_low_rank", model=model)
@@ -123,6 +122,8 @@ class _Adapted:
 
     def __call__(self):
         model = self.base()
+        if is_lazy(model):
+            raise ValueError("low_rank cannot adapt a network with lazy layers; give the numbers of their inputs")
         counts = [id(p) for _, p in model.named_parameters(remove_duplicate=False)]
         if len(set(counts)) < len(counts):
             raise ValueError("low_rank cannot adapt a network whose modules share a parameter")
@@ -191,7 +192,7 @@ def adapter_start(task, weights, seeds=None, repeat=1):
         >>> after, start["0.A"].shape
         (<record of digits_low_rank, sgd: 2 rates × 3 seeds, 20 steps; 6 finished; eager>, (6, 2, 64))
     """
-    plain, repeat = _plain(task), whole("repeat", repeat)
+    plain, repeat = _plain(task), whole("repeat", repeat, most=MOST_SEEDS)
     if not is_record(weights) and not (isinstance(weights, dict) and weights and all(map(np.ndim, weights.values()))):
         raise TypeError(
             f"weights must be a Record or a dict of arrays [lanes, …] by name; got {type(weights).__name__}"

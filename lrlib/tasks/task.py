@@ -47,7 +47,7 @@ class Task:
     Raises ``TypeError``/``ValueError`` naming the field at fault.
 
     >>> x = torch.randn(50, 3); y = (x.sum(1) > 0).long()
-    >>> task = Task("mine", lambda: mlp([3, 8, 2]), (x, y), None, (x, y), nn.functional.cross_entropy, accuracy,
+    >>> task = Task("mine", lambda: nn.Linear(3, 2), (x, y), None, (x, y), nn.functional.cross_entropy, accuracy,
     ...             batch=10, steps=100)
     >>> [tuple(t.shape) for t in task.train_for(seed=0)]
     [(50, 3), (50,)]

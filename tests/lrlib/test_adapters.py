@@ -137,6 +137,9 @@ def test_adapters_leave_the_generator_alone_and_can_be_sent_to_other_processes()
     [
         (dict(rank=0), ValueError, "rank"),
         (dict(rank=2.5), TypeError, "rank"),
+        (dict(rank=10**30), ValueError, "rank must be at most"),
+        (dict(rank=2, adaptive="False"), TypeError, "adaptive must be True or False"),
+        (dict(rank=2, layers=b"0"), ValueError, "layers must be a regular expression"),
         (dict(rank=2, alpha=0), ValueError, "alpha"),
         (dict(rank=2, rate_ratio=-1), ValueError, "rate_ratio"),
         (dict(rank=2, adaptive=1), TypeError, "adaptive"),
@@ -163,6 +166,10 @@ def test_networks_that_cannot_be_adapted_are_refused():
         low_rank(task(project=lambda p: p), rank=2)
     with pytest.raises(TypeError, match="Linear"):
         tasks.LowRankLinear(nn.Conv1d(1, 1, 1), 1)
+    with pytest.raises(ValueError, match="rank must be at most"):
+        tasks.LowRankLinear(nn.Linear(3, 2), 10**30)
+    with pytest.raises(ValueError, match="lazy layers"):
+        low_rank(task(lambda: nn.LazyLinear(2)), rank=2)
 
 
 def test_weights_of_lanes_are_checked():
@@ -173,6 +180,8 @@ def test_weights_of_lanes_are_checked():
         merge_adapters(task(), before)
     with pytest.raises(ValueError, match="seeds"):
         adapter_start(adapted, before, seeds=[0, 1, 2])
+    with pytest.raises(ValueError, match="repeat must be at most"):
+        adapter_start(adapted, before, repeat=10**30)
     with pytest.raises(TypeError, match="weights"):
         adapter_start(adapted, 3)
     with pytest.raises(ValueError, match="0.weight"):

@@ -465,3 +465,20 @@ def test_averages_live_where_the_weights_do_and_resume_on_another_device(make):
 
 def make_cpu(tensors):
     return [make_cpu(t) for t in tensors] if isinstance(tensors, list) else {n: t.cpu() for n, t in tensors.items()}
+
+
+@pytest.mark.parametrize("wrong", ["False", 0, 1, None, float("nan")])
+def test_switches_of_averages_are_true_or_false(wrong):
+    for make, name in ((EMA, "buffers"), (EMA, "correct"), (SWA, "buffers"), (LAWA, "buffers")):
+        with pytest.raises(TypeError, match=f"^{name} must be True or False; got"):
+            make(**{name: wrong})
+        assert getattr(make(**{name: np.True_}), name) is True
+
+
+def test_a_network_with_lazy_layers_cannot_be_averaged_before_its_first_call():
+    model, average = torch.nn.LazyLinear(2), EMA()
+    with pytest.raises(ValueError, match="^source has lazy layers without weights yet"):
+        average.update(model)
+    model(torch.zeros(1, 3))
+    average.update(model)
+    assert average.values["weight"].shape == (2, 3)

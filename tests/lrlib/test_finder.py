@@ -767,3 +767,24 @@ def test_everything_is_restored_on_a_gpu():
     test = range_test(model, optimizer, batches, mse, steps=40)  # batches come from the CPU
     assert everything(model, optimizer, batches) == before and test.lr.size > 2
     assert torch.cuda.get_rng_state().tolist() == state
+
+
+def test_what_is_no_sequence_of_batches_is_named():
+    model = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for wrong in (-1, None, np.float64(2.0), "data", {"x": 1}, list, object()):
+        with pytest.raises(TypeError, match="^batches must be a DataLoader, a list or another iterable of pairs"):
+            range_test(model, optimizer, wrong, mse)
+    batch = (torch.zeros(4, 3), torch.ones(4, 1))
+    for options in ({"steps": 10**30}, {"high": 1e308}, {"stop": np.array([2.0])}, {"stop": np.zeros(0)}):
+        with pytest.raises((TypeError, ValueError), match=f"^{next(iter(options))} must be"):
+            range_test(model, optimizer, [batch], mse, **options)
+
+
+def test_a_network_with_lazy_layers_is_tested_after_its_first_call():
+    model = torch.nn.LazyLinear(1)
+    batch = (torch.zeros(4, 3), torch.ones(4, 1))
+    with pytest.raises(ValueError, match="^model has lazy layers without weights yet"):
+        range_test(model, torch.optim.SGD(model.parameters(), lr=0.1), [batch], mse)
+    model(batch[0])
+    assert len(range_test(model, torch.optim.SGD(model.parameters(), lr=0.1), [batch], mse).loss)

@@ -770,3 +770,19 @@ def test_every_class_of_torchs_name_takes_torchs_call():
     for cls in optimizers.CLASSES.values():
         theirs = getattr(torch.optim, cls.__name__, None)
         assert (cls.call is None) == (theirs is None) and (cls.call is None or cls.call.torch_class is theirs)
+
+
+@pytest.mark.parametrize("wrong", ["False", 0, 1, None, float("nan")])
+@pytest.mark.parametrize("name", ["sgd", "adam", "lars"])
+def test_maximize_is_true_or_false_also_in_a_group(name, wrong):
+    x = torch.nn.Parameter(torch.ones(2))
+    for params, more in ([x], {"maximize": wrong}), ([{"params": [x], "maximize": wrong}], {}):
+        with pytest.raises(TypeError, match="^maximize must be True or False; got"):
+            optimizers.CLASSES[name](params, lr=0.1, **more)
+    assert optimizers.CLASSES[name]([x], lr=0.1, maximize=np.True_).param_groups[0]["maximize"] is True
+
+
+@pytest.mark.parametrize("path", [np.zeros(2), np.zeros(0), torch.zeros(2), None, b"eager"])
+def test_a_path_of_another_kind_is_named(path):
+    with pytest.raises(ValueError, match="^path must be one of 'eager', 'fused'"):
+        optimizers.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, path=path)

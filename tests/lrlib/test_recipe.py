@@ -446,3 +446,9 @@ def test_the_command_line_writes_the_page_and_says_what_it_cannot_do(tmp_path, c
     assert "has no validation set" in capsys.readouterr().err
     assert main(["large-rate", task, *words, "--html", str(tmp_path / "page.txt")]) == 2
     assert "must end in .html" in capsys.readouterr().err
+
+
+def test_seconds_are_left_out_by_true_or_false(reports):
+    for wrong in ("False", 0, None):
+        with pytest.raises(TypeError, match="^seconds must be True or False"):
+            reports("breast_cancer").to_dict(seconds=wrong)

@@ -302,3 +302,15 @@ def test_a_parameter_without_entries_trains_alike_alone_and_in_a_sweep(rule):
         for lane in range(4):
             alone = fit(one, rule, lr=float(lanes.lr0[lane]), seed=int(lanes.seed[lane]), steps=3)
             assert np.allclose(alone.loss[0], lanes.loss[lane], rtol=1e-5)
+
+
+@pytest.mark.parametrize("path", [np.zeros(2), np.zeros(0), torch.zeros(2), None, b"eager"])
+def test_a_path_of_another_kind_is_named(path):
+    with pytest.raises(ValueError, match="^path must be one of 'auto', 'eager', 'compiled', 'loop'"):
+        sweep(task(), path=path)
+
+
+@pytest.mark.parametrize("penalise", [np.zeros(2), np.zeros(0), torch.zeros(2), None, b"all"])
+def test_what_is_penalised_is_one_of_two_words(penalise):
+    with pytest.raises(ValueError, match='^task .mine.: penalise must be "weights" or "all"'):
+        task(penalise=penalise)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..._base.arguments import number, whole
+from ..._base.arguments import MOST_STEPS, function, held, module, number, shown, whole
 from ..._base import groups
 from ...runs.attachment import Attachment
 from ..._base.device import moved
 from ..._base.preserve import preserved
+from ..._base.streams import is_lazy
 from ...plans import ramp
 from . import suggestions as rules
 
@@ -162,7 +163,7 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
     those of fastai's `lr_find`.
     """
     check_ramp(low, high, steps, stop)
-    _check_user(model, loss)
+    _check_user(model, batches, loss)
     optimizer = groups.stepped(optimizer)
     base = largest_rate(optimizer)
     with preserved(model, optimizer, batches):
@@ -182,8 +183,9 @@ def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, 
 def check_ramp(low, high, steps, stop):
     if not number("low", low, above=0) < number("high", high, above=0):
         raise ValueError(f"low must be below high; got low={low!r}, high={high!r}")
-    whole("steps", steps, least=2)
-    if stop != math.inf:
+    held("high", high, torch.float32)
+    whole("steps", steps, least=2, most=MOST_STEPS)
+    if not (isinstance(stop, float) and stop == math.inf):
         number("stop", stop, above=1)
 
 
@@ -197,11 +199,15 @@ def largest_rate(optimizer):
     return rate
 
 
-def _check_user(model, loss):
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
-    if not callable(loss):
-        raise TypeError(f"loss must be a function (output, y) -> scalar; got {loss!r}")
+def _check_user(model, batches, loss):
+    if is_lazy(module("model", model)):
+        raise ValueError("model has lazy layers without weights yet; call it on one batch, then make the optimizer")
+    sequence = hasattr(batches, "__getitem__") and hasattr(batches, "__len__")
+    if isinstance(batches, (str, bytes, dict, type)) or not (hasattr(batches, "__iter__") or sequence):
+        raise TypeError(
+            f"batches must be a DataLoader, a list or another iterable of pairs (x, y); got {shown(batches)}"
+        )
+    function("loss", loss, "(output, y) -> scalar")
 
 
 def _climb(model, optimizer, batches, loss, steps, watch):

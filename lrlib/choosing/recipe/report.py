@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._base.arguments import flag
 from ..._base.layout import plain, table
 from ..._base.statistics import interval
 from ...runs.log import versions
@@ -105,7 +106,7 @@ class Report:
 
     def to_dict(self, seconds=True):
         """Everything but the weights as plain values. ``seconds``: whether the times that passed are in it."""
-        asked = self.asked
+        asked, seconds = self.asked, flag("seconds", seconds)
         place = {id(found): k for k, found in enumerate(self.candidates)}
         ledger = [row if seconds else {k: v for k, v in row.items() if k != "seconds"} for row in self.ledger]
         return plain(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..._base.arguments import flag, shown
 from ..._base.preserve import random_states, remembered
 from . import described
 from .compiled.flat import Flat
@@ -75,8 +76,9 @@ class RuleOptimizer(torch.optim.Optimizer):
             cls.__signature__ = None  # a user's subclass shows its own
 
     def __init__(self, params: Params, *args: Any, maximize: bool = False, path: str = "eager", **options: Any) -> None:
-        if path not in PATHS:
-            raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
+        if not isinstance(path, str) or path not in PATHS:
+            raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {shown(path)}")
+        maximize = flag("maximize", maximize)
         options = {name: v for name, v in self._named(args, options).items() if name != "lr" or v is not None}
         params = params if isinstance(params, torch.Tensor) else list(params)
         defaults = {}
@@ -88,7 +90,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         self.path = path
         if path == "fused" and self.rule.kind != "element":
             self._fall_back(f"a rule of kind {self.rule.kind!r} is not compiled")
-        super().__init__(params, {**self.rule.defaults, **defaults, **options, "maximize": bool(maximize)})
+        super().__init__(params, {**self.rule.defaults, **defaults, **options, "maximize": maximize})
 
     def _named(self, args, options):
         """``options`` with the positional arguments under their names."""
@@ -108,6 +110,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             elif "betas" in param_group and "beta1" in self.rule.defaults:
                 raise TypeError(f"{type(self).__name__}: a group has beta1 and beta2 here in place of betas")
             self._check({k: v for k, v in param_group.items() if k in self.rule.defaults})
+            flag("maximize", param_group.get("maximize", False))
         super().add_param_group(param_group)
 
     def _check(self, options):
