@@ -76,7 +76,7 @@ def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
             begun = float(os.environ.get("LR_STARTED", started))  # CI counts the system's packages too
             return stages.test(env, options.words, time.time() - begun, options.expression)
         case "js":
-            return javascript(env, ["run", "build"], ["test"])
+            return javascript(env, ["run", "build"], ["run", "types"], ["test"])
         case "format":
             status = env.run("-m", "ruff", "format", ".")
             return status or (javascript(env, ["run", "format", "--", "--write"]) if shutil.which("npm") else 0)
@@ -101,7 +101,7 @@ def javascript(env: Environment, *steps: list[str]) -> int:
     npm, folder = shutil.which("npm"), env.root / "widgets" / "js"
     if npm is None:
         raise SetupError("There is no npm here. Install Node 20 or newer (Debian and Ubuntu: sudo apt install npm).")
-    missing = not all((folder / "node_modules" / tool).exists() for tool in ("esbuild", "prettier"))
+    missing = not all((folder / "node_modules" / tool).exists() for tool in ("esbuild", "prettier", "typescript"))
     for step in [["ci", "--no-audit", "--no-fund"]] * missing + [*steps]:
         status = subprocess.run([npm, *step], cwd=folder).returncode
         if status:

@@ -1,8 +1,18 @@
+// @ts-check
 // The three curves of the Stride, and gradient descent on them. The same formulas stand in lrwidgets/stride.py,
 // and in lrlib.tasks, which lets the wells go on as straight lines beyond what is drawn here.
 
+/**
+ * A loss on a line: f, its derivatives g and h, its minima, the span that is drawn, and 2/h at each minimum.
+ * @typedef {{f: Real, g: Real, h: Real, minima: number[], span: number[], limits: number[]}} Curve
+ * @typedef {(x: number) => number} Real
+ * @typedef {{verdict: string, period: number, well?: number}} Verdict
+ */
+
+/** @type {Real} */
 const bump = (x) => 0.8 * Math.exp(-(((x + 3) / 0.3) ** 2) / 2);
 
+/** @type {Record<string, (c: number) => Omit<Curve, "limits">>} */
 export const CURVES = {
   quadratic: (c) => ({ f: (x) => (c * x * x) / 2, g: (x) => c * x, h: () => c, minima: [0], span: [-3, 3] }),
   tilted: () => ({
@@ -21,8 +31,9 @@ export const CURVES = {
   }),
 };
 
+/** @type {(name: string, curvature: number) => Curve} */
 export function curve(name, curvature) {
-  const c = CURVES[name](curvature);
+  const c = { ...CURVES[name](curvature), limits: /** @type {number[]} */ ([]) };
   c.minima = c.minima.map((x) => newton(c, x));
   const f = c.f,
     least = Math.min(...c.minima.map(f));
@@ -31,12 +42,16 @@ export function curve(name, curvature) {
   return c;
 }
 
+/** @type {(c: Omit<Curve, "limits">, x: number) => number} */
 function newton(c, x) {
   for (let i = 0; i < 30; i++) x -= c.g(x) / c.h(x);
   return x;
 }
 
-// x_0 … x_steps with x_{t+1} = x_t − lr f′(x_t); stays at ±Infinity once it overflows.
+/**
+ * x_0 … x_steps with x_{t+1} = x_t − lr f′(x_t); stays at ±Infinity once it overflows.
+ * @type {(c: Curve, lr: number, start: number, steps: number) => number[]}
+ */
 export function descend(c, lr, start, steps) {
   const xs = [start];
   for (let t = 0; t < steps; t++) {
@@ -47,11 +62,14 @@ export function descend(c, lr, start, steps) {
   return xs;
 }
 
-// Where the rate leads in the end: {verdict, period}. Exact on the parabola, by 4,000 steps elsewhere.
+/**
+ * Where the rate leads in the end: {verdict, period}. Exact on the parabola, by 4,000 steps elsewhere.
+ * @type {(name: string, c: Curve, lr: number, start: number) => Verdict}
+ */
 export function judge(name, c, lr, start) {
   if (name === "quadratic") {
     const p = lr * c.h(0),
-      near = (a) => Math.abs(p - a) <= 1e-9 * a;
+      near = (/** @type {number} */ a) => Math.abs(p - a) <= 1e-9 * a;
     if (near(2)) return { verdict: "periodic", period: 2 };
     return { verdict: p > 2 ? "diverging" : p > 1 && !near(1) ? "alternating" : "monotone", period: 1 };
   }

@@ -1,7 +1,16 @@
+// @ts-check
 // A small tanh network in plain float64 arrays: loss, gradient, Hessian-vector products, sharpness.
 // Weights lie in one array, layer by layer: W [out, in] by rows, then b [out], as PyTorch holds them.
 
-// The xorshift32 generator of Marsaglia (2003): numbers in [0, 1). lrwidgets/edge.py draws the same.
+/**
+ * @typedef {Float64Array} Vector
+ * @typedef {{in: number, out: number, w: number, b: number}} Layer
+ */
+
+/**
+ * The xorshift32 generator of Marsaglia (2003): numbers in [0, 1). lrwidgets/edge.py draws the same.
+ * @type {(seed: number) => () => number}
+ */
 export function uniform(seed) {
   let s = Math.imul(seed + 1, 2654435769) >>> 0;
   const next = () => {
@@ -16,10 +25,17 @@ export function uniform(seed) {
 }
 
 export class Net {
-  // x [n], y [n]; the loss is the mean of (f(x) − y)².
+  /**
+   * x [n], y [n]; the loss is the mean of (f(x) − y)².
+   * @param {number[]} sizes
+   * @param {number[]} x
+   * @param {number[]} y
+   */
   constructor(sizes, x, y) {
-    Object.assign(this, { sizes, x, y });
+    this.x = x;
+    this.y = y;
     let at = 0;
+    /** @type {Layer[]} */
     this.layers = sizes.slice(1).map((out, l) => {
       const layer = { in: sizes[l], out, w: at, b: at + out * sizes[l] };
       at = layer.b + out;
@@ -27,10 +43,16 @@ export class Net {
     });
     this.size = at;
     const room = () => sizes.map((k) => new Float64Array(k));
-    Object.assign(this, { a: room(), ra: room(), d: room(), rd: room() });
+    this.a = room();
+    this.ra = room();
+    this.d = room();
+    this.rd = room();
   }
 
-  // Weights and biases uniform within ±1/√(inputs of the layer).
+  /**
+   * Weights and biases uniform within ±1/√(inputs of the layer).
+   * @param {number} seed
+   */
   start(seed) {
     const next = uniform(seed),
       w = new Float64Array(this.size);
@@ -41,7 +63,10 @@ export class Net {
     return w;
   }
 
-  // The loss at w; adds its gradient to g and, where there is a direction v, the product H v to hv.
+  /**
+   * The loss at w; adds its gradient to g and, where there is a direction v, the product H v to hv.
+   * @type {(w: Vector, g: Vector, v?: Vector | null, hv?: Vector | null) => number}
+   */
   measure(w, g, v = null, hv = null) {
     let loss = 0;
     for (let i = 0; i < this.x.length; i++) {
@@ -52,6 +77,7 @@ export class Net {
     return loss;
   }
 
+  /** @type {(x: number, w: Vector, v: Vector | null) => number} */
   forward(x, w, v) {
     const { a, ra, layers } = this,
       last = layers.length - 1;
@@ -79,7 +105,10 @@ export class Net {
     return a[last + 1][0];
   }
 
-  // d and rd: derivatives of the loss by the inputs of each layer's tanh, and their change along v.
+  /**
+   * d and rd: derivatives of the loss by the inputs of each layer's tanh, and their change along v.
+   * @type {(slope: number, w: Vector, g: Vector, v: Vector | null, hv: Vector | null) => void}
+   */
   backward(slope, w, g, v, hv) {
     const { a, ra, d, rd, layers } = this,
       last = layers.length;
@@ -97,7 +126,7 @@ export class Net {
         const e = d[l + 1][j],
           re = rd[l + 1][j];
         let k = L.w + j * L.in;
-        if (v) {
+        if (v && hv) {
           for (let i = 0; i < L.in; i++, k++) {
             g[k] += e * h[i];
             hv[k] += re * h[i] + e * rh[i];
@@ -122,14 +151,19 @@ export class Net {
   }
 }
 
+/** @type {(a: Vector, b: Vector) => number} */
 const dot = (a, b) => {
   let s = 0;
   for (let i = 0; i < a.length; i++) s += a[i] * b[i];
   return s;
 };
+/** @type {(a: Vector, k: number) => Vector} */
 const scaled = (a, k) => a.map((v) => v * k);
 
-// The largest eigenvalue of a tridiagonal matrix (diagonal a, beside it b), by bisection on Sturm's count.
+/**
+ * The largest eigenvalue of a tridiagonal matrix (diagonal a, beside it b), by bisection on Sturm's count.
+ * @type {(a: number[], b: number[]) => number}
+ */
 export function top(a, b) {
   let hi = -Infinity,
     lo = Infinity;
@@ -138,7 +172,7 @@ export function top(a, b) {
     hi = Math.max(hi, v + r);
     lo = Math.min(lo, v - r);
   });
-  const allBelow = (t) => {
+  const allBelow = (/** @type {number} */ t) => {
     let q = 1;
     for (let i = 0; i < a.length; i++) {
       q = a[i] - t - (i ? (b[i - 1] * b[i - 1]) / q : 0);
@@ -154,12 +188,19 @@ export function top(a, b) {
   return (lo + hi) / 2;
 }
 
-// The largest eigenvalue of the Hessian at w, by the Lanczos iteration from `start`: {value, vector}.
-// It ends where two products in succession change the value by less than `accuracy` of it.
+/**
+ * The largest eigenvalue of the Hessian at w, by the Lanczos iteration from `start`: {value, vector}.
+ * It ends where two products in succession change the value by less than `accuracy` of it.
+ * @param {Net} net
+ * @param {Vector} w
+ * @param {Vector} start
+ * @returns {{value: number, vector: Vector}}
+ */
 export function sharpness(net, w, start, { accuracy = 1e-3, most = 40 } = {}) {
-  const basis = [],
-    a = [],
-    b = [],
+  /** @type {Vector[]} */
+  const basis = [];
+  /** @type {number[][]} */
+  const [a, b] = [[], []],
     g = new Float64Array(net.size);
   let q = scaled(start, 1 / Math.sqrt(dot(start, start))),
     value = NaN,
@@ -186,7 +227,10 @@ export function sharpness(net, w, start, { accuracy = 1e-3, most = 40 } = {}) {
   return { value, vector: ritz(basis, a, b, value) };
 }
 
-// The vector that belongs to the value, from the rows of (T − value) s = 0, one after the other.
+/**
+ * The vector that belongs to the value, from the rows of (T − value) s = 0, one after the other.
+ * @type {(basis: Vector[], a: number[], b: number[], value: number) => Vector}
+ */
 function ritz(basis, a, b, value) {
   const s = [1],
     out = new Float64Array(basis[0].length);

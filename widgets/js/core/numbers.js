@@ -1,8 +1,15 @@
+// @ts-check
 // Numbers for readers and for axes: rounding, ticks, decimation.
 
+/** @type {(x: number, digits?: number) => number} */
 export const round = (x, digits = 3) => Number(Number(x).toPrecision(digits));
 
-// 0.0123, 12.3, 1.2e−7: short, with a real minus sign.
+/**
+ * 0.0123, 12.3, 1.2e−7: short, with a real minus sign.
+ * @param {number} x
+ * @param {number} [digits]
+ * @returns {string}
+ */
 export function text(x, digits = 3) {
   if (!Number.isFinite(x)) return Number.isNaN(x) ? "–" : x > 0 ? "∞" : "−∞";
   const size = Math.abs(x);
@@ -13,7 +20,12 @@ export function text(x, digits = 3) {
   return s.replace(/-/g, "−");
 }
 
-// Round values from lo to hi, about n of them, at steps of 1, 2 or 5 times a power of ten.
+/**
+ * Round values from lo to hi, about n of them, at steps of 1, 2 or 5 times a power of ten.
+ * @param {number} lo
+ * @param {number} hi
+ * @returns {number[]}
+ */
 export function ticks(lo, hi, n = 5) {
   const raw = (hi - lo) / n;
   if (!(raw > 0) || !Number.isFinite(raw)) return [];
@@ -26,7 +38,12 @@ export function ticks(lo, hi, n = 5) {
   return out;
 }
 
-// Powers of ten from lo to hi, thinned to n; with 2 and 5 between them where fewer than three fit.
+/**
+ * Powers of ten from lo to hi, thinned to n; with 2 and 5 between them where fewer than three fit.
+ * @param {number} lo
+ * @param {number} hi
+ * @returns {number[]}
+ */
 export function logTicks(lo, hi, n = 6) {
   const a = Math.ceil(Math.log10(lo) - 1e-9);
   const b = Math.floor(Math.log10(hi) + 1e-9);
@@ -41,7 +58,11 @@ export function logTicks(lo, hi, n = 6) {
   return out;
 }
 
-// The least and the greatest of the finite values (of the positive ones for a log axis).
+/**
+ * The least and the greatest of the finite values (of the positive ones for a log axis).
+ * @param {Iterable<Iterable<number>>} arrays
+ * @returns {[number, number] | null}
+ */
 export function range(arrays, log = false) {
   let lo = Infinity,
     hi = -Infinity;
@@ -54,12 +75,20 @@ export function range(arrays, log = false) {
   return lo <= hi ? [lo, hi] : null;
 }
 
-// One point per pixel column would lose peaks: keep first, least, greatest and last of each column.
-// px(i), py(i) → pixels; returns runs of points [x, y, x, y, …] broken where a value is not finite.
+/**
+ * One point per pixel column would lose peaks: keep first, least, greatest and last of each column.
+ * px(i), py(i) → pixels; returns runs of points [x, y, x, y, …] broken where a value is not finite.
+ * @param {number} n
+ * @param {(i: number) => number} px
+ * @param {(i: number) => number} py
+ * @returns {number[][]}
+ */
 export function decimate(n, px, py) {
+  /** @type {number[][]} */
   const runs = [];
-  let run = null,
-    col = NaN,
+  /** @type {number[] | null} */
+  let run = null;
+  let col = NaN,
     first = 0,
     lo = 0,
     hi = 0,
@@ -96,7 +125,11 @@ export function decimate(n, px, py) {
   return runs;
 }
 
-// Exponential running mean, started at the first finite value.
+/**
+ * Exponential running mean, started at the first finite value.
+ * @param {ArrayLike<number>} values
+ * @param {number} [beta]
+ */
 export function smooth(values, beta = 0.9) {
   const out = new Float64Array(values.length);
   let m = 0,

@@ -1,9 +1,12 @@
+// @ts-check
 // Rows of float32 numbers, append-only; a row knows its number, so a lost message shows.
 
 export class Series {
+  /** @param {number} width */
   constructor(width) {
     this.width = width;
-    this.clear();
+    this.n = 0;
+    this.data = new Float32Array(256 * width);
   }
 
   clear() {
@@ -11,7 +14,10 @@ export class Series {
     this.data = new Float32Array(256 * this.width);
   }
 
-  // Rows that begin at row `first`; false if rows before them are missing.
+  /**
+   * Rows that begin at row `first`; false if rows before them are missing.
+   * @param {Float32Array} rows
+   */
   add(rows, first = 0) {
     if (first > this.n) return false;
     const end = first * this.width + rows.length;
@@ -25,10 +31,12 @@ export class Series {
     return true;
   }
 
+  /** @type {(row: number, column: number) => number} */
   at(row, column) {
     return this.data[row * this.width + column];
   }
 
+  /** @param {number} c */
   column(c, n = this.n) {
     const out = new Float64Array(n);
     for (let i = 0; i < n; i++) out[i] = this.at(i, c);
@@ -42,7 +50,10 @@ export class Series {
   }
 }
 
-// A buffer of a message or of stored state → float32.
+/**
+ * A buffer of a message or of stored state → float32.
+ * @param {ArrayBuffer | ArrayBufferView | null | undefined} buffer
+ */
 export function floats(buffer) {
   if (!buffer || !buffer.byteLength) return new Float32Array(0);
   const v = ArrayBuffer.isView(buffer) ? buffer : new DataView(buffer);
@@ -50,4 +61,5 @@ export function floats(buffer) {
   return new Float32Array(v.buffer.slice(v.byteOffset, v.byteOffset + bytes));
 }
 
+/** @type {(base64: string) => Uint8Array} */
 export const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));

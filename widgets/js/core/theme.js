@@ -1,3 +1,4 @@
+// @ts-check
 // Light or dark, as the book's theme, JupyterLab or the system says; colours for both.
 
 const LIGHT = {
@@ -31,11 +32,15 @@ export function isDark(doc = document) {
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+/** @type {(dark: boolean) => typeof LIGHT} */
 export const palette = (dark) => (dark ? DARK : LIGHT);
 
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-// Calls back when the theme may have changed, before and after printing; returns how to end that.
+/**
+ * Calls back when the theme may have changed, before and after printing; returns how to end that.
+ * @type {(call: (why: MutationRecord[] | "print" | "screen") => void) => () => void}
+ */
 export function onTheme(call) {
   const seen = new MutationObserver(call),
     media = matchMedia("(prefers-color-scheme: dark)");
