@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 
+import lrwidgets
 from lrwidgets import (
     CostLedger,
     EdgeOfStability,
@@ -25,6 +26,11 @@ from lrwidgets.base import STATIC
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def every():
+    """One widget of each kind."""
+    return [getattr(lrwidgets, name)() for name in lrwidgets.__all__]
 
 
 def stored(widget):
@@ -152,18 +158,8 @@ def test_the_slider_stops_at_the_limit_by_keyboard(show):
 
 
 def test_every_control_is_labelled_and_leaves_arrow_keys_alone(show):
-    page = show(
-        [
-            Stride(),
-            TrainingLab(),
-            SweepLab(),
-            EdgeOfStability(),
-            RegimeExplorer(),
-            LandscapeWalk(),
-            CostLedger(),
-            SharedRate(),
-        ]
-    )
+    page = show(every())
+    page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     bare = page.evaluate(
         "() => [...document.querySelectorAll('.lrw input, .lrw select, .lrw button, .lrw summary')]"
@@ -449,19 +445,7 @@ def test_a_view_that_is_taken_away_leaves_nothing_behind(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(show, theme):
     axe = pathlib.Path(__file__).parents[1] / "pages" / "vendor" / "axe.min.js"
-    page = show(
-        [
-            Stride(),
-            TrainingLab(),
-            SweepLab(),
-            EdgeOfStability(),
-            RegimeExplorer(),
-            LandscapeWalk(),
-            CostLedger(),
-            SharedRate(),
-        ],
-        theme=theme,
-    )
+    page = show(every(), theme=theme)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     page.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")
