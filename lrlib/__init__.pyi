@@ -131,7 +131,12 @@ from .looking.landscape import (
 from .looking.units import Activity as Activity, activity as activity, effective_rank as effective_rank
 from ._base.device import available_devices as available_devices
 from ._base.preserve import one_thread as one_thread, random_states as random_states
-from ._base.statistics import bootstrap as bootstrap, interval as interval
+from ._base.statistics import (
+    bootstrap as bootstrap,
+    interval as interval,
+    jackknife as jackknife,
+    leave_one_out as leave_one_out,
+)
 from ._base.streams import initial_model as initial_model
 
 __version__: str

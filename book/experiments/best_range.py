@@ -6,6 +6,7 @@ A single best rate hangs on the grid and on chance; the middle of the range, on 
 import numpy as np
 
 from lrbook.quantity import Quantity
+from lrlib import bootstrap, leave_one_out
 
 NEAR = 0.01
 
@@ -50,14 +51,11 @@ def bootstrapped(statistic, n, unit, axes, about, band=None, draws=300):
 
     The values kept are those without each seed in turn.
     """
-    rng, everyone = np.random.default_rng(0), np.arange(n)
-    spread = np.array([statistic(rng.integers(n, size=n)) for _ in range(draws)], dtype=float)
-    without = np.stack([np.asarray(statistic(np.delete(everyone, s)), dtype=float) for s in everyone], axis=-1)
-    low, high = np.percentile(spread, [2.5, 97.5], axis=0)
+    everyone = np.arange(n)
+    mean, without = np.asarray(statistic(everyone), dtype=float), leave_one_out(everyone, statistic)
+    low, high = bootstrap(everyone, resamples=draws, statistic=statistic) if n > 1 else (mean, mean)
     axes = {name: np.asarray(ticks).tolist() for name, ticks in axes.items()}
-    return Quantity(
-        unit, axes, "bootstrap", np.asarray(statistic(everyone), dtype=float), low, high, without, band, about
-    )
+    return Quantity(unit, axes, "bootstrap", mean, low, high, without, band, about)
 
 
 def best(valid):

@@ -15,7 +15,7 @@ from sizes import modes
 from tuning import grid, tuned
 
 from lrbook.experiment import Experiment
-from lrlib import rules, tasks
+from lrlib import jackknife, rules, tasks
 
 ID = "e20_tunability"
 QUESTION = "How many rates must one try, and how far does a default carry?"
@@ -66,13 +66,9 @@ def trials(mean, lr, near=NEAR):
     return width, PRIOR / max(width, 1e-3)
 
 
-def jackknife(function, values):
-    """Pseudo-values [outputs, seed] of a function of the mean over seeds; values [rate, seed]."""
-    n = values.shape[1]
-    whole = np.array(function(values.mean(axis=1)))
-    return np.stack(
-        [n * whole - (n - 1) * np.array(function(np.delete(values, s, 1).mean(axis=1))) for s in range(n)], axis=1
-    )
+def jackknifed(values, lr, near=NEAR):
+    """Pseudo-values of `trials`, [2, seed], of the mean over seeds; values [rate, seed]."""
+    return jackknife(range(values.shape[1]), lambda seeds: trials(values.take(seeds, axis=1).mean(axis=1), lr, near))
 
 
 def sweeps(size):
@@ -119,7 +115,7 @@ def merits(found, test, best, names):
     axes = {"method": METHODS, "task": names}
     shape = (len(METHODS), len(names), -1)
     keys = [(task, method) for method in METHODS for task in names]
-    scores = np.stack([jackknife(lambda mean, k=key: trials(mean, found[k].lr), test[key]) for key in keys])
+    scores = np.stack([jackknifed(test[key], found[key].lr) for key in keys])
     tuned_test = np.stack([test[key][best[key]] for key in keys])
     regret = np.stack([test[key][best[key]] - test[key][found[key].index(default(key[1]))] for key in keys])
     spread = np.abs(tuned_test - tuned_test.mean(axis=1, keepdims=True))
@@ -255,7 +251,7 @@ def language(size):
 def language_merits(found, test, best):
     """Curves, width, trials, regret at the default and spread: axis method."""
     axes = {"method": METHODS}
-    scores = np.stack([jackknife(lambda mean, m=m: trials(-mean, found[m].lr, NATS), test[m]) for m in METHODS])
+    scores = np.stack([jackknifed(-test[m], found[m].lr, NATS) for m in METHODS])
     tuned_test = np.stack([test[m][best[m]] for m in METHODS])
     regret = np.stack([test[m][found[m].index(default(m))] - test[m][best[m]] for m in METHODS])
     spread = np.abs(tuned_test - tuned_test.mean(axis=1, keepdims=True))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEVEL = 0.95
+from lrlib import bootstrap, interval
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def measured(values, unit="", axes=None, method="t", band=None, about=""):
     if method not in ("t", "bootstrap"):
         raise ValueError(f"method must be 't' or 'bootstrap', not {method!r}")
     mean = values.mean(axis=-1)
-    half = _t_half(values) if method == "t" else None
-    low, high = (mean - half, mean + half) if method == "t" else _bootstrap(values)
+    low, high = _ends(values, method) if values.shape[-1] > 1 else (mean, mean)
     return Quantity(unit, axes, method, mean, low, high, values, band, about)
 
 
@@ -98,21 +97,11 @@ def _axes(axes):
     return {name: np.asarray(ticks).tolist() for name, ticks in (axes or {}).items()}
 
 
-def _t_half(values):
-    from scipy.special import stdtrit
-
-    n = values.shape[-1]
-    if n < 2:
-        return np.full(values.shape[:-1], np.nan) if n == 0 else np.zeros(values.shape[:-1])
-    return stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(axis=-1, ddof=1) / math.sqrt(n)
-
-
-def _bootstrap(values, resamples=2000):
-    rng = np.random.default_rng(0)
-    picks = rng.integers(values.shape[-1], size=(resamples, values.shape[-1]))
-    means = np.stack([values[..., pick].mean(axis=-1) for pick in picks])
-    tails = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
-    return tuple(np.percentile(means, tails, axis=0))
+def _ends(values, method):
+    if method == "t":
+        return interval(values)[1:3]
+    seeds = range(values.shape[-1])  # drawn for all axes together, and a mean with a value that does not exist is none
+    return bootstrap(seeds, resamples=2000, statistic=lambda drawn: values[..., drawn].mean(axis=-1))
 
 
 def _plain(array):

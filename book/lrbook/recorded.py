@@ -276,7 +276,7 @@ def _values(quantity: dict) -> np.ndarray:
 def _interval(values: np.ndarray) -> list:
     from lrlib import interval
 
-    low, high = np.array([interval(row)[1:3] for row in values]).T
+    _, low, high, _ = interval(values)
     return [runs.rounded(low), runs.rounded(high)]
 
 

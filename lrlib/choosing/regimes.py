@@ -10,7 +10,7 @@ import numpy as np
 
 from .._base.arguments import having, number, numbers_of, shown
 from .._base.layout import table
-from .._base.statistics import interval
+from .._base.statistics import bootstrap, interval
 
 REGIMES = ("1", "2A", "2B", "3")
 BORDERS = {"threshold": "1|2", "split": "2A|2B", "divergence": "2|3"}
@@ -86,7 +86,8 @@ class Borders:
             logs = np.log10(values)
         if np.isfinite(logs).all():
             return tuple(float(10**v) for v in interval(logs, confidence)[:3])
-        return tuple(float(10**v) for v in _median(logs, confidence))
+        ends = bootstrap(logs, confidence, statistic=_median, method="inverted_cdf")
+        return tuple(float(10**v) for v in (_median(logs), *ends))
 
     def counts(self):
         """Number of seeds in each regime at each rate: {"1": [R], "2A": [R], …}, with "2" where nothing splits it."""
@@ -270,13 +271,9 @@ def _edge(lr, index):
     return np.inf if index == len(lr) else float(np.sqrt(lr[index - 1] * lr[index]))
 
 
-def _median(logs, confidence, resamples=4000):
-    """Median and its bootstrap interval, without arithmetic on infinite values."""
-    share = (1 - confidence) / 2
-    draws = np.random.default_rng(0).integers(0, len(logs), (resamples, len(logs)))
-    medians = np.quantile(logs[draws], 0.5, axis=1, method="inverted_cdf")
-    low, high = np.quantile(medians, (share, 1 - share), method="inverted_cdf") if len(logs) > 1 else (np.nan, np.nan)
-    return np.quantile(logs, 0.5, method="inverted_cdf"), low, high
+def _median(logs):
+    """The middle value, the lower one of two, since there is no mean of infinite values."""
+    return np.sort(logs)[(len(logs) - 1) // 2]
 
 
 def _shown(rate):

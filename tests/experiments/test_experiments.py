@@ -55,11 +55,11 @@ def test_the_number_of_expected_trials_of_a_known_curve():
     assert trials == pytest.approx(6 / width)
 
 
-def test_the_jackknife_returns_the_seeds_themselves_for_a_mean():
+def test_seeds_that_agree_all_give_the_range_of_their_curve():
     e20 = script("e20_tunability")
-    values = np.arange(12.0).reshape(3, 4)
-    found = e20.jackknife(lambda mean: (mean[0], mean[2]), values)
-    np.testing.assert_allclose(found, values[[0, 2]])
+    lr, curve = 10.0 ** np.arange(-3, 3), np.array([0.0, 0.0, 0.9, 0.9, 0.0, 0.0])
+    found = e20.jackknifed(np.tile(curve[:, None], 4), lr)
+    np.testing.assert_allclose(found, np.tile(np.array(e20.trials(curve, lr))[:, None], 4))
 
 
 def test_accuracy_at_a_training_loss_is_read_between_two_evaluations():

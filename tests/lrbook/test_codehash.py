@@ -452,6 +452,12 @@ def test_of_the_books_tools_only_the_statistics_count(tmp_path, script):
         assert made.after(f"lrbook/{name}.py", edited) == made.hash()
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_turns_values_into_intervals_is_hashed_with_every_experiment(name):
+    found = set(sources(EXPERIMENTS / f"{name}.py"))
+    assert {"lrbook.quantity", "lrlib._base.statistics"} <= found
+
+
 def test_hash_ignores_words_and_layout_only():
     base = "def f(x):\n    return x + 1\n"
     assert skeleton(base) == skeleton(

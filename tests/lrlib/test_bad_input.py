@@ -85,6 +85,8 @@ OPEN = {
     "borders",
     "bootstrap",
     "interval",
+    "jackknife",
+    "leave_one_out",
     "smooth",
 }
 SMALL = {"mnist1d": {"train": 10, "valid": 10, "test": 10, "corr_noise_scale": 0.25, "shuffle_seq": False}}

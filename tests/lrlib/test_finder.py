@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from lrlib import (
     SUGGESTION_RULES,
     attach,
-    bootstrap,
     convergence_threshold,
     hold,
     initial_model,
@@ -537,25 +536,6 @@ def test_an_optimizer_without_a_rate_and_other_kinds_are_named():
             range_test(*wrong)
 
 
-@given(st.lists(st.floats(-10, 10), min_size=2, max_size=12), st.floats(0.5, 0.99))
-def test_bootstrap_stays_inside_the_data_and_grows_with_the_level(values, level):
-    low, high = bootstrap(values, level, resamples=200)
-    wide = bootstrap(values, (1 + level) / 2, resamples=200)
-    assert min(values) - 1e-9 <= wide[0] <= low + 1e-9 and high - 1e-9 <= wide[1] <= max(values) + 1e-9
-
-
-def test_bootstrap_covers_the_mean_about_as_often_as_it_says():
-    data = np.random.default_rng(0).standard_normal((400, 20))
-    low, high = bootstrap(data, 0.9, resamples=500)
-    assert 0.8 < ((low < 0) & (0 < high)).mean() < 0.95
-    gaps = np.where(np.arange(20) < 5, np.nan, data)
-    np.testing.assert_array_equal(bootstrap(gaps, 0.9, 500)[0], bootstrap(data[:, 5:], 0.9, 500)[0])
-    assert np.isnan(bootstrap([1.0, np.nan])).all()
-    for wrong in ({"level": 1.0}, {"resamples": 0}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            bootstrap([1.0, 2.0], **wrong)
-
-
 # the threshold
 
 
@@ -665,18 +645,8 @@ def test_a_curve_that_is_the_same_everywhere_suggests_nothing():
 
 @pytest.mark.parametrize("values", ["a", ["a"], None, [1, "b"], [[1], [1, 2]], {}, [True], [1j], lambda: 1])
 def test_what_is_no_array_of_numbers_is_named(values):
-    with pytest.raises(TypeError, match="^values must be numbers; got "):
-        bootstrap(values)
     with pytest.raises(TypeError, match="^loss must be numbers; got "):
         smooth(values)
-
-
-@pytest.mark.parametrize(
-    "name, value", [("level", 1.0), ("level", "a"), ("resamples", 0), ("resamples", 10**30), ("seed", -1)]
-)
-def test_wrong_arguments_of_a_bootstrap_are_named(name, value):
-    with pytest.raises((TypeError, ValueError), match=f"^{name} must be"):
-        bootstrap([1.0, 2.0], **{name: value})
 
 
 @pytest.mark.parametrize("name, evaluate", [("loss", None), ("train_loss", 7)])

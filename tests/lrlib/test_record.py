@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrlib import Record, cosine, fit, interval, sweep, tasks
-from lrlib._base.statistics import t_quantile
+from lrlib import Record, cosine, fit, sweep, tasks
 from lrlib.runs.record import example
 
 
@@ -83,17 +82,6 @@ def test_grid_final_and_summary(swept):
     assert summary["diverged"].tolist() == [0, 0, 2] and summary["n"].tolist() == [2, 2, 0]
     with pytest.raises(ValueError, match="name must be one of loss, train_loss, train_metric; got 'accuracy'"):
         swept.final("accuracy")
-
-
-def test_interval_covers_the_mean_as_often_as_it_says():
-    draws = np.random.default_rng(0).normal(3, 2, (2000, 5))
-    inside = [low <= 3 <= high for _, low, high, _ in map(interval, draws)]
-    assert 0.935 < np.mean(inside) < 0.965
-
-
-def test_quantiles_approach_the_normal():
-    assert abs(t_quantile(0.95, 10_000) - 1.9602) < 5e-4
-    assert np.isnan(interval([1.0])[1]) and interval([])[3] == 0
 
 
 def test_long_runs_are_thinned_and_keep_first_and_last():

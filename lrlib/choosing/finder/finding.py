@@ -72,23 +72,23 @@ class Finding:
         """The suggestions of all rules side by side: dict from name to rate."""
         return {rule: self.suggest(rule) for rule in rules.SUGGESTION_RULES}
 
-    def interval(self, rule="valley", level=0.95, resamples=4000, seed=0):
+    def interval(self, rule="valley", confidence=0.95, resamples=4000, seed=0):
         """Bootstrap interval over the seeds of the geometric mean of a rule's suggestions.
 
         The seeds are drawn with replacement and the decimal logarithms averaged, because rates live on a log axis.
 
         Args:
             rule: name of the rule.
-            level: coverage.
+            confidence: coverage, between 0 and 1.
             resamples, seed: of the bootstrap (`lrlib.bootstrap`).
 
         Returns:
             (low, high) in units of the rate; nan with fewer than two suggestions.
 
         Raises:
-            ValueError: unknown rule, or `level` outside (0, 1).
+            ValueError: unknown rule, or `confidence` outside (0, 1).
         """
-        low, high = bootstrap(np.log10(self.per_seed(rule)), level, resamples, seed)
+        low, high = bootstrap(np.log10(self.per_seed(rule)), confidence, resamples, seed)
         return float(10**low), float(10**high)
 
     def plot(self, ax=None):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..._base.arguments import flag, having, number, shown
-from ..._base.statistics import interval, t_quantile
+from ..._base.statistics import interval
 from .axes import LINES, axes, finish
 
 RECORD = ("lr0", "step", "loss", "status", "evaluations")
@@ -16,7 +16,7 @@ def losses(
     *,
     names=("loss",),
     smooth=0.0,
-    level=0.95,
+    confidence=0.95,
     colors=None,
     label="{lr:.3g}",
     xlabel="step",
@@ -32,7 +32,7 @@ def losses(
         ax: axes to draw on; default: those of a new figure.
         names: "loss" (the training batches) or names of evaluations, for example ("train_loss", "valid_loss").
         smooth: weight of the past of a running mean over the batch losses, 0 for none.
-        level: coverage of the interval.
+        confidence: coverage of the interval.
         colors: one a rate; default: matplotlib's cycle.
         label: template for the legend, given `lr`; "" for none.
         xlabel, ylabel: texts.
@@ -50,7 +50,7 @@ def losses(
     from ...choosing.finder.suggestions import smooth as running_mean
 
     _check_losses(record, names, colors, label)
-    smooth, level = number("smooth", smooth, below=1), number("level", level, above=0, below=1)
+    smooth, confidence = number("smooth", smooth, below=1), number("confidence", confidence, above=0, below=1)
     log = flag("log", log)
     ax, lr0, failed = axes(ax), np.asarray(record.lr0), np.asarray(record.status) == "diverged"
     for j, name in enumerate(names):
@@ -60,7 +60,7 @@ def losses(
             line = {"color": colors[i] if colors is not None else f"C{i % 10}"}
             line["label"] = label.format(lr=rate) if label and j == 0 else None
             line["ls"] = _DASHES.get(name.split("_")[0], "-")
-            _band(ax, step, values[(lr0 == rate) & ~failed], level, **line)
+            _band(ax, step, values[(lr0 == rate) & ~failed], confidence, **line)
             _ended(ax, step, values[(lr0 == rate) & failed], color=line["color"])
     if log:
         ax.set_yscale("log")
@@ -95,13 +95,12 @@ def _curve(record, name):
     return np.asarray(record.evaluations["step"]), np.asarray(record.evaluations[name], dtype=np.float64)
 
 
-def _band(ax, x, rows, level, **line):
+def _band(ax, x, rows, confidence, **line):
     """Mean over the first axis as a line inside its t-interval."""
-    mean = rows.mean(axis=0) if len(rows) else np.full(len(x), np.nan)
+    mean, low, high, n = interval(rows.T, confidence)
     ax.plot(x, mean, **line)
-    if len(rows) > 1:
-        half = t_quantile(level, len(rows) - 1) * rows.std(axis=0, ddof=1) / len(rows) ** 0.5
-        ax.fill_between(x, mean - half, mean + half, color=line["color"], alpha=0.2, lw=0)
+    if n > 1:
+        ax.fill_between(x, low, high, color=line["color"], alpha=0.2, lw=0)
 
 
 def _ended(ax, x, rows, color):
@@ -117,7 +116,7 @@ def rate_curve(
     name="test_metric",
     ax=None,
     *,
-    level=0.95,
+    confidence=0.95,
     color=None,
     label=None,
     diverged="diverged",
@@ -135,7 +134,7 @@ def rate_curve(
         name: an evaluation, "test_metric" for example, at its last step; or "loss", the mean of the last tenth of
             the recorded batch losses.
         ax: axes to draw on; default: those of a new figure.
-        level: coverage of the interval.
+        confidence: coverage of the interval.
         color, label: of the curve.
         diverged: text for the crosses.
         xlabel, ylabel: texts; default of `ylabel`: the name.
@@ -153,7 +152,7 @@ def rate_curve(
         [0.2, nan]
     """
     having("record", record, RECORD, "a Record")
-    level = number("level", level, above=0, below=1)
+    confidence = number("confidence", confidence, above=0, below=1)
     _, values = _curve(record, name)
     log, ax = name.endswith("loss") if log is None else flag("log", log), axes(ax)
     values = values[:, -max(1, values.shape[1] // 10) :].mean(axis=1) if name == "loss" else values[:, -1]
@@ -161,7 +160,7 @@ def rate_curve(
     values = np.where(failed | ~np.isfinite(values), np.nan, values)
     rates, place = np.unique(np.asarray(record.lr0), return_inverse=True)
     rows = [values[place == i] for i in range(len(rates))]
-    mean, low, high, _ = np.array([interval(row[np.isfinite(row)], level) for row in rows]).T
+    mean, low, high, _ = np.array([interval(row[np.isfinite(row)], confidence) for row in rows]).T
     (line,) = ax.plot(rates, mean, ".-", color=color, label=label)
     ax.fill_between(rates, low, high, color=line.get_color(), alpha=0.2, lw=0)
     share = np.array([failed[place == i].mean() for i in range(len(rates))])
@@ -191,7 +190,7 @@ def range_test(
     *,
     rules=None,
     labels=None,
-    level=0.95,
+    confidence=0.95,
     color=None,
     xlabel="learning rate",
     ylabel="loss",
@@ -207,7 +206,7 @@ def range_test(
         ax: axes to draw on; default: those of a new figure.
         rules: names of the rules to mark; default: all.
         labels: dict from rule to text; default: its name.
-        level: coverage of the intervals.
+        confidence: coverage of the intervals.
         color: of the curve.
         xlabel, ylabel: texts.
         top: upper limit of the loss axis; default: a third of the fall above the first one.
@@ -226,7 +225,7 @@ def range_test(
         'valley'
     """
     having("finding", finding, ("smoothed", "loss", "lr", "suggest"), "a RangeTest or a Finding")
-    level, rules = number("level", level, above=0, below=1), _rules(rules)
+    confidence, rules = number("confidence", confidence, above=0, below=1), _rules(rules)
     if labels is not None and not isinstance(labels, dict):
         raise TypeError(f"labels must be a dict from rule to text, or None; got {shown(labels)}")
     top = None if top is None else number("top", top, least=-np.inf)
@@ -241,7 +240,7 @@ def range_test(
         if np.isfinite(rate):
             ax.axvline(rate, color=mark, ls=LINES[i % len(LINES)], lw=1.2, label=(labels or {}).get(rule, rule))
         if hasattr(finding, "interval") and np.isfinite(rate):
-            ax.axvspan(*finding.interval(rule, level=level), color=mark, alpha=0.15, lw=0)
+            ax.axvspan(*finding.interval(rule, confidence=confidence), color=mark, alpha=0.15, lw=0)
     ax.set_xscale("log")
     if np.isfinite(smoothed).any():
         low, first = np.nanmin(smoothed), np.nanmax(smoothed[:, 0])
