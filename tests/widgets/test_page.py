@@ -255,7 +255,7 @@ def test_the_regimes_are_walked_by_keyboard_and_picked_by_mouse(show):
     says(page, "it converges")
     assert "the regimes 1, 2A, 2B and 3" in page.locator("canvas").get_attribute("aria-label")
     page.locator("summary").click()
-    assert page.locator("table tbody tr").count() == int(slider.get_attribute("max")) + 1
+    has_rows(page, int(slider.get_attribute("max")) + 1)
     page.get_by_role("button", name="Run").click()
     says(page, "it converges")
     assert root.get_attribute("data-status") == "done", "no motion where it is unwelcome"

@@ -75,10 +75,16 @@ def descent(units: int, seed: int, lr: float, steps: int, every: int = EVERY):
     from lrlib import sharpness, steps as training, tasks
     from torch.nn.functional import mse_loss
 
+    built = []
+
+    def model():
+        built.append(network(units, seed))
+        return built[-1]
+
     x, y = data()
-    net = network(units, seed)
-    task = tasks.Task("edge of stability", lambda: net, (x, y), None, None, mse_loss, mse_loss, batch=None, steps=steps)
+    task = tasks.Task("edge of stability", model, (x, y), None, None, mse_loss, mse_loss, batch=None, steps=steps)
     run, found, change = training(task, "sgd", lr=lr, steps=steps, dtype=x.dtype), None, None
+    net = built[-1]  # the one that the run trains
     for t in range(steps):
         if t % every == 0:
             with warnings.catch_warnings():
