@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 import torch
 
 from .methods.rules.base import Rule
@@ -12,6 +13,8 @@ Number: TypeAlias = float | torch.Tensor  # one number, or a tensor that broadca
 PathName: TypeAlias = str | os.PathLike[str]
 PlanLike: TypeAlias = Callable[[int], float]  # a `Plan`, or any function of the step
 Loss: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (output, y) → 0-D
+Augmentation: TypeAlias = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+Noise: TypeAlias = float | Callable[[torch.Tensor], torch.Tensor]  # a standard deviation, or a function of the weights
 Group: TypeAlias = dict[str, Any]  # a parameter group of an optimizer
 Params: TypeAlias = Iterable[torch.Tensor] | Iterable[Group] | Iterable[tuple[str, torch.Tensor]]
 RuleLike: TypeAlias = str | Rule | Callable[..., torch.optim.Optimizer]  # a function of the parameters
@@ -21,3 +24,4 @@ Weights: TypeAlias = Mapping[str, Any]  # {name of a parameter or buffer: array 
 Model = TypeVar("Model", bound=torch.nn.Module)
 Lent = TypeVar("Lent", bound=torch.nn.Module | Sequence[torch.Tensor])
 Tensors = TypeVar("Tensors", torch.Tensor, list[torch.Tensor])
+Values = TypeVar("Values", float, np.ndarray, torch.Tensor)

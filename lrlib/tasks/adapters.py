@@ -1,7 +1,10 @@
 """Low-rank adapters: a trained network whose weights stay, with small factors beside them that learn a new task."""
 
+from __future__ import annotations
+
 import dataclasses
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,6 +13,12 @@ from torch import nn
 from .._base.arguments import MOST_SEEDS, MOST_UNITS, check_task, flag, number, shown, whole
 from .._base.start import given, is_record
 from .._base.streams import initial_model, is_lazy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from .._types import Weights
+    from ..runs.record import Record
+    from .task import Task
 
 
 class LowRankLinear(nn.Module):
@@ -31,7 +40,7 @@ class LowRankLinear(nn.Module):
     Source: Hu et al. 2021, "LoRA: low-rank adaptation of large language models".
     """
 
-    def __init__(self, linear, rank, alpha=None, scale=1.0):
+    def __init__(self, linear: nn.Linear, rank: int, alpha: float | None = None, scale: float = 1.0) -> None:
         super().__init__()
         if not isinstance(linear, nn.Linear):
             raise TypeError(f"linear must be a torch.nn.Linear; got {type(linear).__name__}")
@@ -44,13 +53,21 @@ class LowRankLinear(nn.Module):
         self.A = nn.Parameter(torch.randn(rank, inputs).to(self.weight) / inputs**0.5)
         self.B = nn.Parameter(self.weight.new_zeros(outputs, rank))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x [n, inputs] → [n, outputs]."""
         linear = nn.functional.linear
         return linear(x, self.weight, self.bias) + self.factor * linear(linear(x, self.A), self.B)
 
 
-def low_rank(task, rank, alpha=None, weights=None, layers="", rate_ratio=1.0, adaptive=False):
+def low_rank(
+    task: Task,
+    rank: int,
+    alpha: float | None = None,
+    weights: Record | Weights | None = None,
+    layers: str = "",
+    rate_ratio: float = 1.0,
+    adaptive: bool = False,
+) -> Task:
     r"""Return the task with its network frozen and a `LowRankLinear` in the place of its linear layers.
 
     .. math:: W' = W + \tfrac{\alpha}{r}\, c\, B A
@@ -164,7 +181,9 @@ def _plain(task):
     return dataclasses.replace(task, model=task.model.base)
 
 
-def adapter_start(task, weights, seeds=None, repeat=1):
+def adapter_start(
+    task: Task, weights: Record | Weights, seeds: Sequence[int] | np.ndarray | None = None, repeat: int = 1
+) -> dict[str, np.ndarray]:
     """Return ``start`` for a sweep of adapters in which every lane has a pre-trained network of its own.
 
     The frozen weights of lane l are those of lane l of ``weights``, its A and B those that its seed draws, so that a
@@ -207,7 +226,7 @@ def adapter_start(task, weights, seeds=None, repeat=1):
     return {name: np.tile(v, (repeat, *[1] * (v.ndim - 1))) for name, v in {**arrays, **drawn}.items()}
 
 
-def merge_adapters(task, weights):
+def merge_adapters(task: Task, weights: Record | Weights) -> dict[str, np.ndarray]:
     r"""Return the weights of the plain network that does what the adapted one does: {name: array [L, …]}.
 
     .. math:: W' = W + \tfrac{\alpha}{r}\, c\, B A

@@ -1,5 +1,7 @@
 """Language: the next symbol of a text, whose source is known exactly or which a user brings."""
 
+from __future__ import annotations
+
 import functools
 import string
 
@@ -17,22 +19,22 @@ SHARES = {"train": (0.0, 0.8), "valid": (0.8, 0.9), "test": (0.9, 1.0)}  # of a 
 
 
 def character_transformer(
-    train=2000,
-    valid=500,
-    test=1000,
-    context=16,
-    batch=16,
-    steps=1000,
+    train: int = 2000,
+    valid: int = 500,
+    test: int = 1000,
+    context: int = 16,
+    batch: int = 16,
+    steps: int = 1000,
     *,
-    text=None,
-    symbols=16,
-    contrast=2.0,
-    source=0,
-    width=32,
-    blocks=1,
-    heads=2,
-    fresh=True,
-):
+    text: str | None = None,
+    symbols: int = 16,
+    contrast: float = 2.0,
+    source: int = 0,
+    width: int = 32,
+    blocks: int = 1,
+    heads: int = 2,
+    fresh: bool = True,
+) -> Task:
     r"""The next symbol at every place of a piece of text, with a small `CausalTransformer`.
 
     x [n, context] and y [n, context] hold integers, y the symbols that follow those of x; the loss is the mean cross-
@@ -107,7 +109,7 @@ def character_transformer(
     )
 
 
-def symbol_loss(output, y):
+def symbol_loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy over all places: logits [n, T, classes], y [n, T] → scalar, in nats a symbol.
 
     >>> round(symbol_loss(torch.zeros(2, 3, 16), torch.zeros(2, 3, dtype=torch.long)).item(), 4)          # ln 16

@@ -1,9 +1,12 @@
 """Tasks on data that ship inside packages: digits, breast cancer, MNIST-1D."""
 
+from __future__ import annotations
+
 import functools
 import importlib.metadata
 import math
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,27 +19,31 @@ from .cache import cached
 from .networks import conv_net, mlp
 from .task import Task, accuracy, binary_accuracy, binary_loss
 
+if TYPE_CHECKING:
+    from typing import Any
+    from .._types import Augmentation
+
 VALID_SEED, TEST_SEED = 2**31 + 1, 2**31 + 2  # beyond every training seed
 MOST_PLACES = 10_000  # of a signal of MNIST-1D
 NETWORKS = {"mlp": {1: (64, 2), 2: (64, 2)}, "conv": {1: (16, 3), 2: (8, 2)}}  # axes → usual width and depth
 
 
 def digits(
-    width=None,
-    depth=2,
-    batch=64,
-    steps=1000,
-    valid=300,
-    test=300,
+    width: int | None = None,
+    depth: int = 2,
+    batch: int = 64,
+    steps: int = 1000,
+    valid: int = 300,
+    test: int = 300,
     *,
-    network="mlp",
-    dropout=0.0,
-    batch_norm=None,
-    augment=None,
-    l1=0.0,
-    l2=0.0,
-    penalise="weights",
-):
+    network: str = "mlp",
+    dropout: float = 0.0,
+    batch_norm: bool | None = None,
+    augment: Augmentation | bool | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    penalise: str = "weights",
+) -> Task:
     """Handwritten digits, 8×8 pixels, 10 classes, 1,797 images (scikit-learn), with an MLP 64-width-…-10.
 
     The split into 1,197 training, 300 validation and 300 test images is fixed; pixels are standardised by the mean
@@ -76,21 +83,21 @@ def digits(
 
 
 def breast_cancer(
-    width=32,
-    depth=2,
-    batch=16,
-    steps=1000,
-    valid=100,
-    test=100,
-    standardise=True,
+    width: int = 32,
+    depth: int = 2,
+    batch: int = 16,
+    steps: int = 1000,
+    valid: int = 100,
+    test: int = 100,
+    standardise: bool = True,
     *,
-    dropout=0.0,
-    batch_norm=False,
-    augment=None,
-    l1=0.0,
-    l2=0.0,
-    penalise="weights",
-):
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    augment: Augmentation | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    penalise: str = "weights",
+) -> Task:
     """Breast cancer Wisconsin: 30 measurements, malignant or not, 569 cases (scikit-learn), with an MLP 30-width-…-1.
 
     The split into 369, 100 and 100 cases is fixed; each measurement is standardised by its training mean and
@@ -124,24 +131,24 @@ def breast_cancer(
 
 
 def mnist1d(
-    train=4000,
-    valid=10000,
-    test=10000,
-    width=None,
-    depth=None,
-    batch=100,
-    steps=4000,
-    fresh=True,
+    train: int = 4000,
+    valid: int = 10000,
+    test: int = 10000,
+    width: int | None = None,
+    depth: int | None = None,
+    batch: int = 100,
+    steps: int = 4000,
+    fresh: bool = True,
     *,
-    network="mlp",
-    dropout=0.0,
-    batch_norm=None,
-    augment=None,
-    l1=0.0,
-    l2=0.0,
-    penalise="weights",
-    **knobs,
-):
+    network: str = "mlp",
+    dropout: float = 0.0,
+    batch_norm: bool | None = None,
+    augment: Augmentation | bool | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    penalise: str = "weights",
+    **knobs: Any,
+) -> Task:
     """MNIST-1D (Greydanus & Kobak 2024): 40 numbers, 10 classes, with an MLP 40-width-…-10.
 
     ``fresh=True``: each seed draws a training set of its own; ``False``: all seeds share that of seed 0. The

@@ -1,6 +1,9 @@
 """Logistic regressions with a known answer: sparse features, and a strongly convex one."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,11 +13,22 @@ from .._base.arguments import MOST_EXAMPLES, MOST_UNITS, flag, having, held, num
 from .._base.streams import generator
 from .task import Task, binary_accuracy, binary_loss
 
+if TYPE_CHECKING:
+    from .._types import Weights
+
 
 MOST_FEATURES = 10_000  # of a problem that is solved exactly
 
 
-def sparse_logistic(features=200, train=2000, valid=2000, test=10000, batch=20, steps=2000, fresh=True):
+def sparse_logistic(
+    features: int = 200,
+    train: int = 2000,
+    valid: int = 2000,
+    test: int = 10000,
+    batch: int = 20,
+    steps: int = 2000,
+    fresh: bool = True,
+) -> Task:
     """Logistic regression on binary features of which feature k is on with frequency 1/k (Zipf), k = 1 … features.
 
     All true weights have the same size, 1, with alternating signs so that the classes balance:
@@ -67,7 +81,7 @@ def _zero_linear(features):
     return linear
 
 
-def frequency_error(task, parameters, bins=4):
+def frequency_error(task: Task, parameters: Weights, bins: int = 4) -> tuple[np.ndarray, np.ndarray]:
     """Mean absolute error of the learnt weights per range of frequencies: → (lowest frequency [bins], error […, bins]).
 
     ``parameters``: ``record.parameters`` of a run of `sparse_logistic`. The ranges are equal on a log scale of k;
@@ -125,7 +139,15 @@ def _penalised_loss(output, y):
     return nn.functional.binary_cross_entropy_with_logits(output[..., 0], y) + output[..., 1].mean()
 
 
-def convex_logistic(features=20, train=1000, test=10000, penalty=0.01, condition=10.0, batch=20, steps=2000):
+def convex_logistic(
+    features: int = 20,
+    train: int = 1000,
+    test: int = 10000,
+    penalty: float = 0.01,
+    condition: float = 10.0,
+    batch: int = 20,
+    steps: int = 2000,
+) -> Task:
     """Strongly convex logistic regression, f(w) = mean log-loss + ½·penalty·‖w‖², whose minimum is known.
 
     Gaussian features with standard deviations from 1 down to 1/√condition. ``task.optimum`` is the least training
@@ -190,7 +212,7 @@ def _newton(x, y, penalty):
     return w, (nn.functional.binary_cross_entropy_with_logits(x @ w, y) + penalties).item(), hessian
 
 
-def distance(task, parameters):
+def distance(task: Task, parameters: Weights) -> np.ndarray:
     """Distance ‖w − w*‖ of each lane of a record of `convex_logistic` from the optimum: → [lanes].
 
     >>> task = convex_logistic()

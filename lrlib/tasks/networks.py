@@ -1,13 +1,19 @@
 """Networks of the ready-made tasks: fully connected and convolutional, with dropout and batch normalisation."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from .._base.arguments import MOST_LAYERS, MOST_UNITS, flag, number, shown, sizes_of, whole
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def mlp(sizes, dropout=0.0, batch_norm=False):
+
+def mlp(sizes: Sequence[int], dropout: float = 0.0, batch_norm: bool = False) -> nn.Sequential:
     """Return a fully connected ReLU network: weights He-normal, N(0, 2/fan-in), biases 0 (He et al. 2015).
 
     Each hidden layer is linear → batch normalisation (where asked) → ReLU → dropout (where above 0), in the order of
@@ -33,7 +39,14 @@ def mlp(sizes, dropout=0.0, batch_norm=False):
     return nn.Sequential(*layers[: len(layers) - len(_after(nn.BatchNorm1d, 1, dropout, batch_norm))])
 
 
-def conv_net(shape, classes=10, width=8, depth=3, dropout=0.0, batch_norm=True):
+def conv_net(
+    shape: Sequence[int],
+    classes: int = 10,
+    width: int = 8,
+    depth: int = 3,
+    dropout: float = 0.0,
+    batch_norm: bool = True,
+) -> nn.Sequential:
     """Return a small convolutional ReLU network for signals, shape (length,), or images, shape (height, width).
 
     Input [n, length] or [n, height·width], as the tasks hold it. ``depth`` convolutions of size 3 with ``width``

@@ -1,14 +1,22 @@
 """Training on a sphere: networks whose output does not depend on the length of their weights, and the way back."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from .._base.arguments import MOST_UNITS, held, layers_of, number, shown, sizes_of, whole
 from .data import mnist1d
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+    from .task import Task
 
 NORMS = ("layer", "batch")
 
@@ -24,19 +32,21 @@ class FrozenLinear(nn.Module):
     (10.0, [])
     """
 
-    def __init__(self, inputs, outputs, norm=10.0):
+    def __init__(self, inputs: int, outputs: int, norm: float = 10.0) -> None:
         super().__init__()
         inputs, outputs = whole("inputs", inputs, most=MOST_UNITS), whole("outputs", outputs, most=MOST_UNITS)
         norm = length("norm", norm)
         weight = nn.init.kaiming_uniform_(torch.empty(outputs, inputs), a=math.sqrt(5))
         self.register_buffer("weight", weight * (norm / weight.norm()))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x [n, inputs] → [n, outputs]."""
         return nn.functional.linear(x, self.weight)
 
 
-def scale_invariant_mlp(sizes, readout=10.0, norm="layer", eps=1e-7):
+def scale_invariant_mlp(
+    sizes: Sequence[int], readout: float = 10.0, norm: str = "layer", eps: float = 1e-7
+) -> nn.Sequential:
     r"""Return a ReLU network whose output stays the same when a layer's weights are multiplied by a positive number.
 
     Every hidden layer is linear without bias → normalisation without affine parameters → ReLU; the read-out is a
@@ -110,7 +120,7 @@ class _Sphere:
         return {name: p * (self.norm / length) for name, p in parameters.items()}
 
 
-def unit_sphere(norm=1.0):
+def unit_sphere(norm: float = 1.0) -> Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]:
     r"""Return a function for ``Task.project``: it puts the vector of all parameters back on a sphere.
 
     .. math:: w \mapsto \rho\, w / \|w\|, \qquad \|w\|^2 = \sum_{\text{tensors}} \|w_i\|^2
@@ -130,20 +140,20 @@ def unit_sphere(norm=1.0):
 
 
 def mnist1d_sphere(
-    train=4000,
-    valid=10000,
-    test=10000,
-    width=128,
-    depth=2,
-    batch=100,
-    steps=6000,
-    fresh=True,
+    train: int = 4000,
+    valid: int = 10000,
+    test: int = 10000,
+    width: int = 128,
+    depth: int = 2,
+    batch: int = 100,
+    steps: int = 6000,
+    fresh: bool = True,
     *,
-    readout=10.0,
-    norm="layer",
-    radius=1.0,
-    **knobs,
-):
+    readout: float = 10.0,
+    norm: str = "layer",
+    radius: float = 1.0,
+    **knobs: Any,
+) -> Task:
     """MNIST-1D for a scale-invariant network 40-width-…-10 that is trained on the sphere of length ``radius``.
 
     The data are those of `mnist1d`, the network is `scale_invariant_mlp` (``readout``, ``norm``), and `unit_sphere`

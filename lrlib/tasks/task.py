@@ -1,8 +1,10 @@
 """A task: data + model + loss + metric."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import torch
 from torch import nn
@@ -11,6 +13,9 @@ from torch.utils.data import default_collate
 
 from .._base.arguments import MOST_EXAMPLES, number, shown, tensor_of, whole
 from .._base.streams import generator, seeded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 PENALISED = ("weights", "all")
 READ_TWICE = 16  # examples of a Dataset, to see whether it gives the same for an index each time
@@ -113,11 +118,11 @@ class Task:
             raise ValueError(f'task {self.name!r}: penalise must be "weights" or "all"; got {shown(self.penalise)}')
 
     @property
-    def fresh(self):
+    def fresh(self) -> bool:
         """Whether each seed draws a training set of its own."""
         return callable(self.train)
 
-    def train_for(self, seed):
+    def train_for(self, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the training set ``(x, y)`` of a seed; what its function draws from PyTorch is from that seed too."""
         if not callable(self.train):
             return self.train
@@ -126,7 +131,7 @@ class Task:
         _check_pair(f"task {self.name!r}: train, as drawn for seed {seed},", pair)
         return pair
 
-    def augmented(self, x, seed, t):
+    def augmented(self, x: torch.Tensor, seed: int, t: int) -> torch.Tensor:
         """The batch inputs x [b, …] that step t (from 0) of this seed trains on: x itself without `augment`.
 
         The random numbers come from the stream ``(seed, "augment", t)`` alone, so every run and every sweep lane of
@@ -150,11 +155,11 @@ class Task:
         return new
 
     @property
-    def penalised(self):
+    def penalised(self) -> bool:
         """Whether `objective` differs from `loss`."""
         return self.l1 > 0 or self.l2 > 0
 
-    def penalty(self, parameters):
+    def penalty(self, parameters: Mapping[str, torch.Tensor] | Iterable[torch.Tensor]) -> torch.Tensor | float:
         """l1·Σ|w| + ½·l2·Σw² over ``parameters`` (dict name → tensor, or tensors): → 0-D tensor, or 0.0 without any.
 
         A function of tensors alone, so that it can be differentiated and batched over sweep lanes.
@@ -172,7 +177,9 @@ class Task:
             total = total + 0.5 * self.l2 * p.square().sum() if self.l2 else total
         return total
 
-    def objective(self, output, y, parameters):
+    def objective(
+        self, output: torch.Tensor, y: torch.Tensor, parameters: Mapping[str, torch.Tensor] | Iterable[torch.Tensor]
+    ) -> torch.Tensor:
         """What a training step minimises: ``loss(output, y)``, plus `penalty` where the task has one.
 
         Batch losses of a run are values of it; evaluations report `loss` alone.
@@ -254,7 +261,7 @@ def _check_pair(what, data):
         raise ValueError(f"{what} must have as many x as y, at least one; got {sizes}")
 
 
-def accuracy(output, y):
+def accuracy(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Share of examples whose largest output is the class ``y``: output [n, classes], y [n] → scalar.
 
     >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
@@ -263,7 +270,7 @@ def accuracy(output, y):
     return (output.argmax(-1) == y).to(output.dtype).mean()
 
 
-def binary_loss(output, y):
+def binary_loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Mean negative log-likelihood of a logistic model: logits [n, 1], y in {0, 1} [n] → scalar, in nats.
 
     >>> binary_loss(torch.zeros(2, 1), torch.tensor([0.0, 1.0]))
@@ -272,7 +279,7 @@ def binary_loss(output, y):
     return nn.functional.binary_cross_entropy_with_logits(output.squeeze(-1), y)
 
 
-def binary_accuracy(output, y):
+def binary_accuracy(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Share of examples on the right side of 0: logits [n, 1], y in {0, 1} [n] → scalar.
 
     >>> binary_accuracy(torch.tensor([[1.0], [-2.0]]), torch.tensor([1.0, 1.0]))

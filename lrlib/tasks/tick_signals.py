@@ -1,5 +1,7 @@
 """The "ticks" example: many features, each of which is enough, and a network that learns few of them."""
 
+from __future__ import annotations
+
 import functools
 import math
 
@@ -16,20 +18,20 @@ WIDEST = 0.99  # margin; a wider one leaves so little of the square that drawing
 
 
 def ticks(
-    features=16,
-    train=512,
-    test=2000,
-    batch=16,
-    steps=40_000,
+    features: int = 16,
+    train: int = 512,
+    test: int = 2000,
+    batch: int = 16,
+    steps: int = 40_000,
     *,
-    valid=None,
-    width=32,
-    depth=2,
-    readout=10.0,
-    margin=MARGIN,
-    radius=1.0,
-    fresh=True,
-):
+    valid: int | None = None,
+    width: int = 32,
+    depth: int = 2,
+    readout: float = 10.0,
+    margin: float = MARGIN,
+    radius: float = 1.0,
+    fresh: bool = True,
+) -> Task:
     r"""Points whose every pair of coordinates tells the class: 2·features inputs, two classes.
 
     A pair (a, b) is uniform on the part of the square [-2, 2]² that belongs to the class:
@@ -85,7 +87,7 @@ def ticks(
     )
 
 
-def ticks_features(task, samples=1000, seed=0):
+def ticks_features(task: Task, samples: int = 1000, seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
     r"""Test sets that show which features a network has learned: → [(x, y), …], one a feature.
 
     In set k only pair k tells the class, as `ticks` draws it; the other pairs lie on the border between the classes:

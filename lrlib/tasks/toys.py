@@ -1,6 +1,9 @@
 """Tasks without data: quadratics and double wells, for one point or many walkers (seeds)."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -8,6 +11,11 @@ from torch import nn
 
 from .._base.arguments import held, number, shown
 from .task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+    from .._types import Noise, Values
 
 
 class Point(nn.Module):
@@ -17,11 +25,11 @@ class Point(nn.Module):
     tensor([1., 2.])
     """
 
-    def __init__(self, start):
+    def __init__(self, start: Sequence[float]) -> None:
         super().__init__()
         self.x = nn.Parameter(torch.tensor(_coordinates("start", start), dtype=torch.float32))
 
-    def forward(self, _):
+    def forward(self, _: Any) -> torch.Tensor:
         """Return the point, [d]."""
         return self.x
 
@@ -34,7 +42,12 @@ def _norm(x, _):
     return x.square().sum().sqrt()
 
 
-def quadratic(curvatures=(4.0,), start=None, noise=0.0, steps=50):
+def quadratic(
+    curvatures: float | Sequence[float] = (4.0,),
+    start: float | Sequence[float] | None = None,
+    noise: Noise = 0.0,
+    steps: int = 50,
+) -> Task:
     """f(x) = ½ Σ λᵢ xᵢ² with the given curvatures λ, one or several; gradient descent is stable at rates below 2/max λ.
 
     ``start``: the first point, [d]; default all 1. ``noise``: standard deviation of the gradient noise. The metric
@@ -118,7 +131,7 @@ class Well:
     (-2.308, 0.151, 2.157, 'left', [2.2, 1.79])
     """
 
-    def __init__(self, kind):
+    def __init__(self, kind: str) -> None:
         if not isinstance(kind, str) or kind not in WELLS:
             raise ValueError(f"double_well: kind must be one of {', '.join(map(repr, WELLS))}; got {shown(kind)}")
         self._f, self._slope, self.bound, self.start = WELLS[kind]
@@ -130,12 +143,12 @@ class Well:
     def _clip(self, x):
         return x.clamp(-self.bound, self.bound) if isinstance(x, torch.Tensor) else np.clip(x, -self.bound, self.bound)
 
-    def __call__(self, x):
+    def __call__(self, x: Values) -> Values:
         """Height f(x) − min f ≥ 0."""
         z = self._clip(x)
         return self._f(z) + self._slope(z) * (x - z) - self.least
 
-    def slope(self, x):
+    def slope(self, x: Values) -> Values:
         """Derivative f′(x), constant beyond ±bound."""
         return self._slope(self._clip(x))
 
@@ -163,7 +176,7 @@ def _in_lower(well, x, _):
     return inside.to(x.dtype).mean()
 
 
-def double_well(kind="tilted", start=None, noise=2.0, steps=2000):
+def double_well(kind: str = "tilted", start: str | float | None = None, noise: Noise = 2.0, steps: int = 2000) -> Task:
     """One point in a double well, with Gaussian gradient noise; each seed is a walker.
 
     ``kind="tilted"``: f(x) = 0.05x⁴ − 0.5x² + 0.15x, whose deeper well (left) is the sharper one, start in the other.

@@ -1,5 +1,7 @@
 """A small causal Transformer, of matrix products and softmax alone, so that many of them run as lanes of a sweep."""
 
+from __future__ import annotations
+
 import math
 
 import torch
@@ -72,7 +74,7 @@ class CausalTransformer(nn.Module):
     normalization in the Transformer architecture".
     """
 
-    def __init__(self, classes, context, width=32, blocks=1, heads=2):
+    def __init__(self, classes: int, context: int, width: int = 32, blocks: int = 1, heads: int = 2) -> None:
         super().__init__()
         self.classes, self.context = whole("classes", classes, 2, MOST_UNITS), whole("context", context, 1, MOST_UNITS)
         width, heads = whole("width", width, 1, MOST_UNITS), whole("heads", heads, 1, MOST_UNITS)
@@ -93,7 +95,7 @@ class CausalTransformer(nn.Module):
                 nn.init.normal_(layer.weight, std=factor * layer.in_features**-0.5)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scores of the next symbol: integers [n, T] → logits [n, T, classes]."""
         if x.dim() != 2 or x.is_floating_point() or not 1 <= x.shape[1] <= self.context:
             raise ValueError(

@@ -14,7 +14,7 @@ import lrlib
 
 STUB = Path(lrlib.__file__).parent / "methods" / "optimizers" / "__init__.pyi"
 OPERATORS = ("__init__", "__call__", "__rshift__", "__mul__", "__rmul__", "__add__", "__radd__")
-ROOMS = ["plans", "methods", "runs"]
+ROOMS = ["plans", "methods", "runs", "tasks"]
 
 
 def public():
