@@ -1,9 +1,11 @@
 """Choosing the device of a run."""
 
+from __future__ import annotations
+
 import torch
 
 
-def available_devices():
+def available_devices() -> list[str]:
     """Return the names of the devices that this machine and this PyTorch have, the first of them ``"cpu"``.
 
     >>> available_devices()[0]

@@ -1,15 +1,22 @@
 """Put everything of the user's back as it was: what makes a trial run on their own model safe."""
 
+from __future__ import annotations
+
 import copy
 import random
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
 
 @contextmanager
-def random_states(batches=None):
+def random_states(batches: Iterable[Any] | None = None) -> Iterator[None]:
     """Restore the random state of Python, NumPy and torch (every device in use) on leaving, however one leaves.
 
     Args:
@@ -31,7 +38,7 @@ def random_states(batches=None):
 
 
 @contextmanager
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Let torch work in one thread, and in as many as before on leaving, however one leaves.
 
     >>> before = torch.get_num_threads()

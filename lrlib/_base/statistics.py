@@ -1,18 +1,35 @@
 """The statistics of the project: intervals by Student's t and by bootstrap, and the jackknife."""
 
+from __future__ import annotations
+
 import functools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .arguments import function, number, numbers_of, shown, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import ArrayLike
 
 MOST_RESAMPLES = 1_000_000
 FREEST = 1e8  # degrees of freedom
 QUANTILES = ("linear", "inverted_cdf")
 
 
-def bootstrap(values, confidence=0.95, resamples=4000, seed=0, *, statistic=None, method="linear"):
+def bootstrap(
+    values: ArrayLike,
+    confidence: float = 0.95,
+    resamples: int = 4000,
+    seed: int = 0,
+    *,
+    statistic: Callable[[np.ndarray], ArrayLike] | None = None,
+    method: str = "linear",
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Percentile bootstrap interval of the mean over the last axis, or of any statistic of a list.
 
     From n values :math:`x_i`, `resamples` times n are drawn with replacement; the interval runs between the
@@ -80,7 +97,7 @@ def _draws(n, resamples, seed):
     return np.random.default_rng(seed).integers(0, n, (resamples, n))
 
 
-def leave_one_out(values, statistic):
+def leave_one_out(values: ArrayLike, statistic: Callable[[np.ndarray], ArrayLike]) -> np.ndarray:
     r"""A statistic without each value in turn: :math:`\theta_{(i)}`, of all values but :math:`x_i`.
 
     Args:
@@ -103,7 +120,7 @@ def leave_one_out(values, statistic):
     return np.stack([np.asarray(statistic(np.delete(values, i)), dtype=float) for i in range(len(values))], axis=-1)
 
 
-def jackknife(values, statistic):
+def jackknife(values: ArrayLike, statistic: Callable[[np.ndarray], ArrayLike]) -> np.ndarray:
     r"""Pseudo-values of a statistic, :math:`n\,\theta - (n-1)\,\theta_{(i)}`.
 
     Their `interval` is the statistic's; the pseudo-values of a mean are the values themselves.
@@ -138,7 +155,7 @@ def _listed(values):
     return np.asarray(values)
 
 
-def interval(values, confidence=0.95):
+def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Any, Any, Any, int]:
     r"""Student's t-interval of the mean over the last axis: (mean, low, high, n).
 
     :math:`\bar x \pm t\, s / \sqrt n` with :math:`s^2 = \sum_i (x_i - \bar x)^2 / (n - 1)` and

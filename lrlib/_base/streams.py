@@ -15,13 +15,21 @@ All seeds count from one origin, 0 (`seeds_from`): another one moves everything 
 weights, orders and noise alike, and the keys under which drawn data are kept.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import hashlib
+from typing import TYPE_CHECKING
 
 import torch
 
 from .arguments import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from .._types import P, R
+    from ..tasks.task import Task
 
 __all__ = [
     "Noise",
@@ -42,7 +50,7 @@ __all__ = [
 _origin = 0
 
 
-def origin():
+def origin() -> int:
     """The origin that seeds count from: 0, or that of `seeds_from`.
 
     >>> with seeds_from(7):
@@ -53,7 +61,7 @@ def origin():
 
 
 @contextlib.contextmanager
-def seeds_from(number):
+def seeds_from(number: int) -> Iterator[None]:
     """Count all seeds from another origin inside the block, in every thread of the process.
 
     The same seeds then stand for other numbers: those of two origins are as independent as those of two seeds. Origin
@@ -79,7 +87,7 @@ def seeds_from(number):
         _origin = before
 
 
-def moved(seed, stream=""):
+def moved(seed: int, stream: str = "") -> int:
     """The number that stands for a seed where a library wants a number: below 2⁶³, and at origin 0 the seed itself.
 
     ``stream`` tells apart what one seed is used for.
@@ -99,7 +107,7 @@ def _hashed(text):
     return int.from_bytes(digest, "little") >> 1
 
 
-def remembered(maxsize):
+def remembered(maxsize: int | None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """`functools.lru_cache` for functions that draw: what another origin gave is not handed out.
 
     >>> @remembered(maxsize=8)
@@ -126,7 +134,7 @@ def remembered(maxsize):
     return decorate
 
 
-def numbered(seed):
+def numbered(seed: int) -> torch.Generator:
     """Return a CPU ``torch.Generator`` that is seeded with the number of a seed itself (`moved`).
 
     For what is drawn once; whatever belongs to a run has a named stream (`generator`).
@@ -137,7 +145,7 @@ def numbered(seed):
     return torch.Generator().manual_seed(moved(seed))
 
 
-def generator(seed, stream, block=0):
+def generator(seed: int, stream: str, block: int = 0) -> torch.Generator:
     """Return a CPU ``torch.Generator`` for one block of a named stream.
 
     >>> a, b = (torch.rand(1, generator=generator(3, "noise", 7)) for _ in range(2))
@@ -148,7 +156,7 @@ def generator(seed, stream, block=0):
 
 
 @contextlib.contextmanager
-def seeded(seed, device="cpu"):
+def seeded(seed: int | torch.Generator, device: str | torch.device = "cpu") -> Iterator[None]:
     """Set PyTorch's CPU generator to ``seed`` inside the block and put the caller's state back afterwards.
 
     A CUDA or MPS ``device`` has a generator of its own, which is treated alike. Of a ``torch.Generator`` in the place
@@ -181,7 +189,7 @@ def _seeded_mps(number):
         torch.mps.set_rng_state(before)
 
 
-def random_state(device="cpu"):
+def random_state(device: str | torch.device = "cpu") -> list[torch.Tensor]:
     """PyTorch's random state as tensors: that of the CPU, and that of ``device`` where it has one of its own.
 
     >>> before = random_state()
@@ -193,7 +201,9 @@ def random_state(device="cpu"):
     return [torch.get_rng_state(), *own.get(device.type, list)()]
 
 
-def initial_model(task, seed, dtype=torch.float32, device="cpu"):
+def initial_model(
+    task: Task, seed: int, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
+) -> torch.nn.Module:
     """Return ``task.model()`` with the weights of ``seed``, moved to ``dtype`` and ``device``, in training mode.
 
     Lazy layers have their shapes and weights then (`materialise`).
@@ -242,7 +252,7 @@ class Order:
     [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     """
 
-    def __init__(self, seed, n, batch):
+    def __init__(self, seed: int, n: int, batch: int) -> None:
         if not 1 <= batch <= n:
             raise ValueError(f"batch must be between 1 and the {n} training examples; got {batch}")
         self.seed, self.n, self.batch = seed, n, batch
@@ -254,7 +264,7 @@ class Order:
             self._epochs[e] = torch.randperm(self.n, generator=generator(self.seed, "order", e))
         return self._epochs[e]
 
-    def rows(self, start, stop):
+    def rows(self, start: int, stop: int) -> torch.Tensor:
         """Indices of the batches of steps ``start`` … ``stop − 1``."""
         low, high = start * self.batch, stop * self.batch
         first = low // self.n
@@ -272,7 +282,7 @@ class Noise:
     True
     """
 
-    def __init__(self, seed, size):
+    def __init__(self, seed: int, size: int) -> None:
         self.seed, self.size = seed, size
         self.length = max(1, min(512, 2**16 // size))
         self._blocks = {}
@@ -282,7 +292,7 @@ class Noise:
             self._blocks[k] = torch.randn(self.length, self.size, generator=generator(self.seed, "noise", k))
         return self._blocks[k]
 
-    def rows(self, start, stop):
+    def rows(self, start: int, stop: int) -> torch.Tensor:
         """Noise of steps ``start`` … ``stop − 1``."""
         first = start // self.length
         self._blocks = {k: v for k, v in self._blocks.items() if k >= first}

@@ -5,11 +5,18 @@ r"""What theory guarantees for the last iterate of a plan, without any training.
 (0.0921, 0.0634)
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._base.arguments import MOST_STEPS, factors_of, number, numbers_of, shown, whole
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from .._types import PlanLike, Values
 
 LARGEST = 1e150  # distance or subgradient, whose square a float must hold
 NEGLIGIBLE = 1e-12  # of the largest rate: steps so short count as none
@@ -33,16 +40,16 @@ class LastIterateBound:
     t3: float
 
     @property
-    def best_rate(self):
+    def best_rate(self) -> float:
         r"""The base rate with the least bound, :math:`\sqrt{t_1/(t_2+t_3)}`."""
         return float(np.sqrt(self.t1 / (self.t2 + self.t3)))
 
     @property
-    def best(self):
+    def best(self) -> float:
         r"""The least bound, :math:`2\sqrt{t_1(t_2+t_3)}`."""
         return float(2 * np.sqrt(self.t1 * (self.t2 + self.t3)))
 
-    def at(self, lr):
+    def at(self, lr: Values) -> Values:
         """The bound at a base rate above 0, or at an array of them (the same shape back).
 
         Raises:
@@ -55,7 +62,9 @@ class LastIterateBound:
         return float(value) if value.ndim == 0 else value
 
 
-def last_iterate_bound(plan, steps=None, distance=1.0, gradient=1.0):
+def last_iterate_bound(
+    plan: PlanLike | ArrayLike, steps: int | None = None, distance: float = 1.0, gradient: ArrayLike = 1.0
+) -> LastIterateBound:
     r"""Bound on E f(x_T) − f* for subgradient steps with rates η = γ·plan, in O(T).
 
     .. math:: \underbrace{\frac{D^2}{2\sum\eta}}_{t_1}

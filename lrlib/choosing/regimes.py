@@ -4,13 +4,20 @@ A constant rate leads a run into one of four regimes: it converges (1); it does 
 depend on its own rate (2A); it does (2B); nothing is learned at all (3). `borders` reads them off arrays of losses.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._base.arguments import having, number, numbers_of, shown
 from .._base.layout import table
 from .._base.statistics import bootstrap, interval
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from ..runs.record import Record
 
 REGIMES = ("1", "2A", "2B", "3")
 BORDERS = {"threshold": "1|2", "split": "2A|2B", "divergence": "2|3"}
@@ -46,17 +53,17 @@ class Borders:
     by_rule: np.ndarray
 
     @property
-    def exceptions(self):
+    def exceptions(self) -> np.ndarray:
         """[R, S] bool: where `by_rule` is not `regime`."""
         return self.by_rule != self.regime
 
     @property
-    def band(self):
+    def band(self) -> np.ndarray:
         """Width of regime 2A in decades, [S]; inf where the grid ends in it, nan where its threshold is not in it."""
         inside = np.isfinite(self.threshold) & (self.threshold > 0)
         return np.log10(self.split / np.where(inside, self.threshold, np.nan))
 
-    def interval(self, name, confidence=0.95):
+    def interval(self, name: str, confidence: float = 0.95) -> tuple[float, float, float]:
         r"""Middle of one border over the seeds and its interval: (rate, low, high).
 
         Where the border of every seed lies in the grid: the geometric mean and its t-interval,
@@ -89,12 +96,12 @@ class Borders:
         ends = bootstrap(logs, confidence, statistic=_median, method="inverted_cdf")
         return tuple(float(10**v) for v in (_median(logs), *ends))
 
-    def counts(self):
+    def counts(self) -> dict[str, np.ndarray]:
         """Number of seeds in each regime at each rate: {"1": [R], "2A": [R], …}, with "2" where nothing splits it."""
         names = [*REGIMES, *(["2"] if (self.regime == "2").any() else [])]
         return {name: (self.regime == name).sum(axis=1) for name in names}
 
-    def table(self):
+    def table(self) -> str:
         """Borders with intervals, then the seeds in each regime by rate, as text.
 
         >>> print(borders([0.1, 0.4, 1.6], [[0.001], [0.5], [9.0]], untrained_loss=2.3).table())
@@ -124,17 +131,17 @@ class Borders:
 
 
 def borders(
-    lr,
-    pretrain_loss,
-    untrained_loss,
+    lr: ArrayLike,
+    pretrain_loss: ArrayLike,
+    untrained_loss: ArrayLike,
     *,
-    tail_loss=None,
-    finetuned=None,
-    barrier=None,
-    converged=1e-2,
-    margin=0.01,
-    connected=2.0,
-):
+    tail_loss: ArrayLike | None = None,
+    finetuned: ArrayLike | None = None,
+    barrier: ArrayLike | None = None,
+    converged: float = 1e-2,
+    margin: float = 0.01,
+    connected: float = 2.0,
+) -> Borders:
     r"""Borders of the regimes 1, 2A, 2B and 3 on a grid of rates, for each seed.
 
     Rate by rate: 3 where the mean loss of the last tenth of the run is not below the untrained loss, or the run
@@ -282,7 +289,7 @@ def _shown(rate):
     return "below" if rate == 0 else "above" if np.isinf(rate) else f"{rate:.4g}"
 
 
-def run_losses(record, name="train_loss"):
+def run_losses(record: Record, name: str = "train_loss") -> tuple[np.ndarray, np.ndarray]:
     """What `borders` needs of a sweep: (lowest evaluated loss, mean batch loss of the last tenth), [R, S] each.
 
     nan for runs that diverged. Evaluate the sweep several times, so that a run which converged on its way is seen.

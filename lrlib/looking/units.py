@@ -1,6 +1,9 @@
 """What the units of a network do on a data set: how many stay silent, and how many directions their outputs span."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,6 +15,11 @@ from .curvature.lanes import stacked
 from ..runs.evaluation import CELLS, cells, evaluating
 from .landscape.points import batched
 from .._base.preserve import random_states
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from numpy.typing import ArrayLike
+    from .._types import Weights
 
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
 
@@ -33,12 +41,20 @@ class Activity:
     effective_rank: float
 
     @property
-    def dead(self):
+    def dead(self) -> float:
         """Share of units that are never active."""
         return self.never_active.mean(axis=-1)
 
 
-def activity(model, x, *, layers=None, parameters=None, buffers=None, axis=1):
+def activity(
+    model: torch.nn.Module,
+    x: torch.Tensor,
+    *,
+    layers: Sequence[str] | None = None,
+    parameters: Weights | None = None,
+    buffers: Weights | None = None,
+    axis: int = 1,
+) -> list[Activity]:
     r"""Sparsity, never-active units and effective rank of layers, over the whole of `x`, one pass.
 
     The model is in evaluation mode; modes, buffers and random state are put back, the hooks removed. Examples are taken
@@ -95,7 +111,7 @@ def activity(model, x, *, layers=None, parameters=None, buffers=None, axis=1):
     return [_joined(name, [part[name] for part in parts], parameters is None) for name in parts[0]]
 
 
-def effective_rank(features):
+def effective_rank(features: ArrayLike | torch.Tensor) -> float | np.ndarray:
     r"""Number of directions that the rows of a matrix span, weighted by how much they span them.
 
     .. math:: \exp\Big(-\sum_i p_i \ln p_i\Big), \qquad p_i = \sigma_i \Big/ \sum_j \sigma_j

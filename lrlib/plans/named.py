@@ -11,10 +11,10 @@ from .plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, ParamSpec
+    from typing import Any
+    from .._types import P
 
     Arguments = dict[str, Any]
-    P = ParamSpec("P")
 
 _BUILDERS = {}
 _RESIZE = {}

@@ -14,7 +14,6 @@ import lrlib
 
 STUB = Path(lrlib.__file__).parent / "methods" / "optimizers" / "__init__.pyi"
 OPERATORS = ("__init__", "__call__", "__rshift__", "__mul__", "__rmul__", "__add__", "__radd__")
-ROOMS = ["plans", "methods", "runs", "tasks"]
 
 
 def public():
@@ -51,7 +50,7 @@ def functions():
     return found
 
 
-FUNCTIONS = {f"{m}.{q}": f for (m, q), f in functions().items() if m.split(".")[1] in ROOMS}
+FUNCTIONS = {f"{module}.{name}": function for (module, name), function in functions().items()}
 
 
 @functools.cache

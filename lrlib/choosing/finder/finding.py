@@ -1,6 +1,9 @@
 """Range tests of a task over several seeds, run as one sweep."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +13,15 @@ from ...methods.rules import Rule
 from ...plans import ramp
 from . import suggestions as rules
 from .trial import RangeTest, Watch, check_ramp, largest_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from typing import Any
+    from ..._types import RuleLike
+    from ...runs.record import Record
+    from ...tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -29,22 +41,22 @@ class Finding:
         ([0.092, 0.092], 0.092)
     """
 
-    tests: tuple
+    tests: tuple[RangeTest, ...]
     seeds: np.ndarray
-    record: object
+    record: Record
 
     @property
-    def lr(self):
+    def lr(self) -> np.ndarray:
         """[K] the rates of the longest test."""
         return max((test.lr for test in self.tests), key=len)
 
     @property
-    def loss(self):
+    def loss(self) -> np.ndarray:
         """[S, K] batch losses; nan after a seed's test has stopped."""
         return self._table([test.loss for test in self.tests])
 
     @property
-    def smoothed(self):
+    def smoothed(self) -> np.ndarray:
         """[S, K] smoothed losses; nan after a seed's test has stopped."""
         return self._table([test.smoothed for test in self.tests])
 
@@ -54,11 +66,11 @@ class Finding:
             row[: len(values)] = values
         return table
 
-    def per_seed(self, rule="valley"):
+    def per_seed(self, rule: str = "valley") -> np.ndarray:
         """[S] what the rule suggests for each seed; nan where a curve is too short for it."""
         return np.array([test.suggest(rule) for test in self.tests])
 
-    def suggest(self, rule="valley"):
+    def suggest(self, rule: str = "valley") -> float:
         """Geometric mean of the suggestions over the seeds that have one; nan if none has.
 
         Raises:
@@ -68,11 +80,13 @@ class Finding:
         values = values[np.isfinite(values)]
         return float(np.exp(np.log(values).mean())) if values.size else np.nan
 
-    def suggestions(self):
+    def suggestions(self) -> dict[str, float]:
         """The suggestions of all rules side by side: dict from name to rate."""
         return {rule: self.suggest(rule) for rule in rules.SUGGESTION_RULES}
 
-    def interval(self, rule="valley", confidence=0.95, resamples=4000, seed=0):
+    def interval(
+        self, rule: str = "valley", confidence: float = 0.95, resamples: int = 4000, seed: int = 0
+    ) -> tuple[float, float]:
         """Bootstrap interval over the seeds of the geometric mean of a rule's suggestions.
 
         The seeds are drawn with replacement and the decimal logarithms averaged, because rates live on a log axis.
@@ -91,14 +105,23 @@ class Finding:
         low, high = bootstrap(np.log10(self.per_seed(rule)), confidence, resamples, seed)
         return float(10**low), float(10**high)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Figure:
         """A matplotlib figure of all curves with the suggestions and their intervals (`lrlib.plot.range_test`)."""
         from ...looking import plot
 
         return plot.range_test(self, ax=ax)
 
 
-def find(task, rule="sgd", seeds=8, low=1e-7, high=10.0, steps=100, stop=4.0, **settings):
+def find(
+    task: Task,
+    rule: RuleLike = "sgd",
+    seeds: int | Sequence[int] | np.ndarray = 8,
+    low: float = 1e-7,
+    high: float = 10.0,
+    steps: int = 100,
+    stop: float = 4.0,
+    **settings: Any,
+) -> Finding:
     r"""Range test of a task for several seeds: the same exponential ramp for each, as the lanes of one sweep.
 
     .. math:: \eta_t = \text{low}\,(\text{high}/\text{low})^{t/(\text{steps}-1)}

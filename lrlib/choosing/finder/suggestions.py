@@ -4,17 +4,23 @@ Each rule is a pure function of the recorded curve and brings its own smoothing 
 those constants move the answer as much as the idea does.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._base.arguments import flag, number, numbers_of, shown
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 BETA = 0.98  # weight of the past in the running mean of fastai and Lightning
 
 
-def smooth(loss, beta=BETA, debias=True):
+def smooth(loss: ArrayLike, beta: float = BETA, debias: bool = True) -> np.ndarray:
     r"""Exponential running mean of a loss curve.
 
     .. math:: m_k = \beta m_{k-1} + (1-\beta) L_k, \qquad s_k = m_k / (1 - \beta^{k+1}), \qquad m_{-1} = 0
@@ -150,7 +156,7 @@ class SuggestionRule:
     trimmed: str
     source: str
 
-    def __call__(self, lr, loss, steps=None):
+    def __call__(self, lr: ArrayLike, loss: ArrayLike, steps: int | None = None) -> float:
         loss = np.asarray(loss, dtype=np.float64)
         if not loss.size or loss.min() == loss.max():  # nothing falls anywhere
             return np.nan

@@ -1,9 +1,12 @@
 """The convergence threshold: the largest rate at which a task still trains, with few trainings."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +14,18 @@ from ..._base.arguments import MOST_STEPS, check_task, function, number, shown, 
 from ...runs.evaluation import evaluation_steps
 from ...runs.sweeps import carry_out, describe_lanes, in_one_piece
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+    from ..._types import Criterion
+    from ...methods.rules.base import Rule
+    from ...tasks.task import Task
+
 FINEST = 1e-9  # decades: about thirty halvings of a factor 2
 MOST_RATES = 10_000  # that bracketing tries
 
 
-def reached(target, name="train_loss"):
+def reached(target: float, name: str = "train_loss") -> Criterion:
     """Criterion "some evaluation of `name` is at most `target`, and the run did not diverge".
 
     Args:
@@ -73,12 +83,12 @@ class Threshold:
     precision: float = 0.05
 
     @property
-    def rate(self):
+    def rate(self) -> float:
         """Geometric middle of the bracket; inf where no rate failed."""
         return math.sqrt(self.low * self.high)
 
     @property
-    def grid_trainings(self):
+    def grid_trainings(self) -> int:
         """Trainings of a full sweep for the same answer: the range tried in steps of `precision` decades, all seeds."""
         rates = [rate for rate, _ in self.tried]
         points = math.ceil(math.log10(max(rates) / min(rates)) / self.precision - 1e-9) + 1
@@ -103,23 +113,32 @@ class ThresholdCurve:
     """
 
     budgets: tuple
-    thresholds: tuple
+    thresholds: tuple[Threshold, ...]
     trainings: int
 
     @property
-    def rates(self):
+    def rates(self) -> np.ndarray:
         """CT(budget): the geometric middles, array [budgets]."""
         return np.array([threshold.rate for threshold in self.thresholds])
 
     @property
-    def separate_trainings(self):
+    def separate_trainings(self) -> int:
         """Trainings that the budgets would have cost one by one."""
         return sum(threshold.trainings for threshold in self.thresholds)
 
 
 def convergence_threshold(
-    task, rule="sgd", criterion=None, *, start, seeds=5, factor=2.0, precision=0.05, limit=1e4, **settings
-):
+    task: Task,
+    rule: str | Rule = "sgd",
+    criterion: Criterion | None = None,
+    *,
+    start: float,
+    seeds: int | Sequence[int] | np.ndarray = 5,
+    factor: float = 2.0,
+    precision: float = 0.05,
+    limit: float = 1e4,
+    **settings: Any,
+) -> Threshold:
     r"""Bracket upwards from a rate that converges, then bisect on the log axis.
 
     A rate *converges* when more than half of the seeds meet the criterion within the budget. From `start` the rate
@@ -162,8 +181,18 @@ def convergence_threshold(
 
 
 def threshold_curve(
-    task, rule="sgd", criterion=None, *, budgets, start, seeds=5, factor=2.0, precision=0.05, limit=1e4, **settings
-):
+    task: Task,
+    rule: str | Rule = "sgd",
+    criterion: Criterion | None = None,
+    *,
+    budgets: Sequence[int],
+    start: float,
+    seeds: int | Sequence[int] | np.ndarray = 5,
+    factor: float = 2.0,
+    precision: float = 0.05,
+    limit: float = 1e4,
+    **settings: Any,
+) -> ThresholdCurve:
     """The convergence threshold as a function of the budget, CT(budget), with trainings shared between budgets.
 
     A run of b steps is the beginning of a longer one, so each rate is trained once, for the longest budget, and judged

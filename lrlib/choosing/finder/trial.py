@@ -1,8 +1,11 @@
 """The learning-rate range test on the user's own model, optimizer and data."""
 
+from __future__ import annotations
+
 import inspect
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +18,13 @@ from ..._base.preserve import preserved
 from ..._base.streams import is_lazy
 from ...plans import ramp
 from . import suggestions as rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from typing import Any
+    from ..._types import Loss
 
 
 class Watch:
@@ -70,12 +80,12 @@ class RangeTest:
     stopped_at: float = field(default=math.nan)
 
     @property
-    def smoothed(self):
+    def smoothed(self) -> np.ndarray:
         """[K] the debiased running mean of the loss by which the test stops (`smooth`, weight of the past 0.98)."""
         return rules.smooth(self.loss)
 
     @property
-    def reason(self):
+    def reason(self) -> str:
         """Why no rule has a rate to suggest; empty where the curve can be read.
 
         >>> RangeTest(np.geomspace(1e-3, 1, 30), np.ones(30), "finished", steps=30).reason
@@ -92,7 +102,7 @@ class RangeTest:
     def _flat(self):
         return len(self.loss) > 1 and bool((self.loss == self.loss[0]).all())
 
-    def suggest(self, rule="valley"):
+    def suggest(self, rule: str = "valley") -> float:
         """The rate that one rule reads off the curve; nan where `reason` says why there is none.
 
         A rule of its own may have none where others do: its trimming leaves fewer than two points.
@@ -106,18 +116,27 @@ class RangeTest:
         read = rules.get(rule)
         return math.nan if self._flat else read(self.lr, self.loss, self.steps)
 
-    def suggestions(self):
+    def suggestions(self) -> dict[str, float]:
         """The rates of all rules side by side: dict from name to rate."""
         return {rule: self.suggest(rule) for rule in rules.SUGGESTION_RULES}
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Figure:
         """A matplotlib figure of the curve with the suggestions marked (see `lrlib.plot.range_test`)."""
         from ...looking import plot
 
         return plot.range_test(self, ax=ax)
 
 
-def range_test(model, optimizer, batches, loss, low=1e-7, high=10.0, steps=100, stop=4.0):
+def range_test(
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[Any],
+    loss: Loss,
+    low: float = 1e-7,
+    high: float = 10.0,
+    steps: int = 100,
+    stop: float = 4.0,
+) -> RangeTest:
     r"""Raise the rate exponentially while training, record the loss, and put everything back.
 
     .. math:: \eta_t = \text{low}\,(\text{high}/\text{low})^{t/(\text{steps}-1)}, \qquad t = 0, \dots, \text{steps}-1

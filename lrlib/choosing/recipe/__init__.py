@@ -7,35 +7,49 @@ trains, `verdict` chooses and compares, `report` holds the result, `page` and `f
 languages.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .asked import Asked
 from .report import Report
 from .stages import Stages
 from .verdict import Candidate, Difference, judged
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    import numpy as np
+    import torch
+    from numpy.typing import ArrayLike
+    from typing import Any
+    from ..._types import PathName
+    from ...methods.rules.base import Rule
+    from ...tasks.task import Task
+
 __all__ = ["Candidate", "Difference", "Report", "large_rate"]
 
 
 def large_rate(
-    task,
-    rule="sgd",
+    task: Task,
+    rule: str | Rule = "sgd",
     *,
-    seeds=5,
-    steps=None,
-    finetune_steps=None,
-    finetune_rates=None,
-    averages=None,
-    rates=None,
-    converged=1e-2,
-    start=None,
-    precision=0.05,
-    by="metric",
-    lowest=None,
-    jobs=1,
-    folder=None,
-    device=None,
-    progress=None,
-    **settings,
-):
+    seeds: int | Sequence[int] | np.ndarray = 5,
+    steps: int | None = None,
+    finetune_steps: int | None = None,
+    finetune_rates: ArrayLike | None = None,
+    averages: Sequence[int] | None = None,
+    rates: ArrayLike | None = None,
+    converged: float = 1e-2,
+    start: float | None = None,
+    precision: float = 0.05,
+    by: str = "metric",
+    lowest: bool | None = None,
+    jobs: int = 1,
+    folder: PathName | None = None,
+    device: str | torch.device | None = None,
+    progress: Callable[[str], Any] | None = None,
+    **settings: Any,
+) -> Report:
     r"""Search the convergence threshold, train rates around it, fine-tune and average, and compare at equal compute.
 
     All runs that are compared take T = ``steps`` + ``finetune_steps`` updates:

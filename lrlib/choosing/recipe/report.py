@@ -1,10 +1,13 @@
 """The result of the recipe: what was chosen, what it gains, what it cost, and the weights."""
 
+from __future__ import annotations
+
 import io
 import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +17,14 @@ from ..._base.statistics import interval
 from ...runs.log import versions
 from ..._base.files import write_atomically
 from . import words
+
+if TYPE_CHECKING:
+    from typing import Any
+    from ..._types import PathName
+    from ..finder.threshold import Threshold
+    from ..regimes import Borders
+    from .asked import Asked
+    from .verdict import Candidate, Difference
 
 OUTCOMES = (
     "gain",
@@ -54,16 +65,16 @@ class Report:
         ('nothing_converges', None)
     """
 
-    asked: object
+    asked: Asked
     outcome: str
-    threshold: object
+    threshold: Threshold | None
     losses: list
-    candidates: list = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
     arms: dict = field(default_factory=dict)
-    large: object = None
-    recommended: object = None
-    differences: list = field(default_factory=list)
-    regimes: object = None
+    large: Candidate | None = None
+    recommended: Candidate | None = None
+    differences: list[Difference] = field(default_factory=list)
+    regimes: Borders | None = None
     ledger: list = field(default_factory=list)
 
     def __post_init__(self):
@@ -71,7 +82,7 @@ class Report:
         self.ledger = [*self.ledger, {"stage": "total", **sums}]
 
     @property
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray] | None:
         """Parameters and buffers of what is recommended, {name: [seeds, …]}; None where nothing was compared."""
         if self.recommended is None:
             return None
@@ -79,15 +90,15 @@ class Report:
         return {name: values[lanes] for name, values in {**record.buffers, **record.parameters}.items()}
 
     @property
-    def score(self):
+    def score(self) -> str:
         """Name of the score."""
         return "loss" if self.asked.by == "loss" else self.asked.task.metric_name
 
-    def headline(self, language="en"):
+    def headline(self, language: str = "en") -> str:
         """The outcome as one sentence. ``language``: "en" or "ja"."""
         return words.headline(self, language)
 
-    def table(self, language="en"):
+    def table(self, language: str = "en") -> str:
         """The report as text: outcome, threshold, chosen settings, differences, cost. ``language``: "en" or "ja"."""
         say = words.of(language)
         parts = [self.headline(language), words.threshold(self, language)]
@@ -104,7 +115,7 @@ class Report:
             rows.append((words.of(language)[arm], *words.choice(self, found, language), mark))
         return rows
 
-    def to_dict(self, seconds=True):
+    def to_dict(self, seconds: bool = True) -> dict[str, Any]:
         """Everything but the weights as plain values. ``seconds``: whether the times that passed are in it."""
         asked, seconds = self.asked, flag("seconds", seconds)
         place = {id(found): k for k, found in enumerate(self.candidates)}
@@ -136,12 +147,12 @@ class Report:
             }
         )
 
-    def to_json(self, path):
+    def to_json(self, path: PathName) -> Path:
         """Write `to_dict` to a file, in one piece; returns the path."""
         text = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
         return write_atomically(path, lambda file: file.write(f"{text}\n".encode()))
 
-    def to_html(self, path, language="en"):
+    def to_html(self, path: PathName, language: str = "en") -> Path:
         """Write a page that needs nothing else: text, tables and figures, light and dark; returns the path.
 
         ``language``: "en" or "ja".
@@ -151,7 +162,7 @@ class Report:
         text = page(self, language)
         return write_atomically(path, lambda file: file.write(text.encode()))
 
-    def save_weights(self, path):
+    def save_weights(self, path: PathName) -> Path | None:
         """Write `weights` and ``seeds`` to a ``.npz`` file; returns the path, None where there are no weights.
 
         A file of that name with other content is kept: ``weights.npz`` becomes ``weights-1.npz``, or the next number.
@@ -163,7 +174,7 @@ class Report:
         _set_aside(Path(path), content.getvalue())
         return write_atomically(path, lambda file: file.write(content.getvalue()))
 
-    def interval(self, candidate, part="test"):
+    def interval(self, candidate: Candidate, part: str = "test") -> tuple[float, float, float]:
         """Mean score of a `Candidate` over the seeds and its 95 % t-interval. ``part``: "valid" or "test"."""
         return tuple(float(v) for v in interval(getattr(candidate, part))[:3])
 

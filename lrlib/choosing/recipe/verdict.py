@@ -1,5 +1,7 @@
 """Choosing on the validation set, comparing on the test set."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,13 +40,13 @@ class Candidate:
     weights: tuple = field(default=(), repr=False)
 
     @property
-    def label(self):
+    def label(self) -> str:
         """In words."""
         from .words import labelled
 
         return labelled(self, "en")
 
-    def mean(self, part):
+    def mean(self, part: str) -> float:
         """Mean score over the seeds; nan where a run diverged. ``part``: "valid" or "test"."""
         return float(getattr(self, part).mean())
 
@@ -71,12 +73,12 @@ class Difference:
     high: float
 
     @property
-    def wins(self):
+    def wins(self) -> int:
         """Number of seeds in which the large rate is better."""
         return int((self.per_seed > 0).sum())
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """ "better" or "worse" where the interval leaves out zero, otherwise "none"."""
         return "better" if self.low > 0 else "worse" if self.high < 0 else "none"
 

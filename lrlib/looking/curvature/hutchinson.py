@@ -1,7 +1,10 @@
 """The trace of the Hessian, estimated, with its standard error."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -9,6 +12,9 @@ from ..._base.arguments import LARGEST_SEED, function, module, precision_of, who
 from ..._base.preserve import random_states
 from ..._base.streams import numbered
 from .products import MOST_PRODUCTS, of_model
+
+if TYPE_CHECKING:
+    from ..._types import Data, Loss
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,18 @@ class Trace:
     products: int
 
 
-def trace(model, loss, x, y=None, *, products=60, rank=None, chunk=None, seed=0, dtype=None):
+def trace(
+    model: torch.nn.Module,
+    loss: Loss,
+    x: Data,
+    y: torch.Tensor | None = None,
+    *,
+    products: int = 60,
+    rank: int | None = None,
+    chunk: int | None = None,
+    seed: int = 0,
+    dtype: torch.dtype | None = None,
+) -> Trace:
     r"""Trace of the Hessian, the sum of its eigenvalues, by Hutch++ (or Hutchinson's estimator, ``rank=0``).
 
     .. math:: \mathrm{tr}\,H \approx \mathrm{tr}\,Q^\top H Q + \frac1k \sum_{i=1}^{k} z_i^\top H z_i, \qquad

@@ -1,6 +1,9 @@
 """Sharpness of every lane of a sweep at once."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,6 +14,9 @@ from ..._base.arguments import flag, function, module, shown, tensor_of
 from .lanczos import CELLS, LEAST
 from .products import of_lanes, pair
 from .largest import check_data, check_search, search
+
+if TYPE_CHECKING:
+    from ..._types import Data, Loss, Weights
 
 
 @dataclass(frozen=True)
@@ -35,24 +41,24 @@ class LaneEigenvalues:
 
 
 def sharpness_lanes(
-    model,
-    loss,
-    parameters,
-    x,
-    y=None,
+    model: torch.nn.Module,
+    loss: Loss,
+    parameters: Weights,
+    x: Data,
+    y: torch.Tensor | None = None,
     *,
-    buffers=None,
-    own_data=False,
-    products=100,
-    tol=1e-6,
-    accuracy=None,
-    start=None,
-    subset=None,
-    chunk=None,
-    basis=None,
-    seed=0,
-    dtype=None,
-):
+    buffers: Weights | None = None,
+    own_data: bool = False,
+    products: int = 100,
+    tol: float = 1e-6,
+    accuracy: float | None = None,
+    start: LaneEigenvalues | Weights | None = None,
+    subset: int | None = None,
+    chunk: int | None = None,
+    basis: int | None = None,
+    seed: int = 0,
+    dtype: torch.dtype | None = None,
+) -> LaneEigenvalues:
     r"""Largest Hessian eigenvalue of each of L models that differ in their parameters alone, all in one program.
 
     .. math:: \lambda^{(l)}_{\max} = \max_{\|v\|=1} v^\top \nabla^2 L(w^{(l)})\, v, \qquad l = 1 \dots L

@@ -1,7 +1,10 @@
 """Sharpness: the largest Hessian eigenvalue of a loss at one point."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
 
 import torch
 
@@ -11,6 +14,11 @@ from ..._base.streams import numbered
 from .lanczos import largest
 from .preconditioning import inverse_root
 from .products import MOST_PRODUCTS, alike, of_model, pair
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+    from ..._types import Data, Loss, Weights
 
 ROUGH = 0.05  # accuracy of the search on a subset
 FRESH = 0.1  # share of a random direction in a warm start, so that no eigenvector is out of reach
@@ -37,24 +45,66 @@ class TopEigenvalue:
     converged: bool
 
 
+@overload
 def sharpness(
-    model,
-    loss,
-    x,
-    y=None,
+    model: torch.nn.Module,
+    loss: Loss,
+    x: Data,
+    y: torch.Tensor | None = ...,
     *,
-    products=100,
-    tol=1e-6,
-    accuracy=None,
-    start=None,
-    subset=None,
-    preconditioner=None,
-    chunk=None,
-    basis=None,
-    seed=0,
-    dtype=None,
-    details=False,
-):
+    products: int = ...,
+    tol: float = ...,
+    accuracy: float | None = ...,
+    start: TopEigenvalue | Weights | None = ...,
+    subset: int | None = ...,
+    preconditioner: torch.optim.Optimizer | Mapping[str, torch.Tensor] | None = ...,
+    chunk: int | None = ...,
+    basis: int | None = ...,
+    seed: int = ...,
+    dtype: torch.dtype | None = ...,
+    details: Literal[False] = ...,
+) -> float: ...
+
+
+@overload
+def sharpness(
+    model: torch.nn.Module,
+    loss: Loss,
+    x: Data,
+    y: torch.Tensor | None = ...,
+    *,
+    products: int = ...,
+    tol: float = ...,
+    accuracy: float | None = ...,
+    start: TopEigenvalue | Weights | None = ...,
+    subset: int | None = ...,
+    preconditioner: torch.optim.Optimizer | Mapping[str, torch.Tensor] | None = ...,
+    chunk: int | None = ...,
+    basis: int | None = ...,
+    seed: int = ...,
+    dtype: torch.dtype | None = ...,
+    details: Literal[True],
+) -> TopEigenvalue: ...
+
+
+def sharpness(
+    model: torch.nn.Module,
+    loss: Loss,
+    x: Data,
+    y: torch.Tensor | None = None,
+    *,
+    products: int = 100,
+    tol: float = 1e-6,
+    accuracy: float | None = None,
+    start: TopEigenvalue | Weights | None = None,
+    subset: int | None = None,
+    preconditioner: torch.optim.Optimizer | Mapping[str, torch.Tensor] | None = None,
+    chunk: int | None = None,
+    basis: int | None = None,
+    seed: int = 0,
+    dtype: torch.dtype | None = None,
+    details: bool = False,
+) -> float | TopEigenvalue:
     r"""Largest algebraic eigenvalue of the Hessian of the loss in the trainable parameters.
 
     .. math:: \lambda_{\max} = \max_{\|v\|=1} v^\top \nabla^2 L(w)\, v

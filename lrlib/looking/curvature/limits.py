@@ -1,11 +1,15 @@
 """The rates that a curvature permits."""
 
+from __future__ import annotations
+
 import math
 
 from ..._base.arguments import flag, number
 
 
-def largest_stable_rate(curvature, momentum=0.0, nesterov=False, averaged=False):
+def largest_stable_rate(
+    curvature: float, momentum: float = 0.0, nesterov: bool = False, averaged: bool = False
+) -> float:
     r"""The rate beyond which gradient descent leaves a quadratic of that largest curvature.
 
     .. math:: \frac{2(1+\beta)}{\lambda} \quad\text{(heavy ball)}, \qquad

@@ -1,5 +1,7 @@
 """What an adaptive optimizer divides its update by."""
 
+from __future__ import annotations
+
 import torch
 
 from ..._base.arguments import module, tensor_of
@@ -9,7 +11,7 @@ CLASSES = (torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adagrad)
 SQUARES = ("max_exp_avg_sq", "v_max", "exp_avg_sq", "square_avg", "sum", "v", "s")
 
 
-def preconditioner(model, optimizer):
+def preconditioner(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     r"""The diagonal P of an adaptive optimizer's update w ← w - η P⁻¹ m, as of its last step.
 
     .. math:: P = (1-\beta_1^t)\left(\sqrt{v/(1-\beta_2^t)} + \varepsilon\right) \ \text{(Adam, AdamW, AMSGrad)},

@@ -1,12 +1,18 @@
 """The barrier between two solutions on the straight way from one to the other."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ..._base.arguments import module, whole
 from .points import check_data, evaluate_points, matched, parameters_of
+
+if TYPE_CHECKING:
+    from ..._types import Data, Loss, Solution
 
 
 MOST_POINTS = 1_000_000  # on the way
@@ -31,7 +37,17 @@ class Barrier:
     error_barrier: float | None
 
 
-def barrier(first, second, loss, x, y=None, *, metric=None, points=31, statistics=None):
+def barrier(
+    first: torch.nn.Module,
+    second: Solution,
+    loss: Loss,
+    x: Data,
+    y: torch.Tensor | None = None,
+    *,
+    metric: Loss | None = None,
+    points: int = 31,
+    statistics: torch.Tensor | None = None,
+) -> Barrier:
     r"""Loss and error barrier between two solutions on the straight line from one to the other.
 
     .. math:: \max_\alpha E\big((1-\alpha) w_1 + \alpha w_2\big) - \tfrac12\big(E(w_1) + E(w_2)\big)

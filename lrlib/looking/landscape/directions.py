@@ -1,13 +1,20 @@
 """Directions in parameter space."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from ..._base.arguments import LARGEST_SEED, flag, whole
 from ..._base.streams import numbered
 from .points import parameters_of
 
+if TYPE_CHECKING:
+    from ..._types import Solution
 
-def filter_normalised(model, seed=0, *, vectors=False):
+
+def filter_normalised(model: Solution, seed: int = 0, *, vectors: bool = False) -> dict[str, torch.Tensor]:
     r"""A random direction in parameter space, as large as the model filter by filter.
 
     .. math:: d_{i,j} \leftarrow \frac{\|w_{i,j}\|}{\|d_{i,j}\|}\, d_{i,j}

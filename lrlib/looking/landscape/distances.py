@@ -1,14 +1,20 @@
 """How far and in which proportion parameters have moved, layer by layer."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
 from ..._base.arguments import module
 from .points import parameters_of
 
+if TYPE_CHECKING:
+    from ..._types import Solution
 
-def angles(first, second):
+
+def angles(first: Solution, second: Solution) -> dict[str, float]:
     r"""Angle between two parameter vectors, for each parameter tensor and for all together, in radians.
 
     .. math:: \angle(a, b) = 2 \arctan \frac{\|\hat a - \hat b\|}{\|\hat a + \hat b\|}, \qquad
@@ -39,7 +45,7 @@ def angles(first, second):
     return {n: _angle(*pair) for n, pair in rows.items()}
 
 
-def update_ratios(before, after):
+def update_ratios(before: Solution, after: Solution) -> dict[str, float]:
     r"""Length of an update relative to the weights, :math:`\|w' - w\| / \|w\|`, per parameter tensor and for all.
 
     Args:
@@ -87,7 +93,7 @@ class UpdateRatios:
         [0.5]
     """
 
-    def __init__(self, model, optimizer):
+    def __init__(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise TypeError(f"optimizer must be a torch.optim.Optimizer; got {type(optimizer).__name__}")
         self.model, self.rows, self._before = module("model", model), [], None
@@ -101,7 +107,7 @@ class UpdateRatios:
         self.rows.append(update_ratios(self._before, self.model))
         self._before = None
 
-    def detach(self):
+    def detach(self) -> None:
         """Watch no further steps."""
         for hook in self._hooks:
             hook.remove()

@@ -1,13 +1,19 @@
 """The same function with another Hessian."""
 
+from __future__ import annotations
+
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 
 from ..._base.arguments import held, module, number, shown
 
+if TYPE_CHECKING:
+    from ..._types import Model
 
-def rescaled(model, first, second, alpha):
+
+def rescaled(model: Model, first: str, second: str, alpha: float) -> Model:
     r"""A copy of a ReLU network whose layer `first` is multiplied by α and whose layer `second` is divided by it.
 
     .. math:: W_2\, \phi(W_1 x + b_1) = \tfrac1\alpha W_2\, \phi(\alpha W_1 x + \alpha b_1), \qquad \alpha > 0

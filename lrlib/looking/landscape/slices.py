@@ -1,6 +1,9 @@
 """Slices: the loss along a line or over a plane through parameter space."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -8,6 +11,11 @@ import torch
 from ..._base.arguments import module, numbers_of, shown
 from .directions import filter_normalised, plane_directions
 from .points import check_data, evaluate_points, matched, parameters_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from numpy.typing import ArrayLike
+    from ..._types import Data, Loss, Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +35,18 @@ class Slice:
     marks: list = field(default_factory=list)
 
 
-def loss_line(model, loss, x, y=None, *, direction=None, at=None, metric=None, statistics=None, seed=0):
+def loss_line(
+    model: torch.nn.Module,
+    loss: Loss,
+    x: Data,
+    y: torch.Tensor | None = None,
+    *,
+    direction: Mapping[str, torch.Tensor] | None = None,
+    at: ArrayLike | None = None,
+    metric: Loss | None = None,
+    statistics: torch.Tensor | None = None,
+    seed: int = 0,
+) -> Slice:
     r"""The loss along a line through the model, :math:`a \mapsto L(w + a\,d)`, evaluated in one batched call.
 
     Args:
@@ -73,7 +92,19 @@ def loss_line(model, loss, x, y=None, *, direction=None, at=None, metric=None, s
     )
 
 
-def loss_plane(model, loss, x, y=None, *, directions=None, through=None, at=None, metric=None, statistics=None, seed=0):
+def loss_plane(
+    model: torch.nn.Module,
+    loss: Loss,
+    x: Data,
+    y: torch.Tensor | None = None,
+    *,
+    directions: Sequence[Mapping[str, torch.Tensor]] | None = None,
+    through: Solution | Sequence[Solution] | None = None,
+    at: ArrayLike | Sequence[ArrayLike] | None = None,
+    metric: Loss | None = None,
+    statistics: torch.Tensor | None = None,
+    seed: int = 0,
+) -> Slice:
     r"""The loss over a plane through the model, :math:`(a, b) \mapsto L(w + a\,d_1 + b\,d_2)`, in one batched call.
 
     Args:

@@ -1,14 +1,36 @@
 """Figures of the loss between and around solutions."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..._base.arguments import flag, having, numbers_of, shown
 from .axes import LINES, axes, finish, texts
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+    from typing import Any
+    from ..landscape.barriers import Barrier
+    from ..landscape.slices import Slice
+
 LEVELS = 12  # contour lines of a plane
 
 
-def loss_line(slices, ax=None, *, name="loss", log=False, xlabel="distance along the direction", ylabel=None, **line):
+def loss_line(
+    slices: Slice | Mapping[str, Slice],
+    ax: Axes | None = None,
+    *,
+    name: str = "loss",
+    log: bool = False,
+    xlabel: str = "distance along the direction",
+    ylabel: str | None = None,
+    **line: Any,
+) -> Figure:
     """The loss along one line or several, told apart by their dashes.
 
     Args:
@@ -43,15 +65,15 @@ def loss_line(slices, ax=None, *, name="loss", log=False, xlabel="distance along
 
 
 def loss_plane(
-    slice,
-    ax=None,
+    slice: Slice,
+    ax: Axes | None = None,
     *,
-    name="loss",
-    levels=None,
-    labels=("1", "2", "3"),
-    xlabel="first direction",
-    ylabel="second direction",
-):
+    name: str = "loss",
+    levels: ArrayLike | None = None,
+    labels: Sequence[str] = ("1", "2", "3"),
+    xlabel: str = "first direction",
+    ylabel: str = "second direction",
+) -> Figure:
     """The loss over a plane as contour lines with their values written on them, and the solutions as labelled dots.
 
     The way from the first solution to the second, whose highest point makes the barrier, is dashed.
@@ -91,15 +113,15 @@ def loss_plane(
 
 
 def barrier(
-    barrier,
-    ax=None,
+    barrier: Barrier,
+    ax: Axes | None = None,
     *,
-    name="loss",
-    color=None,
-    label="{:.3g}",
-    xlabel="from the first solution to the second",
-    ylabel=None,
-):
+    name: str = "loss",
+    color: Any = None,
+    label: str = "{:.3g}",
+    xlabel: str = "from the first solution to the second",
+    ylabel: str | None = None,
+) -> Figure:
     """Loss or error on the way between two solutions, with the barrier as an arrow above the mean of the ends.
 
     Args:

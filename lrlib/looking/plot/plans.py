@@ -1,28 +1,41 @@
 """Figures of plans, and of the rates that were really applied."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..._base.arguments import flag, function, number, shown, whole
 from .axes import axes, finish, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from typing import Any
+    from ..._types import PlanLike
+    from ...runs.attachment import Attachment
+    from ...runs.record import Record
 
 DRAWN = 10_000_000  # most steps of a figure
 DOTS = 160  # most applied rates that are drawn along a plan, besides all that leave it
 
 
 def plan(
-    plan,
-    steps=None,
-    ax=None,
+    plan: PlanLike,
+    steps: int | None = None,
+    ax: Axes | None = None,
     *,
-    base=1.0,
-    momentum=None,
-    phases=False,
-    label=None,
-    xlabel="step",
-    ylabel="factor of the base rate",
-    momentum_label="factor of the base momentum",
-    **line,
-):
+    base: float = 1.0,
+    momentum: PlanLike | None = None,
+    phases: bool = False,
+    label: str | None = None,
+    xlabel: str = "step",
+    ylabel: str = "factor of the base rate",
+    momentum_label: str = "factor of the base momentum",
+    **line: Any,
+) -> Figure:
     """A plan as a line over the steps 0 … `steps` - 1.
 
     Args:
@@ -89,17 +102,17 @@ def _mark_joints(ax, plan, steps):
 
 
 def applied(
-    source,
-    plan=None,
-    ax=None,
+    source: Attachment | Record,
+    plan: PlanLike | None = None,
+    ax: Axes | None = None,
     *,
-    group=0,
-    lane=0,
-    color=None,
-    labels=("planned", "applied"),
-    xlabel="step",
-    ylabel="learning rate",
-):
+    group: int = 0,
+    lane: int = 0,
+    color: Any = None,
+    labels: Sequence[str] = ("planned", "applied"),
+    xlabel: str = "step",
+    ylabel: str = "learning rate",
+) -> Figure:
     """The planned rate as a thin line and the rate that the optimizer really used as dots on it.
 
     At most about 160 dots are drawn, and besides them every step whose applied rate leaves the plan by more than

@@ -1,28 +1,41 @@
 """Figures of records and range tests."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..._base.arguments import flag, having, number, shown
 from ..._base.statistics import interval
 from .axes import LINES, axes, finish
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from typing import Any
+    from ...choosing.finder.finding import Finding
+    from ...choosing.finder.trial import RangeTest
+    from ...runs.record import Record
+
 RECORD = ("lr0", "step", "loss", "status", "evaluations")
 _DASHES = {"train": "-", "valid": "--", "test": ":"}
 
 
 def losses(
-    record,
-    ax=None,
+    record: Record,
+    ax: Axes | None = None,
     *,
-    names=("loss",),
-    smooth=0.0,
-    confidence=0.95,
-    colors=None,
-    label="{lr:.3g}",
-    xlabel="step",
-    ylabel="loss",
-    log=True,
-):
+    names: Sequence[str] = ("loss",),
+    smooth: float = 0.0,
+    confidence: float = 0.95,
+    colors: Sequence[Any] | None = None,
+    label: str = "{lr:.3g}",
+    xlabel: str = "step",
+    ylabel: str = "loss",
+    log: bool = True,
+) -> Figure:
     """Loss (or a metric) against the step: one line a rate, the mean over its seeds inside its t-interval.
 
     A run that diverged is left out of the mean and drawn by itself, thin, up to a cross where it ended.
@@ -112,18 +125,18 @@ def _ended(ax, x, rows, color):
 
 
 def rate_curve(
-    record,
-    name="test_metric",
-    ax=None,
+    record: Record,
+    name: str = "test_metric",
+    ax: Axes | None = None,
     *,
-    confidence=0.95,
-    color=None,
-    label=None,
-    diverged="diverged",
-    xlabel="learning rate",
-    ylabel=None,
-    log=None,
-):
+    confidence: float = 0.95,
+    color: Any = None,
+    label: str | None = None,
+    diverged: str = "diverged",
+    xlabel: str = "learning rate",
+    ylabel: str | None = None,
+    log: bool | None = None,
+) -> Figure:
     """Where each rate ended: mean over the seeds with its t-interval, against the rate on a log axis.
 
     A rate at which some run diverged carries a cross at the top edge, as large as the share of its runs that did;
@@ -185,17 +198,17 @@ def rate_curve(
 
 
 def range_test(
-    finding,
-    ax=None,
+    finding: RangeTest | Finding,
+    ax: Axes | None = None,
     *,
-    rules=None,
-    labels=None,
-    confidence=0.95,
-    color=None,
-    xlabel="learning rate",
-    ylabel="loss",
-    top=None,
-):
+    rules: Sequence[str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    confidence: float = 0.95,
+    color: Any = None,
+    xlabel: str = "learning rate",
+    ylabel: str = "loss",
+    top: float | None = None,
+) -> Figure:
     """Loss against the rate of a range test, with what each suggestion rule reads off it.
 
     The raw losses are faint dots, the smoothed ones lines (one a seed). A suggestion is a vertical line; over
