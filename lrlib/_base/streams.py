@@ -219,7 +219,7 @@ def initial_model(
     return model.to(device=device, dtype=dtype).train()
 
 
-def is_lazy(model):
+def is_lazy(model: torch.nn.Module) -> bool:
     """Whether a network has parameters or buffers without a shape yet, as ``nn.LazyLinear`` before its first use.
 
     >>> is_lazy(torch.nn.LazyLinear(2)), is_lazy(torch.nn.Linear(3, 2))
@@ -229,7 +229,7 @@ def is_lazy(model):
 
 
 @torch.no_grad()
-def materialise(model, task, seed):
+def materialise(model: torch.nn.Module, task: Task, seed: int) -> None:
     """Give lazy layers their shapes, by two training examples; their weights come from the generator as it stands.
 
     >>> from types import SimpleNamespace
