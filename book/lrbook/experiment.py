@@ -140,6 +140,11 @@ class Experiment:
         names = moved(document["quick"]["quantities"], json.loads(json.dumps(entries(quantities))))
         if names:
             raise ValueError(f"{self.id}: the quick run gives other digits for {', '.join(names)}; run --full")
+        self.note_confirmed()
+
+    def note_confirmed(self):
+        """Note in the result file that the code as it is now gives the numbers of the code that measured."""
+        document = json.loads(self.path.read_text(encoding="utf-8"))
         save(self.path, document | {"confirmed": self.code})
 
     def differences(self, quantities):

@@ -1,7 +1,8 @@
 """Golden values: each experiment at its full protocol with one seed, compared digit by digit with what is stored.
 
 `python -m lrbook.golden` runs every experiment that way, prints a table and fails where a number moved; `--store` writes
-the values to `tests/experiments/golden` instead; names choose some of them. With `--folder PATH` each finished
+the values to `tests/experiments/golden` instead, `--confirm` notes in the results of those whose numbers are all equal
+that the code of now gives them (where the quick digits are another machine's); names choose some of them. With `--folder PATH` each finished
 experiment is kept there, and taken from there as long as the code is the same.
 
 Bit-equal numbers are promised on one machine, with one thread. On another one, vector instructions of another width sum
@@ -93,6 +94,8 @@ def line(one, options):
     if options.portable:
         return f"{one.id:24} {len(mark(one, options.folder))} quantities hold anywhere", False
     seconds, found = check(one, options.folder)
+    if options.confirm and not found.moved():
+        one.note_confirmed()
     return "\n    ".join([row(one.id, seconds, found), *found.moved()]), bool(found.moved())
 
 
@@ -103,6 +106,9 @@ def main(argv=None):
     parser.add_argument("--folder", help="keep finished experiments there; skip those done with this code")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--store", action="store_true", help="write the values instead of comparing")
+    what.add_argument(
+        "--confirm", action="store_true", help="note in the results that the code of now gives the values"
+    )
     what.add_argument("--portable", action="store_true", help="note what comes out alike with these instructions")
     options = parser.parse_args(argv)
     chosen, status = [experiment(name) for name in options.names or names()], 0

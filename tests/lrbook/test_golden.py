@@ -48,6 +48,16 @@ def test_the_smallest_change_of_a_number_is_a_move():
     assert compared(outcome([1.0, 2.0]), outcome([1.0, 2.01]), anywhere={"gain"}).moved(portable=True) != []
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_only_equal_values_confirm_a_result(same, monkeypatch):
+    noted, found = [], compared(outcome([1.0]), outcome([1.0 if same else 1.5]))
+    monkeypatch.setattr(golden, "check", lambda one, folder: (1.0, found))
+    monkeypatch.setattr(golden, "experiment", lambda name: HELPER)
+    monkeypatch.setattr(Experiment, "note_confirmed", lambda self: noted.append(self.id))
+    assert golden.main(["--confirm", "e98_helper"]) == (not same)
+    assert noted == ["e98_helper"] * same
+
+
 def test_what_hangs_on_the_clock_is_left_out():
     assert set(golden_values.fixture(HELPER, outcome([1.0]))["quantities"]) == {"gain", "limit", SWEEP}
     assert compared(outcome([1.0]), outcome([1.0], clock=exact(9.0))).moved() == []
