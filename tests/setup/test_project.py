@@ -207,10 +207,124 @@ def test_the_readmes_commands_exist():
     assert {"lab", "test"} <= set(used) <= set(known)
 
 
-def test_the_readmes_paths_exist():
-    for target in re.findall(r"\]\(([^)#\s]+)\)", README):
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def anchors(text):
+    """The anchors that GitHub gives to the headings of a page."""
+    heads = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_the_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
-            assert (ROOT / target).exists(), f"README.md links {target}"
+            name, _, anchor = target.partition("#")
+            there = page.parent / name if name else page
+            assert there.exists(), f"{page.name} links {target}"
+            assert not anchor or anchor in anchors(there.read_text(encoding="utf-8")), f"{page.name} links {target}"
+
+
+PATHS = re.compile(r"`((?:lrlib|widgets|book|tests|tools|docs)/[\w./-]+|run\.py|pyproject\.toml|constraints\.txt)`")
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+def test_files_and_tests_that_the_pages_name_exist(page):
+    """Names that stand for one of many (NAME, NN, CNN) are left out."""
+    text, sources = page.read_text(encoding="utf-8"), [path for path in tracked() if path.name.startswith("test_")]
+    for name in PATHS.findall(text):
+        assert re.search("NAME|NN|book/edit|node_modules", name) or (ROOT / name).exists(), f"{page.name} names {name}"
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.suffix == ".py")
+    for name in re.findall(r"\b(test_\w{12,})\b(?!\.py)", text):
+        assert f"def {name}(" in tests, f"{page.name} names {name}"
+
+
+def test_the_index_of_docs_lists_every_page():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert {p.name for p in (ROOT / "docs").glob("*.md")} - {"README.md"} == set(
+        re.findall(r"\]\((\w[\w-]*\.md)\)", index)
+    )
+
+
+def dotted(node):
+    """The dotted name that an expression is, or ""."""
+    if isinstance(node, ast.Attribute):
+        return f"{start}.{node.attr}" if (start := dotted(node.value)) else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def is_private(name):
+    parts = name.split(".")
+    return parts[0] == "torch" and any(re.match(r"_(?!_)", p) or p == "experimental" for p in parts)
+
+
+def private_parts_of_torch(tree):
+    """What a file uses of torch that is private: dotted names, and names of attributes, hooks and keywords."""
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    lines = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("torch")
+    ]
+    theirs = {"torch", *(alias.asname or alias.name for line in lines for alias in line.names)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (n for n in (f"{node.module}.{alias.name}" for alias in node.names) if is_private(n))
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if is_private(alias.name))
+        elif isinstance(node, ast.Attribute) and id(node) not in inner and is_private(dotted(node)):
+            yield dotted(node)
+        elif isinstance(node, ast.Attribute) and node.attr in ("_parameters", "_buffers", "_modules"):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"_optimizer_\w+", str(node.value)):
+            yield node.value
+        elif isinstance(node, ast.Call) and dotted(node.func).split(".")[0] in theirs:
+            yield from (each.arg for each in node.keywords if re.match(r"_(?!_)", each.arg or ""))
+
+
+def test_every_private_part_of_torch_is_named_in_docs():
+    page = (ROOT / "docs" / "torch-internals.md").read_text(encoding="utf-8")
+    used = set()
+    for package in PACKAGES.values():
+        for path in (ROOT / package).rglob("*.py"):
+            found = set(private_parts_of_torch(ast.parse(path.read_text(encoding="utf-8"))))
+            unnamed = [name for name in sorted(found) if f"`{name}`" not in page]
+            assert not unnamed, f"{path.relative_to(ROOT)} uses {unnamed}: name them in docs/torch-internals.md"
+            used |= found
+    cells = "\n".join(line for line in page.splitlines() if line.startswith("|"))
+    named = {name for name in re.findall(r"`([\w.]+)`", cells) if is_private(name)}
+    modules = {name.rpartition(".")[0] for name in used}
+    assert not named - used - modules, "docs/torch-internals.md names what nothing uses"
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import torch\ntorch._foreach_add_(a, b)", ["torch._foreach_add_"]),
+        ("import torch._inductor.config", ["torch._inductor.config"]),
+        ("from torch._guards import tracing as t", ["torch._guards.tracing"]),
+        ("from torch.utils import _pytree", ["torch.utils._pytree"]),
+        ("import torch\ntorch.ops.aten._to_copy.default(x)", ["torch.ops.aten._to_copy.default"]),
+        ("del module._parameters[n]", ["_parameters"]),
+        ("from torch.fx import trace\ntrace(step, _allow=True)", ["_allow"]),
+        ("own(step, _allow=True)", []),
+        ("import torch\nprint(torch.__version__, torch.func.vmap, self._own)", []),
+    ],
+)
+def test_the_search_for_private_parts_finds_them(code, found):
+    assert list(private_parts_of_torch(ast.parse(code))) == found
+
+
+def test_torch_has_an_upper_bound():
+    """It admits the pinned minor version and none after it."""
+    [wanted] = [one for one in ranges() if one.name == "torch"]
+    [pinned] = [one.version for one in pins()["torch"].specifier]
+    major, minor, *_ = map(int, pinned.split("."))
+    assert wanted.specifier.contains(pinned) and not wanted.specifier.contains(f"{major}.{minor + 1}.0")
+    page = (ROOT / "docs" / "torch-internals.md").read_text(encoding="utf-8")
+    said = SpecifierSet(re.search(r"`torch(>=[^`]+)`", page)[1])
+    assert said == wanted.specifier, f"docs/torch-internals.md says {said}"
 
 
 def test_the_readmes_tables_are_what_the_benchmarks_stored():
