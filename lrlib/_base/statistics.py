@@ -166,7 +166,7 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Any, Any, Any
         confidence: coverage, between 0 and 1.
 
     Returns:
-        (mean, low, high, n): three of shape [...] and a whole number; nan where there are too few values, as for
+        Mean, low and high, each of shape [...], and the number n. They are nan where there are too few values, as are
         the ends with a single one, and where a value is nan.
 
     Raises:

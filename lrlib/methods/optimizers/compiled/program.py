@@ -5,35 +5,8 @@ numbers as 0-D tensors. What depends on the numbers alone (1 − β₁ᵗ, …) 
 computed once a step; the rest is compiled by Inductor, the compiler of ``torch.compile``, into one loop that reads each
 entry once and writes it once. No later length, rate or step number compiles again. Programs are kept for the process.
 
-What the compilers of this library use of torch that is private, or may change without notice, and what happens where it
-is gone:
-
-================================================  ==============================  =====================================
-name                                              used in, for                    without it
-================================================  ==============================  =====================================
-torch.fx: Graph, Proxy, GraphModule,              tape: record a rule, rewrite    the rule runs as it is written
-fx.proxy.GraphAppendingTracer, its ``to_bool``    its graph; program: the body    (`Untraceable`)
-torch.fx.experimental.proxy_tensor.make_fx,       program: trace a rule;          eager, with a reason
-its ``_allow_non_fake_inputs``                    sweep.paths: trace a step
-torch._subclasses.fake_tensor.FakeTensorMode      program: tensors of unknown     eager, with a reason
-torch.fx.experimental.symbolic_shapes: ShapeEnv,  length
-DimDynamic, StatelessSymbolicContext
-torch._guards: TracingContext, tracing;           program: call Inductor on a     eager, with a reason
-torch._inductor.virtualized.V.set_fake_mode       graph without torch.compile
-torch._inductor.compile_fx.compile_fx_inner       program: the compiler itself    eager, with a reason
-``current_callable`` of what it returns           program: call the loop alone    eager, with a reason
-torch._inductor.config: size_asserts,             program: a quick first          eager, with a reason
-compile_threads, cpp.vec_isa_ok;                  compilation
-cpu_vec_isa.valid_vec_isa_list.cache_clear
-torch._prims_common.                              flat: whether a tensor fills    AttributeError in the first step:
-is_non_overlapping_and_dense_or_false             its memory                      replace it
-torch._foreach_addcmul_, torch._foreach_copy_     tape, flat: small tensors       AttributeError in the first step:
-                                                  together                        replace it
-================================================  ==============================  =====================================
-
-A program is proved on an example against the rule itself before it is used, so an internal that changes its meaning
-shows as ``path_reason``, not as another result. ``tests/lrlib/test_fused.py`` fails where a rule loses its tape or its
-program.
+What the compilers use of torch that is private, and what happens where it is gone, is on one page:
+docs/torch-internals.md.
 """
 
 import torch
