@@ -62,9 +62,10 @@ def accept(name: str, book: Path = BOOK) -> Path:
 
 
 def waiting(book: Path = BOOK) -> dict[str, int]:
-    """{file: number of marks} of all that waits for its Japanese: pages, and the tables with a column for it."""
+    """{file: number of marks} of all that waits for its Japanese: pages, tables with a column for it, widgets' words."""
     files = [*sorted((book / "ja").glob("*.ipynb")), *sorted((book / "ja").glob("*.md")), *sorted(book.glob("*.csv"))]
-    counts = {path.relative_to(book).as_posix(): path.read_text(encoding="utf-8").count(MARK) for path in files}
+    files += sorted((book.parent / "widgets" / "js" / "core").glob("i18n*.js"))
+    counts = {path.relative_to(book.parent).as_posix(): path.read_text(encoding="utf-8").count(MARK) for path in files}
     return {name: count for name, count in counts.items() if count}
 
 

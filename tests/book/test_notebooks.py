@@ -173,7 +173,7 @@ def test_a_page_without_its_japanese_passes_with_a_mark_that_is_counted(book):
     paths = [nbtext.notebook_path(lang, "toy", book) for lang in ("en", "ja")]
     pair = [nbtext.read_notebook(path) for path in paths]
     assert not parity.problems(*pair) and not parity.stale(*pair) and lint.lint_page(paths[1], "ja") == []
-    assert translated.waiting(book) == {"ja/toy.ipynb": 3}, "two paragraphs and a caption"
+    assert translated.waiting(book) == {f"{book.name}/ja/toy.ipynb": 3}, "two paragraphs and a caption"
 
     japanese = nbtext.text_path("ja", "toy", book)
     japanese.write_text(JAPANESE.replace("object()", "None"), encoding="utf-8")
@@ -185,7 +185,7 @@ def test_a_page_without_its_japanese_passes_with_a_mark_that_is_counted(book):
     translated.accept("toy", book)
     pair = [nbtext.read_notebook(path) for path in paths]
     assert not parity.problems(*pair) and not parity.stale(*pair)
-    assert "試し" in pair[1].cells[0].source and translated.waiting(book) == {"ja/toy.ipynb": 1}
+    assert "試し" in pair[1].cells[0].source and translated.waiting(book) == {f"{book.name}/ja/toy.ipynb": 1}
 
 
 def test_what_waits_for_its_japanese_is_only_a_warning():
