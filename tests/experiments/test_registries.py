@@ -12,7 +12,7 @@ RULES = {row["experiment"] for row in read_table("verdict_rules.csv")}
 @pytest.mark.parametrize("name", golden.names())
 def test_an_experiment_is_whole(name):
     assert (results.FOLDER / f"{name}.json").is_file(), (
-        f"run book/experiments/{name}.py and add book/results/{name}.json"
+        f"run book/experiments/{name}.py --full, which writes book/results/{name}.json"
     )
     assert (golden_values.FOLDER / f"{name}.json").is_file(), f"run `python -m lrbook.golden --store {name}`"
     used = {name, name.split("_")[0].upper()} & RULES

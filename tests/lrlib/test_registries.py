@@ -59,4 +59,6 @@ def test_every_optimizer_class_is_listed():
         for cls in vars(optimizers).values()
         if isinstance(cls, type) and cls.__module__ == optimizers.__name__
     }
-    assert found - {"RuleOptimizer"} == {class_of(name) for name in our_rules()}, "add it to CLASSES"
+    assert found - {"RuleOptimizer"} == {class_of(name) for name in our_rules()}, (
+        "add it to CLASSES of methods/optimizers/__init__.py"
+    )
