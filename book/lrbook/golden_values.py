@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lrlib._base.layout import plain
+
 from .language import BOOK
 from .result_file import machine, versions
 
@@ -68,20 +70,13 @@ def rounded(values):
     return np.array(flat, dtype=float).reshape(values.shape)
 
 
-def _plain(values):
-    """Nested lists with `None` for what does not exist."""
-    if isinstance(values, list):
-        return [_plain(v) for v in values]
-    return values if np.isfinite(values) else None
-
-
 def fixture(one, outcome, anywhere=()):
     """What is stored of an outcome, as JSON; `anywhere` names the quantities that hold on any machine."""
     head = {"id": one.id, "code": one.code, "machine": machine(), "instructions": instructions()}
     head |= {"versions": versions(), "seconds": float(f"{outcome.seconds:.3g}")}
     quantities = {
         name: {"holds": "anywhere" if name in anywhere else "same machine"}
-        | {key: _plain(rounded(part).tolist()) for key, part in parts.items()}
+        | {key: plain(rounded(part)) for key, part in parts.items()}
         for name, parts in numbers(outcome, one.timed).items()
     }
     return head | {"quantities": quantities}

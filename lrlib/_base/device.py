@@ -47,6 +47,15 @@ def check_dtype(dtype):
         raise TypeError(f"dtype must be torch.float32 or torch.float64; got {dtype!r}")
 
 
+def placed(data, device, dtype):
+    """A pair of data on a device: floating-point tensors in ``dtype``, whole numbers as they are.
+
+    >>> [d.dtype for d in placed((torch.zeros(2), torch.tensor([0, 1])), "cpu", torch.float64)]
+    [torch.float64, torch.int64]
+    """
+    return tuple(d.to(device, dtype if d.is_floating_point() else d.dtype) for d in data)
+
+
 def moved(value, device):
     """``value`` on ``device``: tensors, also inside dicts, tuples and lists; anything else as it is."""
     if isinstance(value, torch.Tensor):

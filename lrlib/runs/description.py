@@ -9,8 +9,17 @@ import numpy as np
 import torch
 
 from .._base import device as devices
-from .._base.arguments import check_diverged_at, check_task, factors_of, held, plans_of, seed_list, shown, steps_of
-from .._base.arguments import whole
+from .._base.arguments import (
+    check_diverged_at,
+    check_task,
+    factors_of,
+    held,
+    plans_of,
+    seed_list,
+    shown,
+    steps_of,
+    whole,
+)
 from .._base.streams import origin
 from .._base.start import check_project, given, snapshot_steps
 from ..methods import rules
@@ -183,9 +192,9 @@ def describe_one(task, rule="sgd", lr=None, *, seed=0, start=None, **settings):
     for name, value in {"lr": lr, **settings}.items():
         if (name == "lr" or name in options) and np.ndim(value) > np.ndim(options.get(name, 0.0)):
             raise ValueError(f"{name} must be one number in a single run; got {value!r}; lrlib.sweep takes several")
-    seed, start = whole("seed", seed, 0), given(start, task, 0) if start is not None else None
-    start = None if start is None else {name: value[None] for name, value in start.items()}
-    return describe(task, rule, lr, seeds=[seed], start=start, **settings)
+    found = describe(task, rule, lr, seeds=[whole("seed", seed, 0)], **settings)
+    weights = given(start, task, found.seeds[0]) or {}
+    return dataclasses.replace(found, start={name: value[None] for name, value in weights.items()} or None)
 
 
 def _makes_optimizer(rule):
@@ -217,11 +226,8 @@ def _method(rule, lr, hyper, seeds):
     if rates.ndim != 1 or not len(rates):
         raise ValueError(f"lr must be a number or a list of numbers; got an array of shape {rates.shape}")
     rule.check(**hyper)
-    return (
-        rule,
-        rates,
-        {name: _spread(name, v, rule.defaults[name], len(rates), seeds=seeds) for name, v in hyper.items()},
-    )
+    spread = {name: _spread(name, v, rule.defaults[name], len(rates), seeds=seeds) for name, v in hyper.items()}
+    return rule, rates, spread
 
 
 def _spread(name, value, default, rates, seeds):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.func import functional_call, vmap
 
+from .._base.device import placed
 from .._base.arguments import whole
 from .._base.start import given, is_record
 from .._base.streams import initial_model
@@ -201,7 +202,7 @@ def _groups(task, sets, seeds, dtype, device):
         groups[part] = []
         for seed in dict.fromkeys(seeds if several else seeds[:1]):
             x, y = (task.train_for(seed) if data == "train" else getattr(task, data)) if isinstance(data, str) else data
-            x, y = (d.to(device, dtype if d.is_floating_point() else d.dtype) for d in (x, y))
+            x, y = placed((x, y), device, dtype)
             groups[part].append((lanes[torch.tensor(seeds, device=device) == seed] if several else lanes, x, y))
     return groups
 

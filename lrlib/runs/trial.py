@@ -5,6 +5,7 @@ import numbers
 import torch
 
 from .._base.arguments import first_line
+from .._base.device import placed
 from .._base.preserve import random_states
 from .._base.streams import materialise, seeded
 from .evaluation import evaluate_model, evaluating
@@ -97,11 +98,7 @@ def _check_parameters(task, model):
 def _sets(task, seed, dtype, device):
     """{part: (x, y)} of the task, on the device and in the dtype of the run."""
     found = {"train": task.train_for(seed)} | {part: getattr(task, part, None) for part in PARTS[1:]}
-    return {
-        part: tuple(d.to(device, dtype if d.is_floating_point() else d.dtype) for d in pair)
-        for part, pair in found.items()
-        if pair is not None
-    }
+    return {part: placed(pair, device, dtype) for part, pair in found.items() if pair is not None}
 
 
 def _try_training(task, model, x, y):

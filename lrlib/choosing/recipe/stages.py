@@ -12,6 +12,7 @@ from ...runs.evaluation import evaluate_model, record_model
 from ..finder import find, reached
 from ..finder.threshold import Trials, search_threshold
 from ...plans import cosine
+from ..._base.device import placed
 from ..._base.start import project_, weights_of
 from ...runs.sweeps import carry_out
 from .asked import FINETUNE
@@ -125,7 +126,7 @@ class Stages:
     def _measured(self, weights, scores):
         """The networks of the lanes, one by one, after their values have been put into ``scores``."""
         asked, device = self.asked, self.asked.settings["device"]
-        sets = {part: _moved(getattr(asked.task, part), weights.dtype, device) for part in scores}
+        sets = {part: placed(getattr(asked.task, part), device, getattr(torch, weights.dtype)) for part in scores}
         for lane in range(len(weights.seed)):
             model = record_model(asked.task, weights, lane, device)
             project_(asked.task, model)
@@ -169,10 +170,6 @@ def _taken(record, lanes):
     )
 
 
-def _moved(pair, dtype, device):
-    return tuple(t.to(device, getattr(torch, dtype) if t.is_floating_point() else None) for t in pair)
-
-
 def _batches(task, seed, dtype, device):
-    x, _ = _moved(task.train_for(seed), dtype, device)
+    x, _ = placed(task.train_for(seed), device, getattr(torch, dtype))
     return x.chunk(-(-len(x) // 256))  # of about equal size, since every batch counts alike

@@ -1,5 +1,6 @@
 """The data of one run: its batches in the order of its seed, and its full sets."""
 
+from ..._base.device import placed
 from ..._base.streams import Order
 
 AHEAD = 128  # steps whose batch rows are looked up together
@@ -11,13 +12,9 @@ class Batches:
     def __init__(self, description):
         d, self.task, self.seed = description, description.task, int(description.seed[0])
         self.device, self.dtype, self.steps = d.device, d.dtype, d.steps
-        self.x, self.y = self._move(self.task.train_for(self.seed))
+        self.x, self.y = placed(self.task.train_for(self.seed), self.device, self.dtype)
         self.order = None if self.task.batch is None else Order(self.seed, len(self.x), self.task.batch)
         self.rows, self.first_row = (), 0
-
-    def _move(self, data):
-        """To the device; floating-point data to the run's dtype."""
-        return tuple(d.to(self.device, self.dtype if d.is_floating_point() else d.dtype) for d in data)
 
     def at(self, t):
         """The batch of step t, augmented where the task says so."""
@@ -35,5 +32,6 @@ class Batches:
 
     def sets(self):
         """{part: (x, y)} of the full sets that the task has."""
-        others = {part: getattr(self.task, part) for part in ("valid", "test")}
-        return {"train": (self.x, self.y)} | {p: self._move(data) for p, data in others.items() if data is not None}
+        own = {part: getattr(self.task, part) for part in ("valid", "test")}
+        others = {part: placed(data, self.device, self.dtype) for part, data in own.items() if data is not None}
+        return {"train": (self.x, self.y)} | others

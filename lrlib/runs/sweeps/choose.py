@@ -8,6 +8,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ..._base.arguments import first_line
 from ..evaluation import evaluating, measure
+from ..._base.device import placed
 from ..._base.start import projected
 from ..._base.streams import initial_model, random_state, seeded
 from .dropout import recorded, replayed
@@ -34,7 +35,7 @@ def obstacle(description):
     model = initial_model(task, seed, dtype, device)
     if not all(p.requires_grad for p in model.parameters()):
         return "some parameters are frozen (requires_grad=False)"
-    x, y = (d[:2].to(device, dtype if d.is_floating_point() else None) for d in task.train_for(seed))
+    x, y = placed((d[:2] for d in task.train_for(seed)), device, dtype)
 
     def loss(parameters, buffers, masks, x=x, y=y):
         with replayed(masks):

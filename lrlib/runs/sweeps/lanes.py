@@ -11,6 +11,7 @@ import torch
 from torch.func import functional_call, grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
+from ..._base.device import placed
 from ..._base.start import begin, projected
 from ..._base.streams import Noise, Order, initial_model
 from ..stepping import is_noisy, noisy, sound
@@ -96,14 +97,12 @@ class Lanes:
     def _tensor(self, values):
         return torch.as_tensor(np.asarray(values, dtype=float)).to(dtype=self.dtype, device=self.device)
 
-    def _move(self, data):
-        """To the device; floating-point data to the run's dtype."""
-        return tuple(d.to(self.device, self.dtype if d.is_floating_point() else d.dtype) for d in data)
-
     def _load(self):
         """Training data: shared [n, …], or one set per seed laid end to end, [seeds·n, …]."""
         task = self.task
-        own = [self._move(task.train_for(s)) for s in (self.seeds if task.fresh else self.seeds[:1])]
+        own = [
+            placed(task.train_for(s), self.device, self.dtype) for s in (self.seeds if task.fresh else self.seeds[:1])
+        ]
         self.own, self.n = own, len(own[0][0])
         if any(a.shape != own[0][i].shape for pair in own for i, a in enumerate(pair)):
             raise ValueError(f"task {task.name!r} draws training sets of different shapes for different seeds")
@@ -125,7 +124,7 @@ class Lanes:
         everyone = torch.arange(len(where), device=self.device)
         groups = [(everyone[where == i] if len(self.own) > 1 else everyone, *pair) for i, pair in enumerate(self.own)]
         others = {
-            part: [(everyone, *self._move(getattr(task, part)))]
+            part: [(everyone, *placed(getattr(task, part), self.device, self.dtype))]
             for part in ("valid", "test")
             if getattr(task, part) is not None
         }

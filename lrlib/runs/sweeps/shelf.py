@@ -26,14 +26,15 @@ class Shelf:
         """The digest of one part's description."""
         return digest((self.shared, piece.lr0, piece.seed, piece.hyper, piece.start))
 
-    def path(self, piece):
-        """The file of one part."""
-        return self.folder / f"part-{self.key(piece)}.npz"
+    def path(self, key):
+        """The file of the part with that key."""
+        return self.folder / f"part-{key}.npz"
 
     def get(self, piece):
         """The part's Record, or None."""
+        key = self.key(piece)
         try:
-            record = Record.load(self.path(piece), self.key(piece))
+            record = Record.load(self.path(key), key)
         except (OSError, ValueError):
             return None
         self.taken += 1
@@ -41,4 +42,5 @@ class Shelf:
 
     def put(self, record, piece):
         """Store the part's Record, in one piece."""
-        record.save(self.path(piece), self.key(piece))
+        key = self.key(piece)
+        record.save(self.path(key), key)
