@@ -20,16 +20,16 @@ def write_atomically(path, write):
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep_up(target)
-        temporary = target.with_name(f".{target.name[:80]}.{_writer()}-{uuid.uuid4().hex[:12]}.tmp")
-        with open(temporary, "xb") as file:  # not of tempfile, whose files only the owner may read
-            try:
+        temporary = target.with_name(f".{_stem(target)}.{_writer()}-{uuid.uuid4().hex[:12]}.tmp")
+        try:
+            with open(temporary, "xb") as file:  # not of tempfile, whose files only the owner may read
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        os.replace(temporary, target)
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise type(error)(
             error.errno, f"{error.strerror or error} (writing {target.name})", str(target.parent)
@@ -38,13 +38,18 @@ def write_atomically(path, write):
     return Path(path)
 
 
+def _stem(target):
+    """As much of a file's name as leaves room in 255 bytes for who writes it."""
+    return target.name.encode(errors="surrogateescape")[:120].decode(errors="ignore")
+
+
 def _writer():
     return f"{socket.gethostname()[:40]}-{os.getpid()}"
 
 
 def _sweep_up(target):
     """Remove what processes of this machine that are no more have left beside a file."""
-    for left in target.parent.glob(f".{_literal(target.name[:80])}.{_literal(socket.gethostname()[:40])}-*.tmp"):
+    for left in target.parent.glob(f".{_literal(_stem(target))}.{_literal(socket.gethostname()[:40])}-*.tmp"):
         process = left.name.rsplit("-", 2)[1]
         if process.isdigit() and not _lives(int(process)):
             left.unlink(missing_ok=True)

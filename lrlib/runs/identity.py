@@ -7,9 +7,13 @@ its name.
 
 import collections
 import copyreg
-import dataclasses
 import functools
 import hashlib
+import inspect
+import itertools
+import logging
+import os
+import site
 import sys
 import sysconfig
 import types
@@ -20,6 +24,7 @@ import torch
 from .._base.streams import initial_model, seeded
 
 CODE = (types.FunctionType, type)
+KEPT_BY_PYTHON = ("__doc__", "__dict__", "__weakref__", "__slotnames__", "__firstlineno__", "__static_attributes__")
 PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, range, torch.dtype, torch.device)
 
 
@@ -94,9 +99,10 @@ def _feed(put, thing, around, code):
     fed before (``code``: id → its number, and the thing, which must live as long as its id is kept).
     """
     put(f"{type(thing).__module__}.{type(thing).__qualname__}(".encode())
-    if isinstance(thing, (torch.Tensor, np.ndarray)):
-        array = thing.detach().cpu().numpy() if isinstance(thing, torch.Tensor) else thing
-        put(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    if isinstance(thing, torch.Tensor):
+        put(f"{thing.dtype}{tuple(thing.shape)}".encode() + _bytes(thing))
+    elif isinstance(thing, np.ndarray) and not thing.dtype.hasobject:
+        put(f"{thing.dtype}{thing.shape}".encode() + np.ascontiguousarray(thing).tobytes())
     elif isinstance(thing, PLAIN):
         put(repr(thing).encode())
     elif isinstance(thing, CODE) and installed(thing):
@@ -111,40 +117,72 @@ def _feed(put, thing, around, code):
     put(b")")
 
 
+def _bytes(tensor):
+    """The values of a tensor of any kind, as bytes."""
+    tensor = tensor.detach().cpu()
+    dense = tensor if tensor.layout == torch.strided else tensor.to_dense()
+    return dense.resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
 def _parts(thing):
     """What an object is made of."""
     if isinstance(thing, (tuple, list, collections.deque)):
         return thing
     if isinstance(thing, (dict, types.MappingProxyType)):
-        return sorted(thing.items(), key=lambda item: str(item[0]))
+        return sorted(thing.items(), key=lambda item: _rank(item[0]))
     if isinstance(thing, (set, frozenset)):
-        return sorted(thing, key=str)
+        return sorted(thing, key=_rank)
+    if isinstance(thing, np.ndarray):
+        return thing.shape, thing.tolist()
     if isinstance(thing, functools.partial):
         return thing.func, thing.args, thing.keywords
     if isinstance(thing, types.MethodType):
         return thing.__func__, thing.__self__
     if isinstance(thing, types.FunctionType):
-        cells = [cell.cell_contents for cell in thing.__closure__ or ()]
+        cells = [_content(cell) for cell in thing.__closure__ or ()]
         return thing.__qualname__, thing.__code__, thing.__defaults__, thing.__kwdefaults__, cells, _read(thing)
     if isinstance(thing, types.CodeType):
-        return thing.co_code, thing.co_names, thing.co_consts
+        taken = inspect.getargs(thing), thing.co_posonlyargcount, thing.co_kwonlyargcount
+        return thing.co_code, thing.co_names, thing.co_consts, taken, thing.co_exceptiontable
     if isinstance(thing, type):
-        own = {name: v for name, v in vars(thing).items() if name not in ("__doc__", "__dict__", "__weakref__")}
+        own = {name: value for name, value in vars(thing).items() if name not in KEPT_BY_PYTHON}
         return thing.__qualname__, thing.__bases__, own
     if isinstance(thing, (property, staticmethod, classmethod)):
         return [getattr(thing, name, None) for name in ("fget", "fset", "__func__")]
     if isinstance(thing, (types.ModuleType, types.BuiltinFunctionType)):
         return (thing.__name__,)
-    if dataclasses.is_dataclass(thing):
-        return type(thing), [(field.name, getattr(thing, field.name)) for field in dataclasses.fields(thing)]
+    if isinstance(thing, logging.Logger):
+        return (thing.name,)
     if not hasattr(thing, "__dict__") and not any("__slots__" in vars(kind) for kind in type(thing).__mro__):
         return _pickled(thing)
-    slots = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()) if name != "__dict__"]
-    return [
-        type(thing),
-        *((name, getattr(thing, name, None)) for name in slots if name != "__weakref__"),
-        *sorted(getattr(thing, "__dict__", {}).items()),
-    ]
+    return type(thing), _state(thing)
+
+
+def _rank(thing):
+    """What the members of a set and the keys of a dict are sorted by: the same in every process."""
+    if isinstance(thing, tuple):
+        return str([_rank(each) for each in thing])
+    if isinstance(thing, PLAIN):
+        return repr(thing)
+    named = thing if isinstance(thing, CODE) else type(thing)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _content(cell):
+    """What a closure holds; a variable without a value yet counts as a cell."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return types.CellType
+
+
+def _state(thing):
+    """{name: value} of an object's attributes, in its slots and beside them, without those that it derived itself."""
+    slots = [vars(kind).get("__slots__", ()) for kind in type(thing).__mro__]
+    names = [name for each in slots for name in ([each] if isinstance(each, str) else each)]
+    found = {name: getattr(thing, name, None) for name in names if name not in KEPT_BY_PYTHON}
+    found |= getattr(thing, "__dict__", {})
+    return {k: v for k, v in found.items() if not isinstance(getattr(type(thing), k, None), functools.cached_property)}
 
 
 def _read(function):
@@ -167,13 +205,20 @@ def _read(function):
 def _places():
     """Folders whose code counts by its name: those of Python, of installed packages, and lrlib's own."""
     library = sys.modules[__name__.partition(".")[0]].__path__[0]
-    return tuple({*map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")), library})
+    packages = site.getsitepackages(), [site.getusersitepackages()]
+    places = {*map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")), *itertools.chain(*packages)}
+    return tuple(os.path.join(place, "") for place in {*places, library})
 
 
 def _ships(module):
     """Whether a module is part of Python, of an installed package or of lrlib."""
-    file = getattr(module, "__file__", None)
-    return module.__name__ != "__main__" and (file is None or file.startswith(_places()))
+    if module.__name__ == "__main__":
+        return False
+    package = sys.modules.get(module.__name__.partition(".")[0], module)
+    file = getattr(module, "__file__", None) or getattr(package, "__file__", None)
+    if file is None:  # built into Python, or made while the program runs
+        return getattr(module, "__spec__", None) is not None
+    return file.startswith(_places())
 
 
 def installed(thing):
@@ -187,9 +232,11 @@ def installed(thing):
 
 
 def _pickled(thing):
-    """What pickling would keep of an object of a class written in C; where it keeps none, a text."""
+    """What pickling would keep of an object of a class written in C; of one that refuses, as a lock, only its type."""
+    if isinstance(thing, memoryview):
+        return (thing.tobytes(),)
     try:
         kept = copyreg.dispatch_table.get(type(thing), lambda it: it.__reduce_ex__(2))(thing)
-    except TypeError:
-        kept = repr(thing)
+    except Exception:  # pickling runs the objects' own code, which may raise anything
+        return ()
     return kept if isinstance(kept, tuple) else (kept,)

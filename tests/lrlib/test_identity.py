@@ -3,9 +3,11 @@
 import copy
 import dataclasses
 import errno
+import functools
 import os
 import subprocess
 import sys
+import sysconfig
 import types
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+import lrlib
 from lrlib import Record, fit, sweep, tasks
 from lrlib._base import files
 from lrlib.runs.identity import digest, identity
@@ -137,6 +140,116 @@ def test_a_class_of_the_users_counts_with_its_methods():
         return space["Net"]
 
     assert digest(made(1)) == digest(made(1)) != digest(made(2))
+
+
+@pytest.mark.parametrize("folder", [sysconfig.get_path("stdlib"), os.path.dirname(lrlib.__file__), None])
+def test_a_module_beside_a_package_or_without_a_file_is_the_users(folder, monkeypatch):
+    mine = types.ModuleType("mine_beside")
+    mine.__file__ = None if folder is None else f"{folder}_of_mine/mine_beside.py"
+    exec("class Net:\n    gain = 1", vars(mine))
+    monkeypatch.setitem(sys.modules, "mine_beside", mine)
+    before = digest(mine.Net)
+    mine.Net.gain = 2
+    assert digest(mine.Net) != before
+
+
+@dataclasses.dataclass
+class Settings:
+    size: int = 1
+
+    def __post_init__(self):
+        self.gain = 1.0
+
+    @functools.cached_property
+    def square(self):
+        return self.size**2
+
+
+class Slotted:
+    __slots__ = "gain"
+
+    def __init__(self, gain):
+        self.gain = gain
+
+
+def test_what_an_object_keeps_beside_its_fields_counts_and_what_it_derived_does_not():
+    settings = Settings()
+    before = digest(settings)
+    assert settings.square == 1 and digest(settings) == before
+    settings.gain = 2.0
+    assert digest(settings) != before
+    assert digest(Slotted(1)) == digest(Slotted(1)) != digest(Slotted(2))
+
+
+def test_a_class_is_the_same_after_its_objects_were_copied():
+    before = digest(Settings)
+    copy.deepcopy(Settings())
+    assert digest(Settings) == before
+
+
+def test_how_a_function_takes_its_arguments_counts():
+    assert len({digest(f) for f in (lambda o: o, lambda *o: o, lambda *, o: o, lambda o, /: o)}) == 4
+
+
+def test_a_variable_without_a_value_yet_counts_as_empty():
+    def model():
+        return later()
+
+    before = digest(model)
+    later = net
+    assert digest(model) != before
+
+
+TENSORS = {
+    "bfloat16": torch.arange(4, dtype=torch.bfloat16),
+    "bool": torch.tensor([True, False]),
+    "complex": torch.tensor([1 + 2j]),
+    "conjugate": torch.tensor([1 + 2j]).conj(),
+    "sparse": torch.eye(2).to_sparse(),
+    "empty": torch.ones(0, 3),
+    "one number": torch.tensor(2.0),
+    "a view": torch.arange(6.0).reshape(2, 3).T,
+}
+
+
+@pytest.mark.parametrize("kind", TENSORS)
+def test_tensors_of_every_kind_count_by_their_values(kind):
+    tensor = TENSORS[kind]
+    other = torch.cat([tensor.to_dense().reshape(-1), torch.ones(1, dtype=tensor.dtype)])
+    assert digest(tensor) == digest(tensor.clone()) != digest(other)
+
+
+def test_arrays_of_objects_count_by_what_lies_in_them():
+    array = np.array([{"gain": 1}, None], dtype=object)
+    before = digest(array)
+    assert digest(copy.deepcopy(array)) == before
+    array[0]["gain"] = 2
+    assert digest(array) != before
+
+
+def test_digests_are_the_same_in_another_process(tmp_path):
+    code = """
+import abc, collections, logging, threading
+import numpy as np, torch
+from lrlib.runs.identity import digest
+class Base(abc.ABC):
+    kinds = set()
+    def __init__(self):
+        self.lock, self.event, self.log = threading.Lock(), threading.Event(), logging.getLogger("mine")
+class One(Base): pass
+class Two(Base): pass
+Base.kinds |= {One, Two, int, str}
+held = [One(), np.array([{1: 2}, None], dtype=object), {One: 1, int: 2, (1, "a"): 3}, memoryview(b"abc"), open(__file__)]
+print(digest(held, lambda x: x in {"a", "b", (1, "c")}, collections.OrderedDict(a=1)))
+"""
+    (tmp_path / "script.py").write_text(code)
+    found = set()
+    for seed in "12":
+        call = [sys.executable, str(tmp_path / "script.py")]
+        found.add(
+            subprocess.run(call, env=os.environ | {"PYTHONHASHSEED": seed}, check=True, capture_output=True).stdout
+        )
+    assert len(found) == 1
 
 
 def test_functions_that_name_each_other_end():
@@ -265,6 +378,18 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left on device.*r.npz.*" + tmp_path.name):
         fit(task(), lr=0.1).save(tmp_path / "r.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_the_place_of_a_file_stays_and_nothing_is_left_beside_it(tmp_path):
+    (tmp_path / "r.npz" / "mine").mkdir(parents=True)
+    with pytest.raises(OSError, match="r.npz"):
+        fit(task(), lr=0.1).save(tmp_path / "r.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["r.npz"] and (tmp_path / "r.npz" / "mine").is_dir()
+
+
+def test_a_name_of_80_japanese_characters_can_be_written(tmp_path):
+    record = fit(task(), lr=0.1)
+    assert Record.load(record.save(tmp_path / f"{'学' * 80}.npz")) == record
 
 
 def test_records_and_checkpoints_of_older_versions_are_refused_with_a_sentence(tmp_path):
