@@ -59,13 +59,18 @@ def assert_same(a, b):
     for field in dataclasses.fields(Record):
         one, other = getattr(a, field.name), getattr(b, field.name)
         if field.name not in ("status", "seconds", "path_reason", "versions"):
-            pairs = {"": (one, other)} if not isinstance(one, dict) else {k: (one[k], other[k]) for k in one | other}
-            for key, (u, v) in pairs.items():
-                if not isinstance(u, np.ndarray):
-                    assert u == v, field.name
-                else:
-                    assert u.dtype == v.dtype and u.shape == v.shape, (field.name, key)
-                    assert np.allclose(u, v, rtol=1e-9, atol=1e-12, equal_nan=True), (field.name, key)
+            assert_equal(one, other, field.name)
+
+
+def assert_equal(one, other, name):
+    if isinstance(one, dict):
+        for key in one | other:
+            assert_equal(one[key], other[key], f"{name} {key}")
+    elif not isinstance(one, np.ndarray):
+        assert one == other, name
+    else:
+        assert one.dtype == other.dtype and one.shape == other.shape, name
+        assert np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True), name
 
 
 @pytest.mark.parametrize("rates, seeds, count", [(1, 1, 1), (3, 2, 2), (5, 1, 2), (1, 7, 3), (4, 3, 5), (2, 2, 100)])
@@ -87,6 +92,37 @@ def test_processes_of_this_machine_give_the_sweep_in_one_piece():
     assert [(e.done, e.of) for e in events] == [(3, 6), (6, 6)]
     assert all(np.array_equal(e.record.loss, split.loss[e.lanes], equal_nan=True) for e in events)
     assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)
+
+
+class Counted(torch.nn.Module):
+    """A line through the origin whose weight and buffer bear the names of a record's own columns."""
+
+    def __init__(self):
+        super().__init__()
+        self.path_reason = torch.nn.Parameter(torch.zeros(1))
+        self.register_buffer("step", torch.zeros(()))
+
+    def forward(self, x):
+        if self.training:
+            self.step = self.step + 1
+        return x * self.path_reason
+
+
+def test_weights_and_buffers_may_bear_the_names_of_a_records_columns():
+    x = torch.linspace(0, 1, 8).reshape(-1, 1)
+    mse = torch.nn.functional.mse_loss
+    task = tasks.Task("counted", Counted, (x, 2 * x), (x, 2 * x), None, mse, mse, 4, 3)
+    settings = dict(lr=[0.1, 0.2], seeds=2, snapshots=[1])
+    assert_same(sweep(task, **settings, lanes=3), sweep(task, **settings))
+
+
+def test_a_rule_of_ones_own_around_one_of_lrlibs_functions_is_sent_with_its_defaults():
+    adam = rules.get("adam")
+    mine = rules.Rule("mine", adam.kind, adam.update, adam.state_names, {**adam.defaults, "beta1": 0.5}, "none")
+    settings = dict(lr=[0.1, 0.2], steps=9)
+    whole = sweep(tasks.quadratic(), rule=mine, **settings)
+    assert_same(sweep(tasks.quadratic(), rule=mine, **settings, jobs=2), whole)
+    assert not np.array_equal(whole.loss, sweep(tasks.quadratic(), rule="adam", **settings).loss)
 
 
 def test_any_backend_of_joblib_serves_and_threads_do_not_mix_their_seeds():

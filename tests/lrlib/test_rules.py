@@ -1,5 +1,6 @@
 """The rules are pure, agree with hand-computed steps, and run alike eager, vmapped and traced, whatever their kind."""
 
+import copy
 import math
 import pickle
 
@@ -343,6 +344,30 @@ def test_allowed_options_pass():
 def test_an_unknown_rule_lists_the_known_ones(name):
     with pytest.raises(ValueError, match="known rules: sgd, momentum"):
         rules.get(name)
+
+
+def slow_adam():
+    """A rule that nobody listed: lrlib's Adam with another beta1, under Adam's name."""
+    adam = rules.get("adam")
+    return rules.Rule("adam", adam.kind, adam.update, adam.state_names, {**adam.defaults, "beta1": 0.5}, adam.source)
+
+
+def test_a_rule_works_with_its_own_defaults_however_it_is_run():
+    task = tasks.quadratic()
+    right = fit(task, "adam", lr=0.1, steps=9, beta1=0.5).loss
+    assert not np.array_equal(right, fit(task, "adam", lr=0.1, steps=9).loss)
+    assert np.array_equal(fit(task, slow_adam(), lr=0.1, steps=9).loss, right)
+    assert np.allclose(sweep(task, slow_adam(), lr=[0.1], steps=9).loss, right, rtol=1e-5)
+    x, g = torch.ones(3), torch.arange(3.0)
+    state = rules.get("adam").init(x)
+    expected = rules.get("adam")(x, g, state, 1, lr=0.1, beta1=0.5)[1]["m"]
+    assert torch.equal(slow_adam()(x, g, state, 1, lr=0.1)[1]["m"], expected)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy])
+def test_a_copied_rule_is_the_listed_one_or_keeps_its_own_defaults(again):
+    assert again(rules.get("adam")) is rules.get("adam")
+    assert again(slow_adam()).defaults["beta1"] == 0.5
 
 
 def test_a_rule_that_cannot_be_is_refused():

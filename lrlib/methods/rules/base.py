@@ -78,7 +78,7 @@ class Rule:
 
     def __call__(self, x: Tensors, g: Tensors, state: State, t: Number, **options: Any) -> tuple[Tensors, State]:
         """Return ``(x_new, state_new)``; options that are not given take their defaults."""
-        return self.update(x, g, state, t, **options)
+        return self.update(x, g, state, t, **{**self.defaults, **options})
 
     def check(self, **options: Any) -> None:
         """Raise for an unknown option or a wrong type (``TypeError``), or a value outside its range (``ValueError``).
@@ -102,14 +102,23 @@ class Rule:
         return f"rules.get({self.name!r})"
 
     def __reduce__(self):
-        return _restored, (self.name, self.update.__module__)
+        if RULES.get(self.name) is self:
+            return _listed, (self.name, self.update.__module__)
+        return unlisted, (vars(self),)
 
 
-def _restored(name, module):
+def _listed(name, module):
     """The rule called ``name``, in a process that may not have imported its module yet."""
     if name not in RULES:
         importlib.import_module(module)
     return get(name)
+
+
+def unlisted(attributes):
+    """A rule with these attributes that no list knows: as it came from another process, or was copied."""
+    made = Rule.__new__(Rule)
+    vars(made).update(attributes)
+    return made
 
 
 def get(name: str | Rule) -> Rule:

@@ -17,7 +17,8 @@ from ..._base.arguments import whole
 from ..._base.preserve import one_thread
 from ..record import Record
 from ...methods import rules
-from ...methods.rules import RULES, Rule
+from ...methods.rules import RULES
+from ...methods.rules.base import unlisted
 from ..._base.streams import seeds_from
 from .shelf import Shelf
 
@@ -182,23 +183,26 @@ def joined(records, parts, reason, seconds):
     Arrays by lane are put together; texts and versions in which the parts differ are all listed.
     """
     order = np.argsort(np.concatenate([part.lanes for part in parts]))
-    values = {}
-    for field in dataclasses.fields(Record):
-        each = [getattr(record, field.name) for record in records]
-        values[field.name] = _joined(field.name, each, order)
-    values |= {"seconds": seconds, "path_reason": f"{values['path_reason']}; {reason}"}
-    return Record(**values)
+    first, values = records[0], {}
+    for name in {field.name for field in dataclasses.fields(Record)} - {"step", "seconds", "path_reason"}:
+        values[name] = _joined([_by_lane(name, getattr(record, name)) for record in records], order)
+    values["evaluations"]["step"] = first.evaluations["step"]
+    return Record(**values, step=first.step, seconds=seconds, path_reason=f"{first.path_reason}; {reason}")
 
 
-def _joined(name, each, order):
+def _by_lane(name, value):
+    """A field of a Record without the steps of its evaluations, which all lanes share."""
+    return {key: each for key, each in value.items() if key != "step"} if name == "evaluations" else value
+
+
+def _joined(each, order):
+    """One value of the parts' values: what is kept by lane put together, texts all listed."""
     first = each[0]
     if isinstance(first, dict):
-        return {key: _joined(key, [group[key] for group in each], order) for key in first}
-    if isinstance(first, np.ndarray) and name != "step":  # the steps are those of every lane
+        return {key: _joined([group[key] for group in each], order) for key in first}
+    if isinstance(first, np.ndarray):
         return np.concatenate(each)[order]
-    if name == "path_reason" or isinstance(first, np.ndarray) or all(value == first for value in each):
-        return first
-    return " / ".join(dict.fromkeys(map(str, each)))
+    return first if all(value == first for value in each) else " / ".join(dict.fromkeys(map(str, each)))
 
 
 def _compute(joblib, jobs, arrivals):
@@ -260,21 +264,15 @@ def _unpacked(load, piece):
             "module)"
         ) from error
     hyper = {**description.hyper, **piece["hyper"]}
-    return dataclasses.replace(description, **{**piece, "hyper": hyper}, rule=_restored(rule))
+    return dataclasses.replace(
+        description, **{**piece, "hyper": hyper}, rule=rules.get(rule) if isinstance(rule, str) else unlisted(rule)
+    )
 
 
 def _portable(rule):
-    """A rule of lrlib by its name, another one with all that it is."""
-    own = rule.update.__module__.partition(".")[0] == __name__.partition(".")[0]
-    return rule.name if own else vars(rule)
-
-
-def _restored(rule):
-    if isinstance(rule, str):
-        return rules.get(rule)
-    made = Rule.__new__(Rule)
-    made.__dict__.update(rule)
-    return made
+    """A rule that lrlib lists by its name, another one with all that it is."""
+    listed = RULES.get(rule.name) is rule and rule.update.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return rule.name if listed else vars(rule)
 
 
 @contextlib.contextmanager

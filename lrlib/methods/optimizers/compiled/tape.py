@@ -92,7 +92,7 @@ class Tape:
         x, g, *state = recorder.proxies(["x", "g", *rule.state_names])
         numbers = recorder.proxies(["t", *(f"option_{name}" for name in options)])
         recorder.numbers = dict(zip([p.node for p in numbers], [t, *options.values()], strict=True))
-        new, kept = rule.update(
+        new, kept = rule(
             x, -g if maximize else g, dict(zip(rule.state_names, state)), numbers[0], **dict(zip(options, numbers[1:]))
         )
         results = [new.node, *(kept[name].node for name in rule.state_names)]
