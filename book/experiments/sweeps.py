@@ -2,7 +2,7 @@
 
 from lrbook import pieces
 from lrlib import Record, sweep as compute
-from lrlib.runs.identity import digest
+from lrlib._base.digest import digest
 
 
 def sweep(*arguments, **options):

@@ -24,7 +24,7 @@ from .codefiles import Modules
 VIEWS = ("lrlib.looking.plot",)
 STATISTICS = ("lrbook.quantity",)
 # What these take by computed names is a user's own, who has named it.
-LOADERS = ("lrlib.methods.rules.base", "lrlib.runs.identity")
+LOADERS = ("lrlib.methods.rules.base", "lrlib._base.digest")
 
 
 def code_hash(file, packages=None):

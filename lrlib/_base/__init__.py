@@ -1,1 +1,1 @@
-"""What only the library uses: arguments, random streams, given weights, files, statistics, devices."""
+"""What only the library uses: arguments, random streams, given weights, files, digests, statistics, devices."""

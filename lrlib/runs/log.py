@@ -1,5 +1,6 @@
 """The one place where a `Record` is made of what happened."""
 
+import dataclasses
 import platform
 
 import numpy as np
@@ -42,6 +43,33 @@ def recorded(description, happened, **how):
         metric_name=d.task.metric_name,
         **how,
     )
+
+
+def joined(records, lanes, *, reason, seconds):
+    """One Record of the parts' Records, lanes in order; ``lanes``: of each part, their numbers in the whole.
+
+    Texts and versions in which the parts differ are all listed; ``reason`` is added to the path's.
+    """
+    order, first, values = np.argsort(np.concatenate(lanes)), records[0], {}
+    for name in {field.name for field in dataclasses.fields(Record)} - {"step", "seconds", "path_reason"}:
+        values[name] = _joined([_by_lane(name, getattr(record, name)) for record in records], order)
+    values["evaluations"]["step"] = first.evaluations["step"]
+    return Record(**values, step=first.step, seconds=seconds, path_reason=f"{first.path_reason}; {reason}")
+
+
+def _by_lane(name, value):
+    """A field of a Record without the steps of its evaluations, which all lanes share."""
+    return {key: each for key, each in value.items() if key != "step"} if name == "evaluations" else value
+
+
+def _joined(each, order):
+    """One value of the parts' values: what is kept by lane put together, texts all listed."""
+    first = each[0]
+    if isinstance(first, dict):
+        return {key: _joined([group[key] for group in each], order) for key in first}
+    if isinstance(first, np.ndarray):
+        return np.concatenate(each)[order]
+    return first if all(value == first for value in each) else " / ".join(dict.fromkeys(map(str, each)))
 
 
 def kind_of(dtype):

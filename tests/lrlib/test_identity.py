@@ -18,7 +18,8 @@ from torch import nn
 import lrlib
 from lrlib import Record, fit, sweep, tasks
 from lrlib._base import files
-from lrlib.runs.identity import digest, identity
+from lrlib._base.digest import digest
+from lrlib.runs.identity import identity
 from lrlib.runs.sweeps import describe_lanes
 
 X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
@@ -231,7 +232,7 @@ def test_digests_are_the_same_in_another_process(tmp_path):
     code = """
 import abc, collections, logging, threading
 import numpy as np, torch
-from lrlib.runs.identity import digest
+from lrlib._base.digest import digest
 class Base(abc.ABC):
     kinds = set()
     def __init__(self):

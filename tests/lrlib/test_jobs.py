@@ -19,7 +19,7 @@ import torch
 
 from lrlib import Record, cosine, linear, rules, sweep, tasks
 from lrlib.runs.sweeps import jobs
-from lrlib.runs.identity import digest
+from lrlib._base.digest import digest
 
 GRID = {
     "lr": [0.05, 0.2, 1e6],

@@ -8,7 +8,8 @@ import torch
 from ..._base.arguments import shown
 from ..._base.files import opened, sealed, write_atomically
 from ..._base.start import converted
-from ..identity import digest, identity
+from ..._base.digest import digest
+from ..identity import identity
 from ..watching import watched
 
 KIND = "lrlib run 3"

@@ -15,6 +15,7 @@ import numpy as np
 from ..._base import device as devices
 from ..._base.arguments import whole
 from ..._base.preserve import one_thread
+from ..log import joined
 from ..record import Record
 from ...methods import rules
 from ...methods.rules import RULES
@@ -83,7 +84,7 @@ def divide(description, jobs, *, folder=None, largest=None, on_event=None):
     text = f"{len(parts)} part{'s' * (len(parts) > 1)} by joblib ({backend})"
     text += f", {shelf.taken} of them taken from {folder}" if shelf and shelf.taken else ""
     records = [arrivals.found[k] for k in range(len(parts))]
-    return joined(records, parts, text, time.perf_counter() - began)
+    return joined(records, [part.lanes for part in parts], reason=text, seconds=time.perf_counter() - began)
 
 
 def _count(joblib, jobs, folder, largest, *, rates):
@@ -175,34 +176,6 @@ def _culprit(description, error):
         except Exception as found:
             return name, f"{type(found).__name__}: {found}"
     return "the sweep", f"{type(error).__name__}: {error}"
-
-
-def joined(records, parts, reason, seconds):
-    """One Record of the parts' records, lanes in order.
-
-    Arrays by lane are put together; texts and versions in which the parts differ are all listed.
-    """
-    order = np.argsort(np.concatenate([part.lanes for part in parts]))
-    first, values = records[0], {}
-    for name in {field.name for field in dataclasses.fields(Record)} - {"step", "seconds", "path_reason"}:
-        values[name] = _joined([_by_lane(name, getattr(record, name)) for record in records], order)
-    values["evaluations"]["step"] = first.evaluations["step"]
-    return Record(**values, step=first.step, seconds=seconds, path_reason=f"{first.path_reason}; {reason}")
-
-
-def _by_lane(name, value):
-    """A field of a Record without the steps of its evaluations, which all lanes share."""
-    return {key: each for key, each in value.items() if key != "step"} if name == "evaluations" else value
-
-
-def _joined(each, order):
-    """One value of the parts' values: what is kept by lane put together, texts all listed."""
-    first = each[0]
-    if isinstance(first, dict):
-        return {key: _joined([group[key] for group in each], order) for key in first}
-    if isinstance(first, np.ndarray):
-        return np.concatenate(each)[order]
-    return first if all(value == first for value in each) else " / ".join(dict.fromkeys(map(str, each)))
 
 
 def _compute(joblib, jobs, arrivals):

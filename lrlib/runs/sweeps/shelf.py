@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ..identity import digest, identity
+from ..._base.digest import digest
+from ..identity import identity
 from ..record import Record
 
 LANE_WISE = ("lr", "seed", "options", "start")
