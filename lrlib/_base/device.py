@@ -47,6 +47,15 @@ def check_dtype(dtype):
         raise TypeError(f"dtype must be torch.float32 or torch.float64; got {dtype!r}")
 
 
+def widest(device):
+    """The real dtype with the most digits there: float64, but float32 on Apple's GPUs.
+
+    >>> widest(torch.device("mps"))
+    torch.float32
+    """
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def placed(data, device, dtype):
     """A pair of data on a device: floating-point tensors in ``dtype``, whole numbers as they are.
 

@@ -1,9 +1,7 @@
 """Does a rate above the convergence threshold pay off? Search it, fine-tune and average above it, compare, report."""
 
-import argparse
-
 from . import output, source
-from .values import add_training, rates, training
+from .values import add_training, rates, training, wholes
 
 FIGURE = False  # the page has its own
 
@@ -21,7 +19,7 @@ def add(command):
     )
     add("--finetune-steps", type=int, metavar="STEPS", help="updates of fine-tuning (default: half of --steps)")
     add("--finetune-rates", type=rates, metavar="A,B,…", help="small rates (0.1, 0.3 and 1 times the threshold)")
-    add("--averages", type=_wholes, metavar="A,B,…", help="snapshots to average (2,5,10,20)")
+    add("--averages", type=wholes, metavar="A,B,…", help="snapshots to average (2,5,10,20)")
     add("--converged", type=float, default=1e-2, metavar="LOSS", help="training loss that counts as converged (0.01)")
     add("--start", type=float, metavar="RATE", help="a rate that converges (default: what a range test suggests)")
     add("--by", choices=("metric", "loss"), default="metric", help="score of the comparison (metric)")
@@ -62,15 +60,3 @@ def run(options):
         report.to_html(options.html, language=options.language)
     output.say(options, report.table(options.language), report.to_dict())
     return 0 if report.recommended is not None else 1
-
-
-def _wholes(text):
-    """Numbers of snapshots, for ``argparse``.
-
-    >>> _wholes("2,10")
-    [2, 10]
-    """
-    try:
-        return [int(word) for word in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: whole numbers with commas, as 2,5,10") from None

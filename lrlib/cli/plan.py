@@ -5,7 +5,7 @@ import math
 from .._base import arguments
 from ..plans.checks import LONGEST
 from . import output
-from .values import a_plan, steps_of
+from .values import a_plan, wholes
 
 
 def add(command):
@@ -13,7 +13,7 @@ def add(command):
     command.add_argument("plan", type=a_plan, metavar="PLAN", help='as "warmup(100) >> cosine(900)"')
     command.add_argument("--lr", type=float, help="base rate: show rates instead of factors")
     command.add_argument("--steps", type=int, help="length of the run; needed for a plan without an end")
-    command.add_argument("--at", type=steps_of, metavar="A,B,…", help="steps of the table (default: joints and tenths)")
+    command.add_argument("--at", type=wholes, metavar="A,B,…", help="steps of the table (default: joints and tenths)")
 
 
 def run(options):

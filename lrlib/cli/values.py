@@ -90,10 +90,10 @@ def seeds_of(text):
         raise argparse.ArgumentTypeError(f"{text!r}: a number of at least 1, or seeds with commas, as 3,8") from None
 
 
-def steps_of(text):
+def wholes(text):
     """Whole numbers with commas.
 
-    >>> steps_of("0,100")
+    >>> wholes("0,100")
     [0, 100]
     """
     try:

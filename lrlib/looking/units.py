@@ -15,6 +15,7 @@ from .curvature.lanes import stacked
 from ..runs.evaluation import CELLS, cells, evaluating
 from .landscape.points import batched
 from .._base.preserve import random_states
+from .._base.device import widest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +139,8 @@ def effective_rank(features: ArrayLike | torch.Tensor) -> float | np.ndarray:
         raise TypeError(f"features must be numbers; got {features.dtype}")
     if features.dim() not in (2, 3):
         raise ValueError(f"features must have the shape [n, d] or [L, n, d]; got {tuple(features.shape)}")
-    rank = _rank(_wide(features if features.dim() == 3 else features[None]))
+    lanes = features if features.dim() == 3 else features[None]
+    rank = _rank(lanes.to(widest(features.device)))
     return rank if features.dim() == 3 else float(rank[0])
 
 
@@ -156,7 +158,7 @@ class _Sums:
         self.zeros = self.zeros + zero.flatten(1).sum(1)
         self.count += out[0].numel()
         self.active = self.active | ~zero.movedim(self.axis + 1, 1).flatten(2).all(2)
-        rows = _wide(out.flatten(2))
+        rows = out.flatten(2).to(widest(out.device))
         rows = rows if self.root is None else torch.cat([self.root, rows], dim=1)
         self.root = torch.linalg.qr(rows, mode="r").R if rows.shape[1] > rows.shape[2] else rows
 
@@ -176,10 +178,6 @@ def _rank(rows):
     p = sigma / sigma.sum(-1, keepdim=True)
     rank = torch.special.entr(p).sum(-1).exp()
     return torch.where(fine, rank, torch.nan).cpu().numpy()
-
-
-def _wide(values):
-    return values if values.device.type == "mps" else values.double()
 
 
 def _named(layers):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .._base import arguments
+from .._base.device import widest
 from . import checks
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Plan:
         if isinstance(t, np.ndarray) and t.dtype.kind in "iuf":
             flat, lib = t.astype(np.float64).reshape(-1), np
         elif isinstance(t, torch.Tensor) and not t.is_complex() and t.dtype != torch.bool:
-            flat, lib = (t if t.is_floating_point() else t.to(_widest(t.device))).reshape(-1), torch
+            flat, lib = (t if t.is_floating_point() else t.to(widest(t.device))).reshape(-1), torch
         else:
             raise TypeError(f"t must be a number, or an array or tensor of real numbers; got {arguments.shown(t)}")
         bad = ~((flat >= 0) & (flat < math.inf))
@@ -280,7 +281,3 @@ def views():
 def scaled(joint, n, total):
     """Return joint · n / total, rounded half up, in whole numbers."""
     return (2 * joint * n + total) // (2 * total) if total else 0
-
-
-def _widest(device):
-    return torch.float32 if device.type == "mps" else torch.float64

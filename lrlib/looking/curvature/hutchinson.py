@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..._base.device import widest
 from ..._base.arguments import LARGEST_SEED, function, module, precision_of, whole
 from ..._base.preserve import random_states
 from ..._base.streams import numbered
@@ -125,4 +126,5 @@ def _sample(hessian, signs, basis):
 
 
 def _dot(a, b):
-    return (a.double() * b.double()).sum() if a.device.type != "mps" else (a * b).sum()
+    wide = widest(a.device)
+    return (a.to(wide) * b.to(wide)).sum()

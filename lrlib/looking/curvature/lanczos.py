@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..._base.device import widest
+
 CELLS = 2**26  # numbers that the search directions of all lanes may hold
 MIXTURE = (1.0, 0.5, 0.25)  # of the leading Ritz vectors, for a later start: one that overtakes the first is found
 LEAST = 8  # directions that a search needs at least to go on after a restart
@@ -169,4 +171,4 @@ class _Basis:
 
 
 def _wide(v):
-    return v if v.device.type == "mps" else v.double()  # Apple's GPUs have no float64
+    return v.to(widest(v.device))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..._base.device import widest
 from .base import penalised, rule
 
 if TYPE_CHECKING:
@@ -179,17 +180,13 @@ def one_minus_power(beta, t, dtype):
     if isinstance(beta, torch.Tensor):
         return -torch.expm1(t * torch.log(beta)).to(dtype)
     if isinstance(t, torch.Tensor):
-        return -torch.expm1(t.to(_wide(t)) * (math.log(beta) if beta > 0 else -math.inf)).to(dtype)
+        return -torch.expm1(t.to(widest(t.device)) * (math.log(beta) if beta > 0 else -math.inf)).to(dtype)
     return 1 - beta**t
-
-
-def _wide(tensor):
-    return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
 def _rectified(v, t, beta2, eps, threshold):
     """RAdam's factor of m̂: r / √v̂ where ρ is above the threshold, 1 elsewhere."""
-    wide = _wide(v)
+    wide = widest(v.device)
     beta2 = beta2.to(wide) if isinstance(beta2, torch.Tensor) else beta2
     corrected = one_minus_power(beta2, t, wide)  # numbers stay numbers up to here
     longest = 2 / (1 - beta2) - 1

@@ -11,7 +11,7 @@ import torch
 from torch.func import functional_call, grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
-from ..._base.device import placed
+from ..._base.device import placed, widest
 from ..._base.start import begin, projected
 from ..._base.streams import Noise, Order, initial_model
 from ..stepping import is_noisy, noisy, sound
@@ -156,7 +156,7 @@ class Lanes:
 
     def inputs(self, start, stop):
         """Inputs of steps start … stop − 1."""
-        kind = torch.float32 if self.device.type == "mps" else torch.float64
+        kind = widest(self.device)
         inputs = Inputs(
             self._tensor(self.description.planned(start, stop)),
             torch.arange(start + 1, stop + 1, dtype=kind, device=self.device),
