@@ -66,7 +66,8 @@ def seeds_from(number: int) -> Iterator[None]:
 
     The same seeds then stand for other numbers: those of two origins are as independent as those of two seeds. Origin
     0 is what holds outside. A task belongs to the origin it was made in: make and run it inside the same block. Parts
-    of a sweep in other processes (``jobs``) count from it too.
+    of a sweep in other processes (``jobs``) count from it too, and so does a run made inside the block whose steps
+    are asked for later (`lrlib.steps`, `lrlib.sweep_steps`).
 
     number: a whole number, 0 or larger; ``TypeError``/``ValueError`` otherwise.
 
@@ -85,6 +86,26 @@ def seeds_from(number: int) -> Iterator[None]:
         yield
     finally:
         _origin = before
+
+
+def counting_from(number, events):
+    """The same generator, whose seeds count from an origin while it is at work; its caller's origin stays as it is.
+
+    >>> def origins():
+    ...     while True:
+    ...         yield origin()
+    >>> next(counting_from(7, origins())), origin()
+    (7, 0)
+    """
+    sent = None
+    with contextlib.closing(events):
+        while True:
+            with seeds_from(number):
+                try:
+                    event = events.send(sent)
+                except StopIteration as end:
+                    return end.value
+            sent = yield event
 
 
 def moved(seed: int, stream: str = "") -> int:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lrlib
-from lrlib import filter_normalised, fit, initial_model, initialize, sharpness, sweep, tasks, trace
+from lrlib import filter_normalised, fit, initial_model, initialize, sharpness, steps, sweep, sweep_steps, tasks, trace
 from lrlib._base.streams import Noise, Order, generator, moved, numbered, origin, remembered, seeded, seeds_from
+from lrlib.choosing.finder.threshold import Trials
 from lrlib.runs.sweeps import jobs
 from lrlib.tasks import cache
 
@@ -180,6 +181,62 @@ def test_a_lane_of_another_origin_is_the_run_that_it_is_alone(path):
         swept = sweep(task, "sgd", lr=[0.1], seeds=[4], steps=7, path=path, dtype=torch.float64)
         alone = fit(task, "sgd", lr=0.1, seed=4, steps=7, dtype=torch.float64)
     np.testing.assert_allclose(swept.loss, alone.loss, rtol=1e-10)
+
+
+def drawing():
+    """A task of which a seed fixes everything: data, weights, order, noise, augmentation and dropout."""
+    return tasks.mnist1d(**SMALL, width=8, batch=10, augment=True, dropout=0.3)
+
+
+RUNS = {
+    "a run": lambda task: steps(task, "sgd", lr=0.1, steps=6, evaluate=2),
+    "a noisy run": lambda task: steps(tasks.double_well(), "sgd", lr=0.01, steps=6),
+    "lanes": lambda task: sweep_steps(task, "sgd", lr=[0.1, 0.2], seeds=2, steps=6, path="eager"),
+    "noisy lanes": lambda task: sweep_steps(tasks.double_well(), "sgd", lr=[0.01], steps=6, path="eager"),
+    "a loop": lambda task: sweep_steps(task, "sgd", lr=[0.1, 0.2], seeds=2, steps=6, path="loop"),
+}
+
+
+def losses(events):
+    """The losses of a generator's events, one row a step."""
+    return np.array([event.loss for event in events])
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_counts_from_the_origin_it_was_made_in_wherever_its_steps_are_asked_for(run):
+    inside, usual = of(11, lambda: losses(RUNS[run](drawing()))), losses(RUNS[run](drawing()))
+    after = losses(of(11, lambda: RUNS[run](drawing())))
+    waiting = RUNS[run](drawing())
+    np.testing.assert_array_equal(after, inside)
+    np.testing.assert_array_equal(of(11, lambda: losses(waiting)), usual)
+    assert not np.array_equal(inside, usual)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_between_two_steps_of_a_run_the_origin_is_the_callers(run):
+    made = of(11, lambda: RUNS[run](drawing()))
+    with seeds_from(3):
+        assert [origin() for _ in made] == [3] * 6
+    made = of(11, lambda: RUNS[run](drawing()))
+    next(made)
+    made.close()
+    assert origin() == 0 and list(made) == []
+
+
+def test_rates_that_are_tried_later_count_from_the_origin_of_their_description(tmp_path):
+    def trials(**where):
+        return Trials(tasks.double_well(), "sgd", budgets=[5], seeds=2, **where)
+
+    def tried(found):
+        found.share(0.01, 5)
+        return found.records[0.01].loss
+
+    inside = of(11, lambda: tried(trials()))
+    for where in ({}, {"lanes": 1}, {"folder": tmp_path}):
+        np.testing.assert_array_equal(tried(of(11, lambda: trials(**where))), inside)
+    again = of(11, lambda: trials(folder=tmp_path))
+    tried(again)
+    assert "taken" in again.records[0.01].path_reason
 
 
 def test_parts_in_other_processes_count_from_the_same_origin(monkeypatch):

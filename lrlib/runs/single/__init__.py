@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..._base.arguments import check_called, whole
+from ..._base.streams import counting_from
 from ..description import describe_one
 from .run import Event, Run
 from .saved import Checkpoint
@@ -39,7 +40,8 @@ def steps(
     >>> run.send({"lr": 0.1}).lr
     [0.1]
     """
-    return _finish(Run(describe_one(task, rule, lr, **settings)))
+    description = describe_one(task, rule, lr, **settings)
+    return counting_from(description.origin, _finish(Run(description)))
 
 
 def _finish(run):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..._base.arguments import check_called
+from ..._base.streams import counting_from, seeds_from
 from ..description import Description, describe
 from .choose import obstacle
 from .loop import LoopRun
@@ -141,7 +142,8 @@ def sweep_steps(
     0 [2. 2.] [0.25 0.5 ]
     1 [0. 2.] [0.25 0.5 ]
     """
-    return _events(engine(describe_lanes(task, rule, lr, **settings)))
+    description = describe_lanes(task, rule, lr, **settings)
+    return counting_from(description.origin, _events(engine(description)))
 
 
 def _events(run):
@@ -167,11 +169,12 @@ def in_one_piece(jobs=None, folder=None, lanes=None):
 
 def carry_out(description, on_event=None, *, jobs=None, folder=None, lanes=None):
     """Run described lanes here, or in parts where ``jobs``, ``folder`` or ``lanes`` of `sweep` ask for it: → Record."""
-    if in_one_piece(jobs, folder, lanes):
-        return train(description, on_event)
-    from .jobs import divide
+    with seeds_from(description.origin):
+        if in_one_piece(jobs, folder, lanes):
+            return train(description, on_event)
+        from .jobs import divide
 
-    return divide(description, 1 if jobs is None else jobs, folder=folder, largest=lanes, on_event=on_event)
+        return divide(description, 1 if jobs is None else jobs, folder=folder, largest=lanes, on_event=on_event)
 
 
 def train(description, on_event=None):
