@@ -13,6 +13,7 @@ from .._base.device import placed
 from .._base.arguments import whole
 from .._base.start import given, is_record
 from .._base.streams import initial_model
+from .few import on_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,15 +62,18 @@ def measure(task, model, parameters, buffers, x, y):
 
 def cells(model, x):
     """Numbers that the layers put out for one example."""
-    x = x[:2]  # a batch norm without running statistics refuses a single one
-    counts = [x.numel()]
-    hooks = [module.register_forward_hook(lambda _m, _i, out: counts.append(_numel(out))) for module in model.modules()]
-    try:
-        model(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return sum(counts) // len(x)
+
+    def count(x):
+        counts = [x.numel()]
+        hooks = [m.register_forward_hook(lambda _m, _i, out: counts.append(_numel(out))) for m in model.modules()]
+        try:
+            model(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return sum(counts) // len(x)
+
+    return on_few(count, (x,), len(x))
 
 
 def _numel(output):

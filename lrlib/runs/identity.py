@@ -3,8 +3,10 @@
 import numpy as np
 import torch
 
+from .._base.device import placed
 from .._base.digest import digest
 from .._base.streams import initial_model, seeded
+from .few import on_few
 
 
 def identity(description):
@@ -45,16 +47,31 @@ def identity(description):
         "snapshots": d.snapshots,
         "plateau": d.plateau,
         "stop": d.stop,
-        "first weights and loss": _first(task, d.seeds[0]),
+        "first weights and loss": _first(d),
         "versions": (torch.__version__, np.__version__),
     }
     return {name: digest(part) for name, part in parts.items()}
 
 
-def _first(task, seed):
-    """First weights, training data and first loss: what a change in a function deep inside a task would move."""
-    model = initial_model(task, seed)
+def _first(description):
+    """First weights, training data and first loss: what a change in a function deep inside a task would move.
+
+    The loss is computed on the CPU, so that it is the same on machines of other devices; None where only the run's own
+    device can compute it.
+    """
+    d, task, seed = description, description.task, description.seeds[0]
+    model = initial_model(task, seed, d.dtype)
     x, y = task.train_for(seed)
-    with seeded(seed), torch.no_grad():
-        loss = task.loss(model(x[:2].float() if x.is_floating_point() else x[:2]), y[:2])
+
+    def first(*few):
+        few_x, few_y = placed(few, "cpu", d.dtype)
+        with seeded(seed), torch.no_grad():
+            return task.loss(model(few_x), few_y)
+
+    try:
+        loss = on_few(first, (x, y), task.batch or len(x))
+    except Exception:  # weights of classes, for one, that lie on a GPU
+        if d.device.type == "cpu":
+            raise
+        loss = None
     return list(model.state_dict().values()), x, y, loss

@@ -9,8 +9,8 @@ from .._base.device import placed
 from .._base.preserve import random_states
 from .._base.streams import materialise, seeded
 from .evaluation import evaluate_model, evaluating
+from .few import FEW, on_few
 
-FEW = 2  # examples; a batch norm refuses a single one
 PARTS = ("train", "valid", "test")
 
 
@@ -105,15 +105,11 @@ def _try_training(task, model, x, y):
     """One loss and its gradients, on two examples; where these are too few, on as many as a batch has."""
     if task.batch is not None and task.batch > len(x):
         raise _error(task, f"batch must be between 1 and the {len(x)} training examples; got {task.batch}")
-    parameters = list(model.parameters())
+    parameters, size = list(model.parameters()), task.batch or len(x)
     try:
-        output, loss = _objective(task, model, parameters, x[:FEW], y=y[:FEW])
-    except Exception:  # a loss may need more
-        size = task.batch or len(x)
-        try:
-            output, loss = _objective(task, model, parameters, x[:size], y=y[:size])
-        except Exception as error:
-            raise _error(task, _failed(model, x[:size], error)) from error
+        output, loss = on_few(lambda a, b: _objective(task, model, parameters, a, y=b), (x, y), size)
+    except Exception as error:
+        raise _error(task, _failed(model, x[:size], error)) from error
     _check_number(task, "loss", loss)
     if not isinstance(loss, torch.Tensor) or not loss.is_floating_point():
         got = loss.dtype if isinstance(loss, torch.Tensor) else type(loss).__name__

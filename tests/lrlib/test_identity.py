@@ -19,6 +19,7 @@ import lrlib
 from lrlib import Record, fit, sweep, tasks
 from lrlib._base import files
 from lrlib._base.digest import digest
+from lrlib._base.streams import initial_model, seeded
 from lrlib.runs.identity import identity
 from lrlib.runs.sweeps import describe_lanes
 
@@ -104,6 +105,40 @@ def test_a_checkpoint_of_an_optimizer_of_ones_own_knows_its_options(tmp_path):
     fit(task(), maker(0.1), checkpoint=tmp_path / "c")
     with pytest.raises(ValueError, match="belongs to another run"):
         fit(task(), maker(0.2), checkpoint=tmp_path / "c")
+
+
+def double(output, y):
+    """A loss that float32 outputs do not fit."""
+    return nn.functional.cross_entropy(output, y, weight=torch.ones(2, dtype=torch.float64))
+
+
+def test_a_run_in_double_precision_is_known_by_a_loss_in_double_precision(tmp_path):
+    how = {"lr": 0.1, "dtype": torch.float64}
+    alone = fit(task(loss=double), **how)
+    assert fit(task(loss=double), checkpoint=tmp_path / "run", **how) == alone
+    parts = sweep(task(loss=double), folder=tmp_path / "parts", path="loop", **how)
+    assert np.array_equal(parts.loss, alone.loss)
+
+
+def test_the_first_loss_is_that_of_two_examples_in_the_precision_of_the_run():
+    for dtype in (torch.float32, torch.float64):
+        model, few = initial_model(task(), 3, dtype), X[:2].to(dtype)
+        with seeded(3), torch.no_grad():
+            loss = nn.functional.cross_entropy(model(few), Y[:2])
+        found = identity(describe_lanes(task(), "sgd", [0.1], seeds=[3], dtype=dtype))["first weights and loss"]
+        assert found == digest((list(model.state_dict().values()), X, Y, loss))
+
+
+def elsewhere(output, y):
+    raise RuntimeError("expected all tensors to be on the same device")
+
+
+def test_a_loss_that_only_the_device_of_the_run_can_compute_is_left_out():
+    description = describe_lanes(task(), "sgd", [0.1])
+    there = dataclasses.replace(description, device=torch.device("cuda"), task=task(loss=elsewhere))
+    assert identity(there)["device"] != identity(description)["device"]
+    with pytest.raises(RuntimeError, match="same device"):
+        identity(dataclasses.replace(there, device=torch.device("cpu")))
 
 
 def test_what_a_function_reads_counts(monkeypatch):

@@ -135,7 +135,25 @@ class Needs(nn.Module):
         return self.function(output, y)
 
 
-FINE = {
+class Whitened(nn.Module):
+    """A layer that divides by the spread of its inputs, of which two examples have too little."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x):
+        if len(x) < 3:
+            raise ValueError("too few")
+        return self.layer((x - x.mean(0)) / x.std(0))
+
+
+MORE = {
+    "a loss of a batch": {"loss": Needs(CLASSES, 4)},
+    "a loss of all examples": {"loss": Needs(CLASSES, 12), "batch": None},
+    "a model of more than two examples": {"model": Whitened},
+}
+FINE = MORE | {
     "a metric of all classes": {"metric": Needs(tasks.accuracy, 5)},
     "a metric that is a plain number": {"metric": lambda o, y: float(tasks.accuracy(o, y))},
     "a metric in whole numbers": {"metric": lambda o, y: (o.argmax(1) == y).sum()},
@@ -152,6 +170,25 @@ FINE = {
 @pytest.mark.parametrize("change", FINE)
 def test_what_can_be_trained_is_taken(change, run):
     RUNS[run](task(**FINE[change]))
+
+
+@pytest.mark.parametrize("change", MORE)
+def test_what_two_examples_are_too_few_for_is_trained_alike_on_every_path_and_kept(change, tmp_path):
+    one, how = task(**MORE[change]), {"lr": 0.1, "steps": 3, "dtype": torch.float64}
+    alone = fit(one, **how)
+    paths = {path: sweep(one, path=path, **how) for path in ("auto", "loop")}
+    assert paths["auto"].path == "eager", paths["auto"].path_reason
+    kept = [fit(one, checkpoint=tmp_path / "run.pt", **how), sweep(one, folder=tmp_path / "parts", **how)]
+    for record in (*paths.values(), *kept):
+        np.testing.assert_allclose(record.loss, alone.loss, rtol=1e-12)
+
+
+def test_a_loss_with_chance_that_two_examples_are_too_few_for_draws_from_the_seed():
+    def drawn(output, y):
+        return CLASSES(output, y) + torch.rand(())
+
+    one, other = (fit(task(loss=loss), lr=0.1, steps=3) for loss in (Needs(drawn, 4), drawn))
+    assert one == other and np.array_equal(one.loss, sweep(task(loss=Needs(drawn, 4)), lr=0.1, steps=3).loss)
 
 
 def test_a_loss_that_two_examples_are_too_few_for_is_tried_on_a_batch():

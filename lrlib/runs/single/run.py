@@ -10,6 +10,7 @@ import torch
 from ..._base.start import begin, project_, weights_of
 from ..._base.streams import Noise, generator, initial_model, random_state, seeded
 from ..evaluation import evaluate_model, evaluating, names
+from ..few import on_few
 from ..log import kind_of, recorded
 from ..stepping import is_noisy, noisy, sound
 from ..watching import fresh, watched
@@ -62,14 +63,18 @@ class Run:
 
     def _draws(self):
         """Whether model or loss draw random numbers (dropout), which must then come from the seed."""
-        x, y = self.batches.x[:2], self.batches.y[:2]
-        buffers = {n: b.clone() for n, b in self.model.named_buffers()}
-        with seeded(0, self.description.device):
-            before = random_state(self.description.device)
-            self._objective(x, y)
-            with evaluating(self.model):
-                self.model(x)
-            drawn = not all(map(torch.equal, before, random_state(self.description.device)))
+        buffers, device = {n: b.clone() for n, b in self.model.named_buffers()}, self.description.device
+
+        def draws(x, y):
+            with seeded(0, device):
+                before = random_state(device)
+                self._objective(x, y)
+                with evaluating(self.model):
+                    self.model(x)
+                return not all(map(torch.equal, before, random_state(device)))
+
+        x, y = self.batches.x, self.batches.y
+        drawn = on_few(draws, (x, y), self.task.batch or len(x))
         with torch.no_grad():
             for name, buffer in self.model.named_buffers():
                 buffer.copy_(buffers[name])

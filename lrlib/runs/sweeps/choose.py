@@ -8,6 +8,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ..._base.arguments import first_line
 from ..evaluation import evaluating, measure
+from ..few import on_few
 from ..._base.device import placed
 from ..._base.start import projected
 from ..._base.streams import initial_model, random_state, seeded
@@ -24,9 +25,9 @@ OPERATION, FLOPS = 8e-6, 2e9  # rough costs of an eager step: seconds an operati
 def obstacle(description):
     """Return why ``vmap`` cannot run this task and rule as lanes, or None if it can.
 
-    A trial on two examples: but for dropout the forward pass must draw no random numbers, and loss, buffers and
-    evaluation must become under ``vmap`` what they become alone. Where each lane has data of its own, that must run
-    too.
+    A trial on a few examples (`on_few`): but for dropout the forward pass must draw no random numbers, and loss,
+    buffers and evaluation must become under ``vmap`` what they become alone. Where each lane has data of its own, that
+    must run too.
     """
     rule, seed = description.rule, description.seeds[0]
     if rule.kind == "closure":
@@ -35,23 +36,27 @@ def obstacle(description):
     model = initial_model(task, seed, dtype, device)
     if not all(p.requires_grad for p in model.parameters()):
         return "some parameters are frozen (requires_grad=False)"
-    x, y = placed((d[:2] for d in task.train_for(seed)), device, dtype)
+    start = [{n: v.detach().clone() for n, v in named} for named in (model.named_parameters(), model.named_buffers())]
 
-    def loss(parameters, buffers, masks, x=x, y=y):
+    def loss(parameters, buffers, masks, x, y):
         with replayed(masks):
             output, buffers = called(model, parameters, buffers, x)
             return task.objective(output, y, parameters), buffers
 
-    start = [{n: v.detach().clone() for n, v in named} for named in (model.named_parameters(), model.named_buffers())]
-    with seeded(0, device), torch.no_grad(), recorded(device) as calls:
-        before = random_state(device)
-        expected = loss(*start, ())
-        if not all(map(torch.equal, before, random_state(device))):
-            return "model or loss draw random numbers in other ways than by dropout"
-    masks = [mask for _, mask in calls]
+    def alone(*data):
+        x, y = placed(data, device, dtype)
+        with seeded(0, device), torch.no_grad(), recorded(device) as calls:
+            before = random_state(device)
+            expected = loss(*start, (), x, y=y)
+            return x, y, expected, [mask for _, mask in calls], all(map(torch.equal, before, random_state(device)))
 
-    def run(*arguments):
-        return grad_and_value(loss, has_aux=True)(*arguments)[1]
+    data = task.train_for(seed)
+    x, y, expected, masks, still = on_few(alone, data, task.batch or len(data[0]))
+    if not still:
+        return "model or loss draw random numbers in other ways than by dropout"
+
+    def run(parameters, buffers, masks, x=x, y=y):
+        return grad_and_value(loss, has_aux=True)(parameters, buffers, masks, x, y)[1]
 
     return (
         _trial(run, [*start, masks], expected)
@@ -85,8 +90,8 @@ def _evaluation_trial(task, model, start, x, y):
     with evaluating(model), seeded(0, x.device):
         try:
             expected = measure(task, model, *start, x=x, y=y)
-        except Exception as error:  # a metric may need more than two examples
-            return f"no evaluation of two examples: {first_line(error)}"
+        except Exception as error:  # a metric may need more
+            return f"no evaluation of {len(x)} examples: {first_line(error)}"
         return _trial(lambda p, b: measure(task, model, p, b, x=x, y=y), start, expected, "evaluation")
 
 
