@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,14 +95,31 @@ def evaluating(model):
 
 
 def evaluate_model(task, model, sets):
-    """Return ``{"train_loss": …, "train_metric": …, "valid_loss": …}`` as floats for ``sets`` {part: (x, y)}."""
-    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    """Return ``{"train_loss": …, "train_metric": …, "valid_loss": …}`` as floats for ``sets`` {part: (x, y)}.
+
+    A metric that raises where the loss is not finite, as those of scikit-learn do on nan, is nan there.
+    """
+
+    def alone(x, y):
+        output = model(x)
+        loss = task.loss(output, y)
+        return loss, _metric(task, output, y, loss)
+
     values = {}
     with evaluating(model):
         for part, (x, y) in sets.items():
-            pair = _over_examples(lambda a, b: measure(task, model, parameters, buffers, x=a, y=b), model, x, y)
-            values |= {f"{part}_loss": float(pair[0]), f"{part}_metric": float(pair[1])}
+            loss, metric = _over_examples(alone, model, x, y)
+            values |= {f"{part}_loss": float(loss), f"{part}_metric": float(metric)}
     return values
+
+
+def _metric(task, output, y, loss):
+    try:
+        return task.metric(output, y)
+    except Exception:
+        if math.isfinite(loss):
+            raise
+        return math.nan
 
 
 def evaluate_lanes(task, model, parameters, buffers, sets):

@@ -29,7 +29,8 @@ class Record:
     lr: the rate that the step really applied [L, R], or [L, R, G] with several parameter groups; nan where no update
         was made. Before a record is thinned the applied rates are compared with the planned ones.
     evaluations: ``step`` [E], the number of updates made, and ``train_loss train_metric valid_loss valid_metric
-        test_loss test_metric`` [L, E], over full sets; what a task lacks is left out.
+        test_loss test_metric`` [L, E], over full sets; what a task lacks is left out. nan after a lane has diverged,
+        and for a metric that raises where the loss is not finite.
     parameters: name → final values [L, …] (of a diverged lane: where it was frozen).
     buffers: name → final values [L, …] of what the model keeps beside them, such as running means.
     options: name → values of each option that followed a plan of its own, shaped as ``lr`` and checked like it.

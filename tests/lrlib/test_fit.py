@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -444,3 +445,53 @@ def test_a_stopping_rule_of_ones_own_goes_on_from_a_checkpoint(tmp_path):
     fit(task, **arguments, on_event=lambda event: event.step < 7)
     record = fit(task, **arguments | {"stop": _Third()})
     assert record.status.tolist() == ["stopped"] and len(record.step) == 15
+
+
+def missed(output, y):
+    """A metric of scikit-learn, which refuses nan."""
+    return sklearn.metrics.mean_absolute_error(y, output[:, 1])
+
+
+PATHS = {
+    "fit": lambda task, lr, **how: fit(task, lr=lr, **how),
+    "in lanes if they can be": lambda task, lr, **how: sweep(task, lr=[lr], **how),
+    "loop": lambda task, lr, **how: sweep(task, lr=[lr], path="loop", **how),
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_metric_that_refuses_nan_is_nan_where_the_loss_is_not_finite(steps, path):
+    """After one step of a huge rate the weights are lost before a loss has shown it; after four the run has diverged."""
+    task = small()
+    task.metric, task.metric_name = missed, "absolute error"
+    record = PATHS[path](task, 1e38, steps=steps, evaluate=[*range(steps)])
+    assert record.status.tolist() == ["finished" if steps == 1 else "diverged"]
+    for part in ("train", "test"):
+        losses, metrics = (record.evaluations[f"{part}_{what}"][0] for what in ("loss", "metric"))
+        assert np.isfinite([losses[0], metrics[0]]).all() and not np.isfinite([losses[1:], metrics[1:]]).any()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_metric_that_gives_a_value_where_the_loss_is_not_finite_keeps_it(path):
+    record = PATHS[path](small(), 1e38, steps=1)
+    assert np.isnan(record.evaluations["test_loss"]).all() and np.isfinite(record.evaluations["test_metric"]).all()
+
+
+def zeroed(layer):
+    for p in layer.parameters():
+        nn.init.zeros_(p)
+    return layer
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_metric_that_fails_while_the_run_is_sound_is_an_error(path):
+    def fails(output, y):
+        if float(output.detach().abs().max()) > 0:
+            raise RuntimeError("no metric")
+        return 0.0
+
+    task = small(model=lambda: zeroed(nn.Linear(4, 2)))
+    task.metric = fails
+    with pytest.raises(RuntimeError, match="no metric"):
+        PATHS[path](task, 0.1, steps=3)

@@ -159,10 +159,11 @@ class Run:
 
     def evaluation(self):
         """Evaluate on the full sets now; keep and return the values."""
-        with self._stream("evaluation"):  # always: a metric may draw as well
-            values = evaluate_model(self.task, self.model, self.sets)
         if self.status == "diverged":
-            values = dict.fromkeys(values, float("nan"))
+            values = dict.fromkeys(self.evaluation_names(), float("nan"))
+        else:
+            with self._stream("evaluation"):  # always: a metric may draw as well
+                values = evaluate_model(self.task, self.model, self.sets)
         self.evaluations.append({"step": self.t, **values})
         return self.evaluations[-1]
 
