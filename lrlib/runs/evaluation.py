@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch.func import functional_call, vmap
+from torch.utils._pytree import tree_leaves, tree_map
 
 from .._base.device import placed
 from .._base.arguments import whole
@@ -100,16 +101,12 @@ def evaluate_model(task, model, sets):
     A metric that raises where the loss is not finite, as those of scikit-learn do on nan, is nan there.
     """
 
-    def alone(x, y):
-        output = model(x)
-        loss = task.loss(output, y)
-        return loss, _metric(task, output, y, loss)
-
     values = {}
     with evaluating(model):
         for part, (x, y) in sets.items():
-            loss, metric = _over_examples(alone, model, x, y)
-            values |= {f"{part}_loss": float(loss), f"{part}_metric": float(metric)}
+            output = in_pieces(model, x, CELLS // cells(model, x))
+            loss = task.loss(output, y)
+            values |= {f"{part}_loss": float(loss), f"{part}_metric": float(_metric(task, output, y, loss))}
     return values
 
 
@@ -230,19 +227,28 @@ def _groups(task, sets, seeds, dtype, device):
 
 
 def _chunk(task, model, parameters, buffers, x, y):
-    def lanes(a, b):
-        return vmap(lambda p, q: measure(task, model, p, q, x=a, y=b))(parameters, buffers)
+    def forward(inputs):
+        return vmap(lambda p, q: functional_call(model, (p, q), (inputs,)))(parameters, buffers)
 
-    return _over_examples(lanes, model, x, y)
+    output = in_pieces(forward, x, CELLS // cells(model, x), axis=1)
+    return vmap(lambda o: (task.loss(o, y), task.metric(o, y)))(output)
 
 
-def _over_examples(function, model, x, y):
-    """Mean over the examples of ``function(x, y)``, in pieces where one lane alone would be too large."""
-    size = max(1, CELLS // cells(model, x))
-    if len(x) <= size:
-        return function(x, y)
-    pieces = [(len(a), function(a, b)) for a, b in zip(x.split(size), y.split(size))]
-    return tuple(sum(n * values[i] for n, values in pieces) / len(x) for i in range(2))
+def in_pieces(forward, x, size, axis=0):
+    """``forward(x)``, made of at most ``size`` examples at a time and put together along the ``axis`` of the examples.
+
+    Outputs without a row for each example are made in one piece.
+
+    >>> in_pieces(lambda x: 2 * x, torch.tensor([1, 2, 3]), size=2)
+    tensor([2, 4, 6])
+    """
+    first, *others = x.split(max(1, size))
+    if not others:
+        return forward(x)
+    outputs = [forward(first)]
+    if any(leaf.ndim <= axis or leaf.shape[axis] != len(first) for leaf in tree_leaves(outputs)):
+        return forward(x)
+    return tree_map(lambda *leaves: torch.cat(leaves, axis), *outputs, *map(forward, others))
 
 
 def record_model(task: Task, record: Record, lane: int = 0, device: str | torch.device = "cpu") -> torch.nn.Module:

@@ -1,5 +1,8 @@
 """Which run it is: a digest of all that decides its numbers, so that only the very same run is taken up again."""
 
+import functools
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -7,6 +10,8 @@ from .._base.device import placed
 from .._base.digest import digest
 from .._base.streams import initial_model, seeded
 from .few import on_few
+
+ROOMS = ("_base", "plans", "methods", "tasks", "runs")
 
 
 def identity(description):
@@ -48,9 +53,17 @@ def identity(description):
         "plateau": d.plateau,
         "stop": d.stop,
         "first weights and loss": _first(d),
-        "versions": (torch.__version__, np.__version__),
+        "versions": (torch.__version__, np.__version__, _sources()),
     }
     return {name: digest(part) for name, part in parts.items()}
+
+
+@functools.cache
+def _sources():
+    """A digest of the text of all of lrlib that decides a run's numbers."""
+    library = Path(__file__).parents[1]
+    files = sorted(path for room in ROOMS for path in (library / room).rglob("*.py"))
+    return digest([(path.relative_to(library).as_posix(), path.read_bytes()) for path in files])
 
 
 def _first(description):

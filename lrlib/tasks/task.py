@@ -33,8 +33,8 @@ class Task:
         A run makes its own batches, so a loader that does more than draw the examples is refused, and so is a Dataset
         that draws at random: random changes belong into ``augment``.
     valid, test: ``(x, y)`` or None.
-    loss, metric: functions ``(output, y) -> scalar``, means over the examples. A metric may raise on outputs with which
-        the loss is not finite, as those of scikit-learn do on nan: it counts as nan there.
+    loss, metric: functions ``(output, y) -> scalar``, of the outputs of a batch or of a whole set. A metric may raise
+        on outputs with which the loss is not finite, as those of scikit-learn do on nan: it counts as nan there.
     batch: examples a step; None for the full training set.
     steps: steps of a run when the caller names none.
     noise: standard deviation of Gaussian noise added to every gradient; or a function ``x -> tensor`` like x that

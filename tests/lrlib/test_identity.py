@@ -46,6 +46,26 @@ def task(**change):
     return tasks.Task("t", **(parts | change))
 
 
+def test_every_part_of_a_description_counts():
+    description = describe_lanes(task(), "sgd", [0.1])
+    read = set()
+
+    class Watched:
+        def __getattr__(self, name):
+            read.add(name)
+            return getattr(description, name)
+
+    identity(Watched())
+    left_out = {field.name for field in dataclasses.fields(description)} - read
+    assert left_out == {"plan", "plans"}  # their factors count
+
+
+def test_a_folder_of_another_state_of_lrlib_is_not_taken_up(tmp_path, monkeypatch):
+    sweep(task(), lr=[0.1, 0.2], folder=tmp_path)
+    monkeypatch.setattr("lrlib.runs.identity._sources", lambda: "another")
+    assert "taken from" not in sweep(task(), lr=[0.1, 0.2], folder=tmp_path).path_reason
+
+
 def thrice(output, y):
     return 3 * nn.functional.cross_entropy(output, y)
 

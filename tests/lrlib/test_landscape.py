@@ -70,6 +70,19 @@ def test_slices_equal_evaluation_one_by_one(a, b, seed, room):
     assert plane.loss.shape == (len(a), len(b)) and np.allclose(plane.loss, grid, rtol=1e-10)
 
 
+def test_a_metric_that_is_no_mean_is_that_of_all_examples(monkeypatch):
+    model, (x, y) = seeded_net(0), data()
+    d = landscape.filter_normalised(model, 0, vectors=True)
+
+    def span(output, y):
+        return output.max() - output.min()
+
+    whole = landscape.loss_line(model, ce, x, y, direction=d, at=[0.0, 1.0], metric=span)
+    monkeypatch.setattr(points, "CELLS", 10)
+    pieces = landscape.loss_line(model, ce, x, y, direction=d, at=[0.0, 1.0], metric=span)
+    assert np.allclose(whole.metric, pieces.metric) and np.allclose(whole.loss, pieces.loss)
+
+
 @few
 @given(st.integers(0, 50), st.integers(2, 9))
 def test_a_barrier_is_the_height_above_the_mean_of_the_ends(seed, count):

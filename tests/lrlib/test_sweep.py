@@ -419,6 +419,52 @@ def test_large_evaluations_are_cut_into_pieces(monkeypatch):
         assert np.allclose(whole.evaluations[name], pieces.evaluations[name], rtol=1e-12)
 
 
+def r2(output, y):
+    """The coefficient of determination, which is no mean over the examples."""
+    return 1 - ((output.squeeze(-1) - y) ** 2).mean() / y.var(correction=0)
+
+
+def summed(output, y):
+    return ((output.squeeze(-1) - y) ** 2).sum()
+
+
+@pytest.mark.parametrize("path", ["eager", "loop"])
+def test_a_metric_that_is_no_mean_is_that_of_the_whole_set_however_large(path, monkeypatch):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(60, 3, generator=g)
+    y = x.sum(1).sort().values
+    task = tasks.Task("sorted", lambda: tasks.mlp([3, 8, 1]), (x, y), (x, y), None, summed, r2, None, 3)
+    call = dict(lr=[1e-4, 2e-4], path=path, dtype=torch.float64)
+    whole = sweep(task, **call)
+    monkeypatch.setattr("lrlib.runs.evaluation.CELLS", 100)
+    pieces = sweep(task, **call)
+    for name in ("valid_loss", "valid_metric"):
+        assert np.allclose(whole.final(name), pieces.final(name), rtol=1e-12)
+
+
+class Spare(torch.nn.Module):
+    """A network with a layer that its outputs do not use."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.spare = torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)
+
+    def forward(self, x):
+        return self.body(x)
+
+
+@pytest.mark.parametrize(
+    "rule, options", [("adamw", {"weight_decay": 0.5}), ("hypergradient_sgd", {"weight_decay": 0.5})]
+)
+def test_a_layer_that_the_loss_does_not_use_stays_as_fit_leaves_it(rule, options):
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    task = tasks.Task("spare", Spare, (x, x.sum(1)), None, None, summed, summed, None, 4)
+    found, alone = sweep(task, rule, lr=[1e-3], **options), fit(task, rule, lr=1e-3, **options)
+    for name, values in alone.parameters.items():
+        assert np.array_equal(found.parameters[name], values), name
+    assert found.path == "loop" and "spare.weight" in found.path_reason
+
+
 @pytest.mark.parametrize(
     "change, match, kind",
     [

@@ -59,7 +59,7 @@ def barrier(
     Args:
         first: module, evaluated in evaluation mode and left as it was.
         second: module of the same kind, or dict of its parameters.
-        loss: `loss(output, y)`, a mean over the examples.
+        loss: `loss(output, y)`, of all examples.
         x, y: the data; `x=(inputs, targets)` with `y=None` serves as well.
         metric: `metric(output, y)`, the share of right answers, such as `lrlib.tasks.accuracy`.
         points: number of α.

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..._base.arguments import function, module, tensor_of
 from ..curvature.products import inputs, pair, scalar
-from ...runs.evaluation import CELLS, cells, evaluating
+from ...runs.evaluation import CELLS, cells, evaluating, in_pieces
 from ..._base.preserve import random_states
 
 
@@ -48,9 +48,9 @@ def evaluate_points(model, functions, x, y, origin, directions, coefficients, st
     r"""Values of `functions` at the points w = origin + Σ cᵢ dᵢ, one row of `coefficients` [K, D] a point → [K, F].
 
     Points are made and evaluated in groups under `vmap`, so small that the layers' outputs and the parameters stay
-    below 2²⁴ numbers; the examples are split where one point alone would be too large, so each function
-    `(output, y) → scalar` must be a mean over them. What `vmap` cannot run is evaluated point by point. The model is in
-    evaluation mode and left as it was. `origin` and the directions may name buffers too. With `statistics`
+    below 2²⁴ numbers; the examples are split where one point alone would be too large, and each function
+    `(output, y) → scalar` gets the outputs of all of them. What `vmap` cannot run is evaluated point by point. The
+    model is in evaluation mode and left as it was. `origin` and the directions may name buffers too. With `statistics`
     (inputs) the batch-norm layers get mean and variance of these inputs at every point anew.
     """
     group = _group(model, x if statistics is None or len(x) > len(statistics) else statistics)
@@ -72,24 +72,23 @@ def _group(model, x):
     return max(1, CELLS // max(outputs, sum(p.numel() for p in model.parameters())))
 
 
-def _pieces(model, x):
-    """Slices of the examples that keep one point's outputs small."""
-    size = max(1, CELLS // cells(model, x)) if isinstance(x, torch.Tensor) else 0
-    return [slice(i, i + size) for i in range(0, len(x), size)] if 0 < size < len(x) else [None]
+def _size(model, x):
+    """How many examples at a time keep one point's outputs small: all of them where x is no tensor."""
+    return max(1, CELLS // cells(model, x)) if isinstance(x, torch.Tensor) else len(x)
 
 
 def _values(model, functions, points, x, y):
-    def one(point, a, b):
-        output = functional_call(model, point, (a,))
-        return torch.stack([scalar(name, f(output, b)) for name, f in zip(("loss", "metric"), functions)])
+    def forward(inputs):
+        return batched(lambda point: functional_call(model, point, (inputs,)), points)
 
-    total = 0.0
-    for piece in _pieces(model, x):
-        a, b, share = (
-            (x, y, 1.0) if piece is None else (x[piece], None if y is None else y[piece], len(x[piece]) / len(x))
-        )
-        total = total + share * batched(lambda point: one(point, a, b), points).cpu().double()
-    return total
+    def judge(output):
+        return torch.stack([scalar(name, f(output, y)) for name, f in zip(("loss", "metric"), functions)])
+
+    size = _size(model, x)
+    if not size < len(x):
+        return batched(lambda point: judge(functional_call(model, point, (x,))), points).cpu().double()
+    outputs = in_pieces(forward, x, size, axis=1)
+    return batched(lambda point: judge(point["output"]), {"output": outputs}).cpu().double()
 
 
 def _refreshed(model, points, inputs):
@@ -101,13 +100,13 @@ def _refreshed(model, points, inputs):
         functional_call(model, {**point, **buffers}, (a,))
         return buffers
 
-    pieces = _pieces(model, inputs)  # asks the model for its outputs, so before its mode changes
+    size = _size(model, inputs)  # asks the model for its outputs, so before its mode changes
+    pieces = inputs.split(size) if size < len(inputs) else [inputs]
     with _averaging(model) as norms:
         for i, piece in enumerate(pieces):
             for norm in norms:
                 norm.momentum = 1 / (i + 1)  # the plain average over the pieces
-            a = inputs if piece is None else inputs[piece]
-            points = points | batched(lambda point: one(point, a), points)
+            points = points | batched(lambda point: one(point, piece), points)
     return points
 
 

@@ -51,12 +51,12 @@ def loss_line(
 
     Args:
         model: module, evaluated in evaluation mode and left as it was.
-        loss: `loss(model(x), y)`, a mean over the examples.
+        loss: `loss(model(x), y)`, of all examples.
         x, y: the data, on the model's device; `x=(inputs, targets)` with `y=None` serves as well.
         direction: d, a dict from every parameter's name to a tensor of its shape, such as a sharpness's `vector` where
             all parameters are trainable; default: random and filter-normalised.
         at: coefficients a, [A]; default 51 from -1 to 1.
-        metric: also `metric(model(x), y)`, a mean over the examples.
+        metric: also `metric(model(x), y)`, of all examples.
         statistics: inputs, of the training set by rule, from which batch-norm layers compute their statistics at each
             point; default: the model's own at every point.
         seed: of the random direction.

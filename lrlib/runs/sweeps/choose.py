@@ -54,6 +54,9 @@ def obstacle(description):
     x, y, expected, masks, still = on_few(alone, data, task.batch or len(data[0]))
     if not still:
         return "model or loss draw random numbers in other ways than by dropout"
+    unused = _unused(lambda parameters: loss(parameters, start[1], masks, x, y=y)[0], start[0])
+    if unused:
+        return f"the loss does not use {unused[0]}, which fit leaves as it is and lanes would decay"
 
     def run(parameters, buffers, masks, x=x, y=y):
         return grad_and_value(loss, has_aux=True)(parameters, buffers, masks, x, y)[1]
@@ -64,6 +67,14 @@ def obstacle(description):
         or _evaluation_trial(task, model, start, x, y=y)
         or _trial(lambda p: projected(task, p), start[:1], projected(task, start[0]), "projection")
     )
+
+
+def _unused(loss, parameters):
+    """Names of the parameters that get no gradient, not even zero."""
+    leaves = {name: p.detach().clone().requires_grad_() for name, p in parameters.items()}
+    with torch.enable_grad():
+        found = torch.autograd.grad(loss(leaves), leaves.values(), allow_unused=True)
+    return [name for name, gradient in zip(leaves, found) if gradient is None]
 
 
 def _own(task, x, y):
