@@ -1,6 +1,8 @@
 """A trial of a task on two examples, before a run: whether what its functions give can be trained and evaluated."""
 
+import math
 import numbers
+import warnings
 
 import torch
 
@@ -12,6 +14,7 @@ from .evaluation import evaluate_model, evaluating
 from .few import FEW, on_few
 
 PARTS = ("train", "valid", "test")
+SOME = 16  # examples that show whether outputs are set against their own y
 
 
 def try_out(task, seed, dtype, device):
@@ -19,8 +22,8 @@ def try_out(task, seed, dtype, device):
 
     Looked at are: whether ``model`` gives a fresh network each time, with real parameters to train; whether the
     network takes ``train``, ``valid`` and ``test``; whether ``loss`` is one number with a gradient, ``metric`` one
-    number. Random states, gradients and buffers stay as they are. Where two examples are too few for ``loss`` or
-    ``metric``, more are taken.
+    number; whether both set each output against its own ``y``. Random states, gradients and buffers stay as they are.
+    Where two examples are too few for ``loss`` or ``metric``, more are taken. Warns of data that are not finite.
 
     >>> from lrlib import tasks
     >>> task = tasks.digits(width=4)
@@ -41,6 +44,7 @@ def try_out(task, seed, dtype, device):
             _check_shared(task, shared, before)
             for part, pair in sets.items():
                 _try_evaluation(task, model, part, pair)
+            _check_pairing(task, model, *sets["train"])
         finally:
             with torch.no_grad():
                 for name, buffer in shared.items():
@@ -98,7 +102,49 @@ def _check_parameters(task, model):
 def _sets(task, seed, dtype, device):
     """{part: (x, y)} of the task, on the device and in the dtype of the run."""
     found = {"train": task.train_for(seed)} | {part: getattr(task, part, None) for part in PARTS[1:]}
+    for part, pair in found.items():
+        for name, values in zip("xy", pair or ()):
+            _warn_of_nan(task, f"{part}: {name}", values)
     return {part: placed(pair, device, dtype) for part, pair in found.items() if pair is not None}
+
+
+def _warn_of_nan(task, what, values):
+    odd = ~torch.isfinite(values)
+    if odd.any():
+        row = int(odd.nonzero()[0, 0])
+        count = f"{int(odd.sum())} of {values.numel()} values that are not finite, the first in row {row}"
+        warnings.warn(f"task {task.name!r}: {what} has {count}; losses become nan with it", stacklevel=2)
+
+
+def _check_pairing(task, model, x, y):
+    """Raise where outputs (n, 1) and y (n,), or the other way round, are broadcast to all pairs (n, n)."""
+    y = y[:SOME]
+    with evaluating(model):
+        output = model(x[:SOME])
+        if not isinstance(output, torch.Tensor) or {output.shape, y.shape} != {(len(y),), (len(y), 1)}:
+            return
+        for field in ("loss", "metric"):
+            if _sees_all_pairs(getattr(task, field), output, y):
+                shapes = f"outputs of shape {tuple(output.shape)} against y of shape {tuple(y.shape)}"
+                what = f"{field} sets every output against every y, not its own: {shapes} are broadcast to all pairs"
+                raise _error(task, f"{what}; give the two one shape, as y[:, None] or output.squeeze(-1)")
+
+
+def _sees_all_pairs(function, output, y):
+    """Whether ``function(output, y)`` looks at y, but not at which y belongs to which output, as far as it can be told.
+
+    Asked at these outputs and at two random ones, since all of the first may lie on one side of a border.
+    """
+    tried = False
+    for made in (output, torch.randn_like(output), torch.rand_like(output)):
+        try:
+            first, other, *turned = (float(function(made, each)) for each in (y, y + 1, *map(y.roll, range(1, 4))))
+        except Exception:  # outputs or y outside its range
+            continue
+        if any(not math.isclose(value, first, rel_tol=1e-5) for value in turned):
+            return False
+        tried = tried or other != first  # what does not look at y at all is no mistake of shapes
+    return tried and bool((y != y.flatten()[0]).any())
 
 
 def _try_training(task, model, x, y):

@@ -351,3 +351,67 @@ def test_a_path_of_another_kind_is_named(path):
 def test_what_is_penalised_is_one_of_two_words(penalise):
     with pytest.raises(ValueError, match='^task .mine.: penalise must be "weights" or "all"'):
         task(penalise=penalise)
+
+
+def mse(output, y):
+    return ((output - y) ** 2).mean()
+
+
+def own(output, y):
+    return mse(output.squeeze(-1), y)
+
+
+def sides(output, y):
+    return ((output > 0) == (y > 0)).float().mean()
+
+
+def measured(loss, metric, shape=(12,), **change):
+    """A regression whose network gives outputs of the shape (n, 1)."""
+    x = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
+    pair = x, x.sum(1).reshape(shape)
+    usual = dict(model=lambda: nn.Linear(3, 1), train=pair, valid=pair, loss=loss, metric=metric)
+    return task(**usual | change)
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize(
+    "field, loss, metric",
+    [("loss", mse, own), ("loss", nn.functional.l1_loss, own), ("metric", own, mse), ("metric", own, sides)],
+)
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_outputs_that_are_broadcast_against_every_y_are_refused(run, field, loss, metric):
+    with pytest.raises(ValueError, match=rf"^task 'mine': {field} sets every output against every y, .*\(12, 1\)"):
+        RUNS[run](measured(loss, metric))
+
+
+def test_y_with_an_axis_more_than_the_outputs_is_refused_too():
+    net = measured(mse, own, (12, 1), model=lambda: nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)))
+    with pytest.raises(ValueError, match=r"outputs of shape \(12,\) against y of shape \(12, 1\)"):
+        fit(net, lr=0.1)
+
+
+def rmse(output, y):
+    return own(output, y).sqrt()
+
+
+def without_y(output, y):
+    return (output**2).mean()
+
+
+@pytest.mark.parametrize("loss", [own, rmse, without_y, tasks.binary_loss])
+@pytest.mark.parametrize("metric", [own, tasks.binary_accuracy, lambda o, y: sides(o.squeeze(-1), y)])
+def test_outputs_that_meet_their_own_y_are_taken(loss, metric):
+    far = measured(loss, metric, model=lambda: nn.Linear(3, 1).requires_grad_(True))
+    assert fit(far, lr=0.01, steps=2).status.tolist() == ["finished"]
+    same = measured(loss, metric, train=(far.train[0], torch.ones(12)), valid=None)
+    assert fit(same, lr=0.01, steps=2).status.tolist() == ["finished"]
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_a_value_that_is_not_finite_is_said_with_its_row(run, part):
+    x, y = task().train
+    x = x.clone()
+    x[7, 1] = float("nan")
+    with pytest.warns(UserWarning, match=rf"^task 'mine': {part}: x has 1 of 36 values .* the first in row 7"):
+        RUNS[run](task(**{part: (x, y)}))
