@@ -358,6 +358,19 @@ def steps_of(task, steps):
     return whole("steps", task.steps if steps is None else steps, most=MOST_STEPS)
 
 
+def check_free(settings, taken, who):
+    """Raise ``TypeError`` where ``settings`` name what ``who`` sets itself, the arguments ``taken``.
+
+    >>> check_free({"plan": None}, ("lr", "plan"), "find")
+    Traceback (most recent call last):
+    ...
+    TypeError: plan: find sets it itself; leave it out
+    """
+    for name in taken:
+        if name in settings:
+            raise TypeError(f"{name}: {who} sets it itself; leave it out")
+
+
 def check_task(task):
     """Raise ``TypeError`` unless the task has what a run asks for."""
     having("task", task, ("model", "train_for", "objective"), "a lrlib.Task")

@@ -1,6 +1,7 @@
 """One description of a run, or of the lanes of a sweep: checked once, then passed whole."""
 
 import dataclasses
+import inspect
 import math
 import warnings
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ from .trial import try_out
 from .watching import check_watched, fresh
 
 PATHS = ("auto", "eager", "compiled", "loop")
+HINTS = {
+    **dict.fromkeys(("seed", "seeds"), "a single run has one seed=, lrlib.sweep takes seeds="),
+    **dict.fromkeys(("path", "jobs", "folder", "lanes"), "lrlib.sweep takes it"),
+    **dict.fromkeys(("plateau", "stop", "checkpoint", "checkpoint_every"), "it is of a single run: lrlib.fit takes it"),
+    "on_event": "lrlib.fit and lrlib.sweep take it",
+    "optimizer": 'the method is the argument rule, as rule="adam"',
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +113,38 @@ class Description:
         return {"lr": float(self.lr0[lane]), **options, **own}
 
 
+def parted(call, rule, given, but=()):
+    """Keyword arguments as two dicts: those that ``call``, `lrlib.fit` or `lrlib.sweep`, has, and options of the rule.
+
+    ``but``: arguments of ``call`` that are not taken here. Raises ``TypeError`` for what is neither, listing what is
+    allowed, with a hint. Options beside a function that makes an optimizer are `describe`'s to refuse.
+
+    >>> def call(task, rule, *, seed=0, steps=None):
+    ...     pass
+    >>> parted(call, "momentum", {"steps": 9, "momentum": 0.5})
+    ({'steps': 9}, {'momentum': 0.5})
+    >>> parted(call, "sgd", {"lanes": 3})
+    Traceback (most recent call last):
+    ...
+    TypeError: unknown option 'lanes' (lrlib.sweep takes it): allowed are lr, weight_decay, seed, steps
+    """
+    named = inspect.signature(call).parameters.values()
+    arguments = [p.name for p in named if p.kind is p.KEYWORD_ONLY and p.name not in but]
+    own = {name: value for name, value in given.items() if name in arguments}
+    options = {name: value for name, value in given.items() if name not in arguments}
+    known = _options_of(rule) if options else []
+    for name in options:
+        if name in HINTS or known is not None and name not in known:
+            hint = f" ({HINTS[name]})" if name in HINTS else ""
+            raise TypeError(f"unknown option {name!r}{hint}: allowed are {', '.join([*(known or []), *arguments])}")
+    return own, options
+
+
+def _options_of(rule):
+    """Options of a rule that a run leaves to the caller; None for a function that makes an optimizer."""
+    return None if _makes_optimizer(rule) else [option for option in rules.get(rule).defaults if option != "seed"]
+
+
 def describe(
     task,
     rule="sgd",
@@ -124,17 +164,19 @@ def describe(
     stop=None,
     path="auto",
     here=True,
-    **hyper,
+    hyper=None,
 ):
     """Check the arguments of `lrlib.fit` and `lrlib.sweep`, and return the `Description` that they make.
 
+    ``hyper``: options of the rule by name, apart from the arguments, so that none of these is taken for one (`parted`).
     ``here``: whether the lanes run in this process; the device of a worker need not be one of this machine's.
     Raises ``ValueError`` and ``TypeError`` naming the argument, or the field of the task (`try_out`), before anything
     runs. Warns where the plan ends in 0 before the run does.
 
     >>> from lrlib import linear, tasks
     >>> rates, beta = [1.0, 2.0], [0.8, 0.9]
-    >>> found = describe(tasks.quadratic(), "momentum", rates, seeds=2, plan=linear(4), steps=3, momentum=beta)
+    >>> options = {"momentum": beta}
+    >>> found = describe(tasks.quadratic(), "momentum", rates, seeds=2, plan=linear(4), steps=3, hyper=options)
     >>> found.lr0.tolist(), found.hyper["momentum"].tolist(), found.planned(1, 2)[0, 0].tolist()
     ([1.0, 1.0, 2.0, 2.0], [0.8, 0.8, 0.9, 0.9], [0.75, 0.75, 1.5, 1.5])
     """
@@ -144,7 +186,7 @@ def describe(
         raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
     steps, seeds = steps_of(task, steps), seed_list(seeds)
     factors = {"lr": factors_of(plan, steps), **plans_of(plans, steps)}
-    method, rates, hyper = _method(rule, lr, hyper, len(seeds))
+    method, rates, hyper = _method(rule, lr, hyper or {}, len(seeds))
     where = devices.choose(device, dtype) if here else torch.device(device)
     devices.check_dtype(dtype)
     for name, values in {"lr": rates * max(1.0, factors["lr"].max()), **hyper}.items():
@@ -179,7 +221,7 @@ def describe(
     return found
 
 
-def describe_one(task, rule="sgd", lr=None, *, seed=0, start=None, **settings):
+def describe_one(task, rule="sgd", lr=None, *, seed=0, start=None, hyper=None, **settings):
     """The `Description` of a single run: as `describe`, with one rate, one seed, and weights without a lane axis.
 
     >>> from lrlib import tasks
@@ -189,10 +231,10 @@ def describe_one(task, rule="sgd", lr=None, *, seed=0, start=None, **settings):
     ValueError: lr must be one number in a single run; got [0.1, 0.2]; lrlib.sweep takes several
     """
     options = {} if _makes_optimizer(rule) else rules.get(rule).defaults
-    for name, value in {"lr": lr, **settings}.items():
-        if (name == "lr" or name in options) and np.ndim(value) > np.ndim(options.get(name, 0.0)):
+    for name, value in {"lr": lr, **(hyper or {})}.items():
+        if np.ndim(value) > np.ndim(options.get(name, 0.0)):
             raise ValueError(f"{name} must be one number in a single run; got {value!r}; lrlib.sweep takes several")
-    found = describe(task, rule, lr, seeds=[whole("seed", seed, 0)], **settings)
+    found = describe(task, rule, lr, seeds=[whole("seed", seed, 0)], hyper=hyper, **settings)
     weights = given(start, task, found.seeds[0]) or {}
     return dataclasses.replace(found, start={name: value[None] for name, value in weights.items()} or None)
 
@@ -218,8 +260,6 @@ def _method(rule, lr, hyper, seeds):
             )
         return rule, np.array([np.nan]), {}
     rule = rules.get(rule)
-    if "optimizer" in hyper:
-        raise TypeError('optimizer: the method is the argument rule, as rule="adam"')
     lr = rule.defaults["lr"] if lr is None else lr
     rule.check(lr=lr)
     rates = np.atleast_1d(np.asarray(lr, dtype=float))

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lrlib import convergence_threshold, find, fit, large_rate, steps, sweep, sweep_steps, tasks, threshold_curve
 from lrlib._base import arguments
 
 NO_FLAGS = [None, 0, 1, 0.0, math.nan, "", "False", "no", [], [True], {}, np.array([True]), torch.tensor(True), object]
@@ -118,3 +119,59 @@ def test_a_limit_of_divergence_is_a_number_above_one(value):
     with pytest.raises((TypeError, ValueError), match="^diverged_at must be "):
         arguments.check_diverged_at(value)
     arguments.check_diverged_at(math.inf)
+
+
+SMALL = tasks.breast_cancer(width=4, depth=1, steps=12)
+CALLS = {
+    "fit": lambda **given: fit(SMALL, "momentum", **given),
+    "steps": lambda **given: steps(SMALL, "momentum", **given),
+    "sweep": lambda **given: sweep(SMALL, "momentum", **given),
+    "sweep_steps": lambda **given: sweep_steps(SMALL, "momentum", **given),
+    "find": lambda **given: find(SMALL, "momentum", **{"steps": 12, "low": 1e-3, "seeds": 1} | given),
+    "convergence_threshold": lambda **given: convergence_threshold(SMALL, start=0.1, **given),
+    "threshold_curve": lambda **given: threshold_curve(SMALL, start=0.1, budgets=[5, 9], **given),
+    "large_rate": lambda **given: large_rate(SMALL, **given),
+    "fit, an optimizer": lambda **given: fit(SMALL, lambda parameters: torch.optim.SGD(parameters, lr=0.1), **given),
+}
+SINGLE = ["fit", "steps", "fit, an optimizer"]
+DIVIDED = ["fit", "steps", "sweep_steps", "fit, an optimizer"]
+SWEPT = [name for name in CALLS if name not in SINGLE]
+NO_EVENTS = ["steps", "sweep_steps", "convergence_threshold", "threshold_curve"]
+MISPLACED = [
+    *((call, {"seeds": 3}, "a single run has one seed=, lrlib.sweep takes seeds=") for call in SINGLE),
+    *((call, {"seed": 3}, "lrlib.sweep takes seeds=") for call in SWEPT if call != "large_rate"),
+    *((call, {"path": "loop"}, "lrlib.sweep takes it") for call in SINGLE),
+    *((call, {name: 2}, "lrlib.sweep takes it") for call in DIVIDED for name in ("jobs", "lanes", "folder")),
+    *((call, {"checkpoint": "run.pt"}, "lrlib.fit takes it") for call in [*SWEPT, "steps"]),
+    *((call, {"plateau": None}, "lrlib.fit takes it") for call in SWEPT),
+    *((call, {"on_event": print}, "lrlib.fit and lrlib.sweep take it") for call in NO_EVENTS),
+    *((call, {"here": False}, "") for call in CALLS if call != "fit, an optimizer"),
+    *((call, {"hyper": {}}, "") for call in CALLS if call != "fit, an optimizer"),
+]
+
+
+@pytest.mark.parametrize("call, given, hint", MISPLACED, ids=lambda value: str(value))
+def test_an_argument_of_another_function_is_no_option_of_a_rule(call, given, hint):
+    with pytest.raises(TypeError) as found:
+        CALLS[call](**given)
+    (name,), said = given, str(found.value)
+    assert said.startswith(f"unknown option {name!r}") and hint in said
+    allowed = said.partition(": allowed are ")[2].split(", ")
+    assert {"steps", "device"} <= {*allowed} and name not in allowed
+    assert call == "fit, an optimizer" or "weight_decay" in allowed
+
+
+@pytest.mark.parametrize("call, name", [("find", "lr"), ("find", "plan"), ("convergence_threshold", "lr")])
+def test_what_a_function_sets_itself_is_left_out(call, name):
+    with pytest.raises(TypeError, match=f"^{name}: .* sets it itself; leave it out$"):
+        CALLS[call](**{name: 0.1})
+
+
+def test_a_rule_that_draws_has_the_seed_of_its_run():
+    with pytest.raises(TypeError, match="unknown option 'seed' .*lrlib.sweep takes seeds="):
+        sweep(SMALL, "annealed_sgd", seed=3)
+    lanes, alone = (
+        sweep(SMALL, "annealed_sgd", 0.1, seeds=[3], steps=3),
+        fit(SMALL, "annealed_sgd", 0.1, seed=3, steps=3),
+    )
+    assert np.array_equal(lanes.loss, alone.loss)

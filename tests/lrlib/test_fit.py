@@ -167,7 +167,7 @@ def test_dropout_and_batch_norm_come_from_the_seed():
         ({"on_event": 3}, "on_event must be a function", TypeError),
         ({"lr": None, "rule": lambda p: 3}, "function that gives a torch.optim.Optimizer", TypeError),
         ({"task": 3}, "task must be a lrlib.Task; got 3", TypeError),
-        ({"optimizer": "sgd"}, "optimizer: the method is the argument rule", TypeError),
+        ({"optimizer": "sgd"}, "the method is the argument rule", TypeError),
         ({"momentum": [0.9], "rule": "momentum"}, "momentum must be one number in a single run", ValueError),
     ],
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..._base.arguments import check_task, function, having, seed_list
+from ..._base.arguments import check_free, check_task, function, having, seed_list
 from ..._base.statistics import bootstrap
 from ...methods.rules import Rule
 from ...plans import ramp
@@ -155,6 +155,7 @@ def find(
     if not isinstance(rule, (str, Rule)):
         function("rule", rule, "parameters -> torch.optim.Optimizer, a Rule or the name of one")
     check_ramp(low, high, steps, stop)
+    check_free(settings, ("lr", "plan"), "find")
     if steps > 4000:
         raise ValueError(f"steps={steps!r}: at most 4000, because longer records are thinned")
     seeds = np.array(seed_list(seeds))

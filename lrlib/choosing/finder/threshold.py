@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..._base.arguments import MOST_STEPS, check_task, function, number, shown, steps_of, whole
+from ..._base.arguments import MOST_STEPS, check_free, check_task, function, number, shown, steps_of, whole
+from ...runs.description import parted
 from ...runs.evaluation import evaluation_steps
-from ...runs.sweeps import carry_out, describe_lanes, in_one_piece
+from ...runs.sweeps import DIVIDING, carry_out, describe_lanes, in_one_piece, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -251,11 +252,11 @@ class Trials:
         self.evaluate, when = evaluate, evaluate
         if len(budgets) > 1:
             when = sorted({k for b in budgets for k in evaluation_steps(evaluate, b)})
-        self.where = {name: settings.pop(name) for name in ("jobs", "folder", "lanes") if name in settings}
-        here = in_one_piece(**self.where)
-        self.description = describe_lanes(
-            task, rule, None, seeds=seeds, steps=budgets[-1], evaluate=when, here=here, **settings
-        )
+        check_free(settings, ("lr",), "the search")
+        arguments, hyper = parted(sweep, rule, settings, but=("on_event",))
+        self.where = {name: arguments.pop(name) for name in DIVIDING if name in arguments}
+        arguments |= {"seeds": seeds, "steps": budgets[-1], "evaluate": when, "here": in_one_piece(**self.where)}
+        self.description = describe_lanes(task, rule, None, hyper=hyper, **arguments)
 
     @property
     def seeds(self):

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from ...methods import rules
-from ..._base.arguments import check_task, number, seed_list, steps_of, whole
-from ...runs.sweeps import describe_lanes, in_one_piece
+from ..._base.arguments import check_free, check_task, number, seed_list, steps_of, whole
+from ...runs.description import parted
+from ...runs.sweeps import DIVIDING, describe_lanes, in_one_piece, sweep
 
 RATES = (0.25, 0.5, 0.9, 1.3, 1.7, 2.2, 3.0, 4.0)
 FINETUNE = (0.1, 0.3, 1.0)
@@ -82,14 +83,13 @@ class Asked:
             )
 
     def _check_settings(self, settings):
-        taken = [name for name in KEPT if name in settings]
-        if taken:
-            raise TypeError(f"{taken[0]}: the recipe sets it itself; leave it out")
+        check_free(settings, KEPT, "the recipe")
         self.described([1.0], self.steps)
 
     def described(self, lr, steps, **more):
         """The description of one of the recipe's sweeps."""
-        settings = {**self.settings, "here": in_one_piece(**self.where), **more}
+        arguments, hyper = parted(sweep, self.rule, self.settings, but=(*KEPT, *DIVIDING))
+        settings = {**arguments, "here": in_one_piece(**self.where), "hyper": hyper, **more}
         return describe_lanes(self.task, self.rule, np.array(lr), seeds=self.seeds, steps=steps, **settings)
 
     @property

@@ -8,7 +8,7 @@ import torch
 
 from ..._base.arguments import check_called, whole
 from ..._base.streams import counting_from
-from ..description import describe_one
+from ..description import describe_one, parted
 from .run import Event, Run
 from .saved import Checkpoint
 
@@ -29,9 +29,9 @@ def steps(
 ) -> Generator[Event, dict[str, Any] | None, Record]:
     """Train step by step: a generator of `Event`; ``close()`` stops between two steps.
 
-    The arguments are those of `fit`. ``generator.send({"lr": 0.01})`` changes the base rate (or an option of the
-    rule, as ``{"momentum": 0.5}``) and makes the next step with it; it returns that step's event, as ``next`` does.
-    The generator returns the `lrlib.Record` (``record = yield from steps(…)``).
+    The arguments are those of `fit`, without ``on_event`` and checkpoints. ``generator.send({"lr": 0.01})`` changes the
+    base rate (or an option of the rule, as ``{"momentum": 0.5}``) and makes the next step with it; it returns that
+    step's event, as ``next`` does. The generator returns the `lrlib.Record` (``record = yield from steps(…)``).
 
     >>> from lrlib.tasks import quadratic
     >>> run = steps(quadratic(curvatures=(4.0,)), "sgd", lr=0.25, steps=3)
@@ -40,7 +40,8 @@ def steps(
     >>> run.send({"lr": 0.1}).lr
     [0.1]
     """
-    description = describe_one(task, rule, lr, **settings)
+    arguments, hyper = parted(fit, rule, settings, but=("on_event", "checkpoint", "checkpoint_every"))
+    description = describe_one(task, rule, lr, hyper=hyper, **arguments)
     return counting_from(description.origin, _finish(Run(description)))
 
 
@@ -115,6 +116,7 @@ def fit(
     """
     check_called("on_event", on_event)
     checkpoint_every = whole("checkpoint_every", checkpoint_every)
+    _, hyper = parted(fit, rule, hyper)
     description = describe_one(
         task,
         rule,
@@ -131,7 +133,7 @@ def fit(
         start=start,
         plateau=plateau,
         stop=stop,
-        **hyper,
+        hyper=hyper,
     )
     return _train(Run(description), on_event, checkpoint, checkpoint_every)
 

@@ -13,7 +13,7 @@ import torch
 
 from ..._base.arguments import check_called
 from ..._base.streams import counting_from, seeds_from
-from ..description import Description, describe
+from ..description import Description, describe, parted
 from .choose import obstacle
 from .loop import LoopRun
 from .run import BatchedRun, SweepEvent
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ...tasks.task import Task
 
 __all__ = ["SweepEvent", "sweep", "sweep_steps"]
+
+DIVIDING = ("jobs", "folder", "lanes")  # arguments of `sweep` that say where its lanes run
 
 
 def sweep(
@@ -108,6 +110,7 @@ def sweep(
     """
     check_called("on_event", on_event)
     where = {"jobs": jobs, "folder": folder, "lanes": lanes}
+    _, hyper = parted(sweep, rule, hyper)
     described = describe_lanes(
         task,
         rule,
@@ -124,7 +127,7 @@ def sweep(
         start=start,
         path=path,
         here=in_one_piece(**where),
-        **hyper,
+        hyper=hyper,
     )
     return carry_out(described, on_event, **where)
 
@@ -142,7 +145,8 @@ def sweep_steps(
     0 [2. 2.] [0.25 0.5 ]
     1 [0. 2.] [0.25 0.5 ]
     """
-    description = describe_lanes(task, rule, lr, **settings)
+    arguments, hyper = parted(sweep, rule, settings, but=("on_event", *DIVIDING))
+    description = describe_lanes(task, rule, lr, hyper=hyper, **arguments)
     return counting_from(description.origin, _events(engine(description)))
 
 
@@ -152,13 +156,10 @@ def _events(run):
 
 
 def describe_lanes(task, rule, lr, **settings) -> Description:
-    """`describe`, for what can be stacked: raises for an optimizer of the caller's own and for what watches one run."""
+    """`describe`, for what can be stacked: raises for an optimizer of the caller's own."""
     described = describe(task, rule, lr, **settings)
     if described.brings_optimizer:
         raise ValueError(f"rule must be a rule or its name in a sweep; got {rule!r}: lrlib.fit takes an optimizer")
-    for name in ("plateau", "stop"):
-        if getattr(described, name) is not None:
-            raise ValueError(f"{name} watches a single run: lrlib.fit takes it")
     return described
 
 
