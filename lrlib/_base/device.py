@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
+
+NAMES = re.compile(r"cpu|mps|cuda(:(0|[1-9]\d*))?")
 
 
 def available_devices() -> list[str]:
@@ -19,11 +23,11 @@ def available_devices() -> list[str]:
     return names
 
 
-def choose(device, dtype=torch.float32):
+def choose(device, dtype=torch.float32, here=True):
     """Return the ``torch.device`` called ``device``.
 
-    ``device``: "cpu", "cuda", "cuda:1", … or "mps". Raises ``ValueError`` for one that is not there, listing what is,
-    and for float64 on "mps", which has none.
+    ``device``: "cpu", "cuda", "cuda:1", … or "mps". ``here``: whether it must be one of this machine's. Raises
+    ``ValueError`` for one that is not there, listing what is, and for float64 on "mps", which has none.
 
     >>> choose("cpu")
     device(type='cpu')
@@ -31,10 +35,16 @@ def choose(device, dtype=torch.float32):
     Traceback (most recent call last):
     ...
     ValueError: device 'abacus' is not available here; this machine has: cpu
+    >>> choose("abacus", here=False)
+    Traceback (most recent call last):
+    ...
+    ValueError: device must be "cpu", "cuda", "cuda:0", "cuda:1", … or "mps"; got 'abacus'
     """
     name = str(device)
-    if name not in available_devices():
+    if here and name not in available_devices():
         raise ValueError(f"device {name!r} is not available here; this machine has: {', '.join(available_devices())}")
+    if not NAMES.fullmatch(name):
+        raise ValueError(f'device must be "cpu", "cuda", "cuda:0", "cuda:1", … or "mps"; got {name!r}')
     check_dtype(dtype)
     if name == "mps" and dtype == torch.float64:
         raise ValueError("dtype torch.float64 does not exist on device 'mps'; use torch.float32 or device 'cpu'")

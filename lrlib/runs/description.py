@@ -163,13 +163,13 @@ def describe(
     plateau=None,
     stop=None,
     path="auto",
-    here=True,
+    place="process",
     hyper=None,
 ):
     """Check the arguments of `lrlib.fit` and `lrlib.sweep`, and return the `Description` that they make.
 
     ``hyper``: options of the rule by name, apart from the arguments, so that none of these is taken for one (`parted`).
-    ``here``: whether the lanes run in this process; the device of a worker need not be one of this machine's.
+    ``place``: where it runs, in this "process", on this "machine", or "elsewhere", where the devices may be others.
     Raises ``ValueError`` and ``TypeError`` naming the argument, or the field of the task (`try_out`), before anything
     runs. Warns where the plan ends in 0 before the run does.
 
@@ -187,11 +187,10 @@ def describe(
     steps, seeds = steps_of(task, steps), seed_list(seeds)
     factors = {"lr": factors_of(plan, steps), **plans_of(plans, steps)}
     method, rates, hyper = _method(rule, lr, hyper or {}, len(seeds))
-    where = devices.choose(device, dtype) if here else torch.device(device)
-    devices.check_dtype(dtype)
+    where = devices.choose(device, dtype, here=place != "elsewhere")
     for name, values in {"lr": rates * max(1.0, factors["lr"].max()), **hyper}.items():
         held(name, values, dtype)
-    if here or where.type == "cpu":
+    if place == "process" or where.type == "cpu":
         try_out(task, seeds[0], dtype, where)
     found = Description(
         task=task,

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrlib import Record, cosine, linear, rules, sweep, tasks
+from lrlib import Record, convergence_threshold, cosine, find, large_rate, linear, rules, sweep, tasks
 from lrlib.runs.sweeps import jobs
 from lrlib._base.digest import digest
 
@@ -154,6 +154,63 @@ def test_bad_arguments_and_things_that_cannot_travel_are_refused_before_anything
     monkeypatch.setitem(sys.modules, "joblib", None)
     with pytest.raises(ImportError, match=r"pip install learning-rates\[jobs\]"):
         sweep(task, jobs=2)
+
+
+DIVIDED = [{"folder": "parts"}, {"lanes": 1}, {"jobs": 1}, {"jobs": 2}, {"jobs": 2, "folder": "parts"}]
+MISSING = [f"cuda:{torch.cuda.device_count()}", "cuda:99", "tpu", "nonsense", "meta", 3, None]
+FUNCTIONS = {
+    "sweep": lambda **given: sweep(tasks.breast_cancer(width=4), lr=[0.1, 0.2], steps=3, **given),
+    "find": lambda **given: find(tasks.breast_cancer(width=4), seeds=1, steps=3, **given),
+    "threshold": lambda **given: convergence_threshold(tasks.breast_cancer(width=4), start=0.1, steps=3, **given),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("divided", DIVIDED, ids=str)
+def test_a_device_that_is_not_here_is_refused_before_a_folder_is_made(divided, function, tmp_path, monkeypatch):
+    pytest.importorskip("joblib")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(jobs, "_compute", lambda *given: pytest.fail("something runs"))
+    for device in MISSING:
+        with pytest.raises(ValueError, match=f"^device '{device}' is not available here; this machine has: cpu"):
+            FUNCTIONS[function](device=device, **divided)
+    with pytest.raises(ValueError, match="^(device 'mps' is not available here|dtype torch.float64 does not exist on)"):
+        FUNCTIONS[function](device="mps", dtype=torch.float64, **divided)
+    with pytest.raises(TypeError, match="^dtype must be torch.float32 or torch.float64"):
+        FUNCTIONS[function](dtype=torch.float16, **divided)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recipe_in_parts_asks_for_its_device_first(tmp_path):
+    with pytest.raises(ValueError, match="^device 'cuda:99' is not available here"):
+        large_rate(tasks.breast_cancer(width=4), device="cuda:99", jobs=2, folder=tmp_path / "parts")
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_device_of_another_machine_need_only_be_spelled_as_one(tmp_path):
+    joblib = pytest.importorskip("joblib")
+
+    class Elsewhere(joblib.parallel.ThreadingBackend):
+        """A cluster of threads, for all that joblib says of it."""
+
+        uses_threads = False
+
+    joblib.register_parallel_backend("elsewhere", Elsewhere)
+    whole = FUNCTIONS["sweep"]()
+    with joblib.parallel_config(backend="elsewhere"):
+        for device in ("nonsense", "meta", "cuda:", "cuda:01", "cuda:-1", "mps:0", 3):
+            with pytest.raises(ValueError, match='^device must be "cpu", "cuda", .* or "mps"; got'):
+                FUNCTIONS["sweep"](device=device, jobs=2, folder=tmp_path / "parts")
+        with pytest.raises(ValueError, match="^dtype torch.float64 does not exist on device 'mps'"):
+            FUNCTIONS["sweep"](device="mps", dtype=torch.float64, jobs=2, folder=tmp_path / "parts")
+        assert not (tmp_path / "parts").exists()
+        with pytest.raises(RuntimeError, match=r"lanes \d to \d .* ValueError: device 'cuda:99' is not available here"):
+            FUNCTIONS["sweep"](device="cuda:99", jobs=2)
+        assert_same(whole, FUNCTIONS["sweep"](jobs=2))
+        assert jobs.place_of(1) == jobs.place_of(2) == "elsewhere"
+    for backend, places in {"threading": "process process", "multiprocessing": "process elsewhere"}.items():
+        with joblib.parallel_config(backend=backend):
+            assert [jobs.place_of(1), jobs.place_of(2)] == places.split()
 
 
 def test_what_a_worker_cannot_import_is_named():

@@ -13,7 +13,7 @@ import numpy as np
 from ..._base.arguments import MOST_STEPS, check_free, check_task, function, number, shown, steps_of, whole
 from ...runs.description import parted
 from ...runs.evaluation import evaluation_steps
-from ...runs.sweeps import DIVIDING, carry_out, describe_lanes, in_one_piece, sweep
+from ...runs.sweeps import DIVIDING, carry_out, describe_lanes, place, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -255,7 +255,7 @@ class Trials:
         check_free(settings, ("lr",), "the search")
         arguments, hyper = parted(sweep, rule, settings, but=("on_event",))
         self.where = {name: arguments.pop(name) for name in DIVIDING if name in arguments}
-        arguments |= {"seeds": seeds, "steps": budgets[-1], "evaluate": when, "here": in_one_piece(**self.where)}
+        arguments |= {"seeds": seeds, "steps": budgets[-1], "evaluate": when, "place": place(**self.where)}
         self.description = describe_lanes(task, rule, None, hyper=hyper, **arguments)
 
     @property

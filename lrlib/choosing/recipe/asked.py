@@ -8,7 +8,7 @@ import numpy as np
 from ...methods import rules
 from ..._base.arguments import check_free, check_task, number, seed_list, steps_of, whole
 from ...runs.description import parted
-from ...runs.sweeps import DIVIDING, describe_lanes, in_one_piece, sweep
+from ...runs.sweeps import DIVIDING, describe_lanes, place, sweep
 
 RATES = (0.25, 0.5, 0.9, 1.3, 1.7, 2.2, 3.0, 4.0)
 FINETUNE = (0.1, 0.3, 1.0)
@@ -89,7 +89,7 @@ class Asked:
     def described(self, lr, steps, **more):
         """The description of one of the recipe's sweeps."""
         arguments, hyper = parted(sweep, self.rule, self.settings, but=(*KEPT, *DIVIDING))
-        settings = {**arguments, "here": in_one_piece(**self.where), "hyper": hyper, **more}
+        settings = {**arguments, "place": place(**self.where), "hyper": hyper, **more}
         return describe_lanes(self.task, self.rule, np.array(lr), seeds=self.seeds, steps=steps, **settings)
 
     @property

@@ -83,7 +83,8 @@ def sweep(
             lane's value. The applied values are in ``record.options``.
         jobs: None for this process; n to divide the lanes into n parts under joblib, −1 for one a processor
             (`lrlib.runs.sweeps.jobs`; on a cluster inside ``joblib.parallel_config(backend="dask")``). The numbers are
-            the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep.
+            the same; ``on_event`` is then called with a `jobs.PartEvent` a part and cannot stop the sweep. A device of
+            other machines need not be one of this machine's.
         folder: keep every rate's runs there as they finish, and take them from there when the same sweep is asked for
             again, after it was broken off for example. One rate a part, or as few parts as ``lanes`` allows; ``jobs``
             only says how many at a time, so another machine goes on from the same folder.
@@ -126,7 +127,7 @@ def sweep(
         diverged_at=diverged_at,
         start=start,
         path=path,
-        here=in_one_piece(**where),
+        place=place(**where),
         hyper=hyper,
     )
     return carry_out(described, on_event, **where)
@@ -166,6 +167,15 @@ def describe_lanes(task, rule, lr, **settings) -> Description:
 def in_one_piece(jobs=None, folder=None, lanes=None):
     """Whether a sweep that is divided so is not divided at all."""
     return jobs is None and folder is None and lanes is None
+
+
+def place(jobs=None, folder=None, lanes=None):
+    """Where the lanes of a sweep that is divided so run: in this "process", on this "machine", or "elsewhere"."""
+    if in_one_piece(jobs, folder, lanes):
+        return "process"
+    from .jobs import place_of
+
+    return place_of(1 if jobs is None else jobs)
 
 
 def carry_out(description, on_event=None, *, jobs=None, folder=None, lanes=None):

@@ -72,8 +72,7 @@ def divide(description, jobs, *, folder=None, largest=None, on_event=None):
         RuntimeError: a part failed; the message names its lanes and the reason.
     """
     began = time.perf_counter()
-    if jobs != -1:
-        whole("jobs (or -1 for one part a processor)", jobs)
+    _check_jobs(jobs)
     largest = None if largest is None else whole("lanes", largest)
     joblib, seeds = _joblib(), len(description.seeds)
     rates = len(description.lr0) // seeds
@@ -85,6 +84,27 @@ def divide(description, jobs, *, folder=None, largest=None, on_event=None):
     text += f", {shelf.taken} of them taken from {folder}" if shelf and shelf.taken else ""
     records = [arrivals.found[k] for k in range(len(parts))]
     return joined(records, [part.lanes for part in parts], reason=text, seconds=time.perf_counter() - began)
+
+
+def _check_jobs(jobs):
+    if jobs != -1:
+        whole("jobs (or -1 for one part a processor)", jobs)
+
+
+def place_of(jobs):
+    """Where joblib sends ``jobs`` parts: "process", this one; "machine", fresh ones here; "elsewhere", where it knows.
+
+    Elsewhere also stands for forked processes, which can use no GPU that their parent has asked for.
+
+    >>> place_of(1), place_of(2)
+    ('process', 'machine')
+    """
+    _check_jobs(jobs)
+    backend = _joblib().parallel.get_active_backend()[0]
+    own = type(backend).__module__ == "joblib._parallel_backends"  # and not Dask's or Ray's, which reach other machines
+    if getattr(backend, "uses_threads", False) or own and backend.effective_n_jobs(jobs) == 1:
+        return "process"
+    return "machine" if type(backend).__name__ == "LokyBackend" else "elsewhere"
 
 
 def _count(joblib, jobs, folder, largest, *, rates):
@@ -205,8 +225,7 @@ def _workers(joblib, jobs):
     backend = joblib.parallel.get_active_backend()[0]
     early = "generator_unordered" if backend.supports_return_generator else "list"
     pool = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as=early)
-    here = getattr(backend, "uses_threads", False) or backend.effective_n_jobs(jobs) == 1
-    return pool, type(backend).__name__.removesuffix("Backend"), here
+    return pool, type(backend).__name__.removesuffix("Backend"), place_of(jobs) == "process"
 
 
 def _part(k, piece, load=None, *, title):
