@@ -97,6 +97,12 @@ class Log:
         self.loss[:, at], self.applied[:, :, at] = loss.T, applied.transpose(1, 2, 0)
         self.done += len(loss)
 
+    def cut(self, done):
+        """Forget what came after so many updates."""
+        self.done = done
+        self.evaluations = [values for values in self.evaluations if values["step"] <= done]
+        self.snapshots = {step: weights for step, weights in self.snapshots.items() if step <= done}
+
     def record(self, diverged, weights, sets, **how):
         """The Record of what has happened up to now; lanes that have steps left are "stopped"."""
         d, done = self.description, self.done

@@ -405,6 +405,66 @@ def test_events_come_step_by_step_and_a_sweep_can_be_stopped():
     assert list(run) == []
 
 
+def uncompiled(patch):
+    """The compiled path without its compiler: programs of several steps, run as they were traced."""
+    patch.setattr(torch, "compile", lambda program, **_: program)
+    patch.setattr(paths, "_PROGRAMS", {})
+
+
+STOPPED = {
+    "steps": 11,
+    "plan": PLAN,
+    "dtype": torch.float64,
+    "evaluate": [0, 3, 8],
+    "snapshots": [0, 2, 6, 11],
+}
+WEIGHTS = ("parameters", "buffers")
+
+
+def stopped(last, run, batch_norm=False, **given):
+    """A run or a sweep that an event stops after step ``last``."""
+    task = binary(lambda: tasks.mlp([5, 8, 1], dropout=0.3, batch_norm=batch_norm), noise=0.01)
+    return run(task, "momentum", on_event=lambda event: event.step < last, **STOPPED | given)
+
+
+def near(one, other):
+    """Whether two results, or dicts of them, are the same but for rounding."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(near(one[name], other[name]) for name in one)
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+@pytest.mark.parametrize("lr", [[0.05, 1e6], [1e6, 1e7]], ids=["one rate diverges", "all diverge"])
+@pytest.mark.parametrize("last", [0, 2, 5, 9, 10])
+def test_a_sweep_that_an_event_stops_ends_after_that_step_on_every_path(last, lr, monkeypatch):
+    uncompiled(monkeypatch)
+    records = {path: stopped(last, sweep, lr=lr, path=path) for path in ("eager", "loop", "compiled")}
+    ended = "finished" if last == 10 else "stopped"
+    for path, record in records.items():
+        assert record.path == path and record.step.tolist() == list(range(last + 1))
+        assert record.evaluations["step"].tolist() == [k for k in (0, 3, 8, 11) if k <= last + 1]
+        assert [*record.snapshots] == [k for k in (0, 2, 6, 11) if k <= last + 1]
+        assert {*record.status} <= {"diverged", ended} and np.array_equal(record.status, records["eager"].status)
+        for name in ("loss", "lr", "evaluations", "snapshots", *WEIGHTS):
+            assert near(getattr(record, name), getattr(records["eager"], name)), (path, name)
+
+
+@pytest.mark.parametrize("path", ["eager", "loop", "compiled"])
+def test_a_lane_of_a_stopped_sweep_is_a_run_that_is_stopped_there(path, monkeypatch):
+    uncompiled(monkeypatch)
+    found, alone = stopped(5, sweep, True, lr=[0.05], path=path), stopped(5, fit, True, lr=0.05)
+    assert found.status.tolist() == alone.status.tolist() == ["stopped"]
+    for name in ("loss", "lr", "evaluations", "snapshots", *WEIGHTS):
+        assert near(getattr(found, name), getattr(alone, name)), name
+
+
+def test_a_sweep_that_no_event_stops_is_the_same_with_and_without_events(monkeypatch):
+    uncompiled(monkeypatch)
+    for path in ("eager", "loop", "compiled"):
+        told = sweep(binary(noise=0.1), lr=[0.1, 1e6], path=path, on_event=lambda event: None, **STOPPED)
+        assert told == sweep(binary(noise=0.1), lr=[0.1, 1e6], path=path, **STOPPED)
+
+
 def test_the_callers_random_state_stays():
     before = torch.get_rng_state()
     sweep(binary(noise=0.1), lr=[0.1], seeds=2, steps=3)

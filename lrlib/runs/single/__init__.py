@@ -88,7 +88,8 @@ def fit(
         device: "cpu", "cuda", "mps".
         dtype: ``torch.float32`` or ``torch.float64``.
         evaluate: evaluate on the full sets at the end (None), every n updates, or after these numbers of updates.
-        on_event: called with each `Event`; returning False stops the run.
+        on_event: called with each `Event`; returning False stops the run after that step. The Record ends there: a run
+            with steps left is "stopped", what was to be evaluated or kept later is missing.
         checkpoint: file to go on from, if it is there, and to save to every ``checkpoint_every`` steps and at the
             end. A run that was killed at any moment ends with the same parameters and Record, bit by bit.
         diverged_at: the run stops with status "diverged" where its loss is nan, infinite or above this multiple of

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,7 +77,8 @@ def sweep(
             as lanes; a module or loss that draws other random numbers or that ``vmap`` cannot run, frozen parameters
             and rules of kind closure take the loop. Without a compiler the eager path serves;
             ``record.path_reason`` says why.
-        on_event: called with each `SweepEvent`; returning False stops the sweep.
+        on_event: called with each `SweepEvent`; returning False stops the sweep after that step. The Record ends there
+            on every path: lanes with steps left are "stopped", what was to be evaluated or kept later is missing.
         diverged_at: a lane whose loss is nan, infinite or above this multiple of its first loss (unless that is
             below 1e-6) is frozen there.
         plans: {option: plan} for options that follow plans of their own, as ``{"momentum": plan}``: factors of each
@@ -194,9 +196,10 @@ def train(description, on_event=None):
     if on_event is None:
         run.drain()
     else:
-        for event in run.events():
-            if on_event(event) is False:
-                break
+        with contextlib.closing(run.events()) as events:
+            for event in events:
+                if on_event(event) is False:
+                    break
     return run.record()
 
 

@@ -37,6 +37,7 @@ class BatchedRun:
         self.log = Log(description)
         self.engine = self._engine()
         self.carry = self.lanes.begin()
+        self.block = None  # what the latest steps came from, to make fewer of them: (carry, inputs, place of the first)
         self.sets = self.lanes.sets()
 
     def _engine(self):
@@ -94,6 +95,7 @@ class BatchedRun:
         inputs = self.lanes.inputs(start, stop)
         for a in range(0, stop - start, size):
             b = min(a + size, stop - start)
+            self.block = self.carry, inputs, a
             self.carry, loss, applied = self.engine(self.carry, inputs.slice(a, b, size))
             applied = applied[: b - a].cpu().numpy().astype(float)
             yield self._logged(loss[: b - a].cpu().numpy(), applied, end)
@@ -102,7 +104,7 @@ class BatchedRun:
 
     def _skipped(self, stop, end):
         """The steps up to ``stop`` of lanes that have all diverged, without making them."""
-        options, lanes, _ = self.log.applied.shape
+        self.block, (options, lanes, _) = None, self.log.applied.shape
         lost = np.full((stop - self.log.done, options, lanes), np.nan)
         yield self._logged(lost[:, 0].astype(self.log.loss.dtype), lost, end)
 
@@ -111,14 +113,25 @@ class BatchedRun:
         self.log.add(loss, applied)
         return first, loss, applied[:, 0], self._reached() if self.log.done == end else None
 
+    def _cut(self, first, done):
+        """Be where ``done`` updates lead, inside the latest block, which began after ``first``."""
+        if self.block is not None and done < self.log.done:
+            carry, inputs, a = self.block
+            self.carry, _, _ = self.engine(carry, inputs.slice(a, a + done - first, self.engine.size))
+        self.log.cut(done)
+
     def events(self):
-        """Run; yield one `SweepEvent` a step."""
+        """Run; yield one `SweepEvent` a step. Where it is closed, the run ends after the step that was told last."""
         gone = np.zeros(len(self.description.lr0), dtype=bool)
         for first, loss, lr, evaluation in self.blocks():
             for j in range(len(loss)):
                 gone = gone | np.isnan(lr[j])
                 last = j == len(loss) - 1
-                yield SweepEvent(first + j, loss[j], lr[j], diverged=gone, evaluation=evaluation if last else None)
+                try:
+                    yield SweepEvent(first + j, loss[j], lr[j], diverged=gone, evaluation=evaluation if last else None)
+                except GeneratorExit:
+                    self._cut(first, first + j + 1)
+                    raise
 
     def drain(self):
         """Run to the end without events."""
