@@ -358,6 +358,27 @@ def steps_of(task, steps):
     return whole("steps", task.steps if steps is None else steps, most=MOST_STEPS)
 
 
+def updates_of(name, values, steps, allowed="a sequence of numbers of updates"):
+    """Numbers of updates from 0 to ``steps`` as a rising list; ``TypeError`` for what is no sequence, as an iterator.
+
+    ``allowed``: what the argument may be, in words.
+
+    >>> updates_of("snapshots", (10, 0, 5), 10)
+    [0, 5, 10]
+    >>> updates_of("snapshots", "12", 10)
+    Traceback (most recent call last):
+    ...
+    TypeError: snapshots must be a sequence of numbers of updates; got '12'
+    """
+    again = hasattr(values, "__len__") and hasattr(values, "__getitem__")
+    if isinstance(values, (str, bytes, dict)) or not again:
+        raise TypeError(f"{name} must be {allowed}; got {shown(values)}")
+    found = sorted({whole(name, value, 0) for value in values})
+    if found and found[-1] > steps:
+        raise ValueError(f"{name} must lie between 0 and {steps} updates; got {shown(values)}")
+    return found
+
+
 def check_free(settings, taken, who):
     """Raise ``TypeError`` where ``settings`` name what ``who`` sets itself, the arguments ``taken``.
 

@@ -6,7 +6,7 @@ Used by `lrlib.fit`, `lrlib.sweep` and `lrlib.choosing.recipe` alike, so that a 
 import numpy as np
 import torch
 
-from .arguments import whole
+from .arguments import updates_of
 from .streams import initial_model
 
 
@@ -124,14 +124,7 @@ def snapshot_steps(snapshots, steps):
     >>> snapshot_steps(None, 10), snapshot_steps([10, 0, 5], 10)
     ([], [0, 5, 10])
     """
-    if snapshots is None:
-        return []
-    if isinstance(snapshots, str) or np.ndim(snapshots) != 1:
-        raise TypeError(f"snapshots must be a list of numbers of updates; got {snapshots!r}")
-    wanted = sorted({whole("snapshots", k, 0) for k in snapshots})
-    if wanted and wanted[-1] > steps:
-        raise ValueError(f"snapshots must lie between 0 and {steps} updates; got {list(snapshots)!r}")
-    return wanted
+    return [] if snapshots is None else updates_of("snapshots", snapshots, steps)
 
 
 def weights_of(models):

@@ -12,7 +12,7 @@ from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_leaves, tree_map
 
 from .._base.device import placed
-from .._base.arguments import whole
+from .._base.arguments import updates_of, whole
 from .._base.start import given, is_record
 from .._base.streams import initial_model
 from .few import on_few
@@ -31,20 +31,18 @@ def evaluation_steps(evaluate, steps):
     """Return the numbers of updates after which a run of ``steps`` is evaluated; the end is always among them.
 
     ``evaluate``: None → the end only; n → every n updates; a sequence of numbers from 0 (before the first update).
-    Raises ``ValueError`` for anything else.
+    Raises ``ValueError`` or ``TypeError`` for anything else.
 
     >>> evaluation_steps(None, 10), evaluation_steps(4, 10), evaluation_steps([0, 2], 10)
     ([10], [4, 8, 10], [0, 2, 10])
     """
     if evaluate is None:
         return [steps]
-    if np.ndim(evaluate) == 0:
+    if not np.iterable(evaluate):
         every = whole("evaluate", evaluate)
         return sorted({*range(every, steps, every), steps})
-    wanted = sorted({whole("evaluate", k, 0) for k in evaluate} | {steps})
-    if wanted[0] < 0 or wanted[-1] > steps:
-        raise ValueError(f"evaluate must name steps between 0 and {steps}; got {list(evaluate)!r}")
-    return wanted
+    allowed = "None, a number n for every n updates, or a sequence of numbers of updates"
+    return sorted({*updates_of("evaluate", evaluate, steps, allowed), steps})
 
 
 def names(parts):

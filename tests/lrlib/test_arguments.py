@@ -175,3 +175,50 @@ def test_a_rule_that_draws_has_the_seed_of_its_run():
         fit(SMALL, "annealed_sgd", 0.1, seed=3, steps=3),
     )
     assert np.array_equal(lanes.loss, alone.loss)
+
+
+NO_SEQUENCES = {
+    "a generator": lambda: (k for k in (1, 3)),
+    "an iterator": lambda: iter([1, 3]),
+    "a map": lambda: map(int, "13"),
+    "a set": lambda: {1, 3},
+    "a dict": lambda: {1: 3},
+    "its keys": lambda: {1: 3}.keys(),
+    "a text": lambda: "13",
+    "bytes": lambda: b"13",
+}
+SEQUENCES = {"a list": [3, 1, 3], "a tuple": (1, 3), "a range": range(1, 4, 2), "an array": np.array([1, 3])}
+SEQUENCES |= {"a tensor": torch.tensor([1, 3]), "numbers of numpy": [np.int64(1), np.int32(3)]}
+TRAIN = [call for call in CALLS if call != "large_rate"]  # which sets both itself
+
+
+@pytest.mark.parametrize("call", TRAIN)
+@pytest.mark.parametrize(
+    "name, allowed", [("evaluate", "None, a number n .*, or a sequence"), ("snapshots", "a sequence")]
+)
+@pytest.mark.parametrize("kind", NO_SEQUENCES)
+def test_numbers_of_updates_that_can_be_read_only_once_or_in_no_order_are_refused(kind, name, allowed, call):
+    with pytest.raises(TypeError, match=f"^{name} must be {allowed} of numbers of updates; got "):
+        CALLS[call](**{name: NO_SEQUENCES[kind]()})
+
+
+@pytest.mark.parametrize("name", ["evaluate", "snapshots"])
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_numbers_of_updates_are_any_sequence_of_whole_numbers(kind, name):
+    given = {name: SEQUENCES[kind]}
+    for record in (fit(SMALL, steps=4, **given), sweep(SMALL, steps=4, **given), find(SMALL, steps=4, **given).record):
+        evaluated, kept = record.evaluations["step"].tolist(), [*record.snapshots]
+        assert (evaluated, kept) == (([1, 3, 4], []) if name == "evaluate" else ([4], [1, 3]))
+
+
+@pytest.mark.parametrize("name", ["evaluate", "snapshots"])
+def test_numbers_of_updates_lie_inside_the_run(name):
+    for wrong, error in (
+        ([5], ValueError),
+        ([-1], ValueError),
+        ([1.0], TypeError),
+        ([True], TypeError),
+        ([[1], 2], TypeError),
+    ):
+        with pytest.raises(error, match=f"^{name} must (lie between 0 and 4 updates|be a whole number of at least 0)"):
+            fit(SMALL, steps=4, **{name: wrong})

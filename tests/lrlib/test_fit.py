@@ -143,7 +143,7 @@ def test_dropout_and_batch_norm_come_from_the_seed():
         ({"steps": 0}, "steps must be", ValueError),
         ({"seed": -1}, "seed must be", ValueError),
         ({"evaluate": 0}, "evaluate must be", ValueError),
-        ({"evaluate": [99]}, "evaluate must name steps between 0 and 30", ValueError),
+        ({"evaluate": [99]}, "evaluate must lie between 0 and 30 updates", ValueError),
         ({"diverged_at": 0.5}, "diverged_at must be above 1", ValueError),
         ({"beta": 1}, "unknown option 'beta'", TypeError),
         ({"plan": 3}, "plan must be a function", TypeError),

@@ -6,8 +6,10 @@ import importlib
 import inspect
 import sys
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import lrlib
@@ -82,6 +84,14 @@ def test_every_public_function_has_all_its_hints(name):
 def test_every_hint_names_something(name):
     function = FUNCTIONS[name]
     assert typing.get_type_hints(function, localns=for_checkers(function.__module__))
+
+
+@pytest.mark.parametrize("run", [lrlib.fit, lrlib.sweep])
+def test_numbers_of_updates_are_hinted_as_they_are_taken(run):
+    """As sequences: an iterator, which an ``Iterable`` may be, is refused."""
+    hints = typing.get_type_hints(run, localns=for_checkers(run.__module__))
+    rows = Sequence[int] | np.ndarray | None
+    assert hints["snapshots"] == rows and hints["evaluate"] == int | rows
 
 
 HOW_TORCH_RUNS = {"foreach", "capturable", "differentiable", "fused"}  # taken, and of no effect

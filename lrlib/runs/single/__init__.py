@@ -13,7 +13,8 @@ from .run import Event, Run
 from .saved import Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    import numpy as np
     from typing import Any
     from ..._types import PathName, PlanLike, RuleLike, Weights
     from ...methods.stopping import EarlyStopping
@@ -61,8 +62,8 @@ def fit(
     steps: int | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
-    evaluate: int | Iterable[int] | None = None,
-    snapshots: Iterable[int] | None = None,
+    evaluate: int | Sequence[int] | np.ndarray | None = None,
+    snapshots: Sequence[int] | np.ndarray | None = None,
     diverged_at: float = 1e3,
     start: Record | Weights | None = None,
     plateau: Plateau | None = None,
@@ -87,7 +88,8 @@ def fit(
         steps: default the task's.
         device: "cpu", "cuda", "mps".
         dtype: ``torch.float32`` or ``torch.float64``.
-        evaluate: evaluate on the full sets at the end (None), every n updates, or after these numbers of updates.
+        evaluate: evaluate on the full sets at the end (None), every n updates, or after the numbers of updates in a
+            sequence; at the end always.
         on_event: called with each `Event`; returning False stops the run after that step. The Record ends there: a run
             with steps left is "stopped", what was to be evaluated or kept later is missing.
         checkpoint: file to go on from, if it is there, and to save to every ``checkpoint_every`` steps and at the
@@ -102,8 +104,8 @@ def fit(
             "stopped".
         start: weights to begin from instead of those of the seed: {name: array} of all parameters (and of buffers,
             where they are named), or a `lrlib.Record` of one lane.
-        snapshots: numbers of updates after which the weights are kept, in ``record.snapshots``; of a run that diverged
-            the later ones hold the weights that it was left with, as those of a sweep do.
+        snapshots: a sequence of numbers of updates after which the weights are kept, in ``record.snapshots``; of a run
+            that diverged the later ones hold the weights that it was left with, as those of a sweep do.
         hyper: further options of the rule, as ``momentum=0.9``.
 
     Raises:

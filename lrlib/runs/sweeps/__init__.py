@@ -20,7 +20,7 @@ from .loop import LoopRun
 from .run import BatchedRun, SweepEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     import numpy as np
     from numpy.typing import ArrayLike
     from typing import Any
@@ -46,8 +46,8 @@ def sweep(
     steps: int | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
-    evaluate: int | Iterable[int] | None = None,
-    snapshots: Iterable[int] | None = None,
+    evaluate: int | Sequence[int] | np.ndarray | None = None,
+    snapshots: Sequence[int] | np.ndarray | None = None,
     diverged_at: float = 1e3,
     start: Record | Weights | None = None,
     path: str = "auto",
@@ -71,7 +71,8 @@ def sweep(
         steps: default the task's.
         device: "cpu", "cuda", "mps".
         dtype: ``torch.float32`` or ``torch.float64``.
-        evaluate: evaluate on the full sets at the end (None), every n updates, or after these numbers of updates.
+        evaluate: evaluate on the full sets at the end (None), every n updates, or after the numbers of updates in a
+            sequence; at the end always.
         path: "eager", "compiled" (seconds to compile, then several times faster), "loop" (lane by lane) or "auto",
             which compiles where the run is long enough. Batch normalisation, dropout, augmentation and penalties run
             as lanes; a module or loss that draws other random numbers or that ``vmap`` cannot run, frozen parameters
@@ -94,7 +95,8 @@ def sweep(
             {name: array [L, …]} in the order of the lanes, of all parameters (and of buffers, where they are named).
             A lane then is ``fit(…, start=…)`` from its own. To fine-tune every lane at several rates, repeat the
             lanes of the arrays and give one rate a lane, with one seed.
-        snapshots: numbers of updates after which the weights of all lanes are kept, in ``record.snapshots``.
+        snapshots: a sequence of numbers of updates after which the weights of all lanes are kept, in
+            ``record.snapshots``.
         lanes: divide the sweep into parts of at most so many lanes, one after another or ``jobs`` at a time. A few
             hundred small networks a part stay in the processor's cache and in memory; parts of one size share one
             program.
