@@ -513,6 +513,20 @@ class Spare(torch.nn.Module):
         return self.body(x)
 
 
+@pytest.mark.parametrize("path", ["eager", "loop"])
+def test_a_lane_that_diverges_keeps_weights_and_buffers_as_fit_does(path):
+    def net():
+        return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1))
+
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    task = tasks.Task("normed", net, (x, x.sum(1)), None, None, summed, summed, 10, 9)
+    found, alone = sweep(task, lr=[1.0], path=path), fit(task, lr=1.0)
+    assert found.status.tolist() == alone.status.tolist() == ["diverged"]
+    for kept, expected in ((found.buffers, alone.buffers), (found.parameters, alone.parameters)):
+        for name, values in expected.items():
+            assert np.allclose(kept[name], values, rtol=1e-4, equal_nan=True), name
+
+
 @pytest.mark.parametrize(
     "rule, options", [("adamw", {"weight_decay": 0.5}), ("hypergradient_sgd", {"weight_decay": 0.5})]
 )

@@ -206,7 +206,8 @@ class Lanes:
         if inputs.noise is not None:
             gradients = noisy(self.task, carry.parameters, gradients, self._spread(inputs.noise))
         parameters, state = self._update(carry, gradients, moving, inputs)
-        buffers = _where(moving, buffers, carry.buffers) if self.changing else carry.buffers
+        passed = carry.alive & inputs.go  # the forward pass that shows a divergence has changed the buffers, as in fit
+        buffers = _where(passed, buffers, carry.buffers) if self.changing else carry.buffers
         applied = torch.where(moving, inputs.rate, torch.nan)
         return Carry(parameters, state, buffers, alive, first=first), torch.where(carry.alive, loss, torch.nan), applied
 
