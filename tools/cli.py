@@ -39,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
     add("js", help="build and check the widgets' JavaScript (needs Node)")
     add("format", help="lay out the Python, and where Node is installed the JavaScript, as the tests ask for")
     one = add("tables", help="rewrite the README's tables from the stored benchmarks")
-    one.add_argument("--measure", action="store_true", help="run the benchmarks and the conformance tests first")
+    words = "measure first: the named ones (as conformance), or all benchmarks and the conformance tests"
+    one.add_argument("--measure", nargs="*", metavar="TABLE", help=words)
     return top
 
 
@@ -81,7 +82,8 @@ def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
             status = env.run("-m", "ruff", "format", ".")
             return status or (javascript(env, ["run", "format", "--", "--write"]) if shutil.which("npm") else 0)
         case "tables":
-            status = tables.list_methods(env) | (tables.measure(env) if options.measure else 0)
+            measured = 0 if options.measure is None else tables.measure(env, options.measure)
+            status = tables.list_methods(env) | measured
             print("The README's tables " + ("were rewritten." if tables.rewrite(env.root) else "are up to date."))
             return status
         case "book":

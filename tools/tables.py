@@ -9,17 +9,28 @@ import json
 import re
 from pathlib import Path
 
-from .environment import Environment
+from .environment import Environment, SetupError
 
 RESULTS = "tests/benchmarks/results"
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 
 
-def measure(env: Environment) -> int:
-    """Run every benchmark and the conformance tests anew and store what they measured; takes minutes when quiet."""
-    status, tests = 0, env.root / "tests"
-    scripts = {path.stem: path for path in sorted((tests / "benchmarks").glob("*.py")) if path.stem != "report"}
-    for name, script in {**scripts, "conformance": tests / "conformance" / "table.py"}.items():
+def scripts(root: Path) -> dict[str, Path]:
+    """What is measured, by the table's name: every benchmark, and the conformance tests."""
+    tests = root / "tests"
+    found = {path.stem: path for path in sorted((tests / "benchmarks").glob("*.py")) if path.stem != "report"}
+    return {**found, "conformance": tests / "conformance" / "table.py"}
+
+
+def measure(env: Environment, wanted: list[str]) -> int:
+    """Measure the wanted tables anew, all where none is named; takes minutes on a quiet machine."""
+    status, known = 0, scripts(env.root)
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        raise SetupError(f"No table is called {', '.join(unknown)}. There are: {', '.join(known)}.")
+    for name, script in known.items():
+        if wanted and name not in wanted:
+            continue
         print(f"\n=== {name}", flush=True)
         status |= env.run(str(script), "--json", str(env.root / RESULTS / f"{name}.json"), OMP_NUM_THREADS="1")
     return status

@@ -56,8 +56,10 @@ def test_both_editions_show_the_same():
 
 def test_every_name_has_a_japanese_sentence():
     found = set(api.japanese())
-    assert not {name.short for name in NAMES} - found, "add these to book/api_ja.csv"
-    assert not found - {name.short for name in NAMES}, "these are no public names any more"
+    public = {name.short for name in NAMES}
+    missing, gone = sorted(public - found), sorted(found - public)
+    assert not missing, f"add a row to book/api_ja.csv for each of {', '.join(missing)}"
+    assert not gone, f"remove from book/api_ja.csv what is no public name any more: {', '.join(gone)}"
 
 
 def test_the_japanese_is_one_sentence_in_the_terms_of_the_book():
@@ -86,7 +88,9 @@ def test_docstring_begins_with_one_line(name):
 def test_docstring_has_an_example(name):
     """Its own, or for a class one of a name of the topic that speaks of it and so hands it out."""
     docs = [other.doc for other in NAMES if other.topic == name.topic and re.search(rf"`{name.path}`", other.doc)]
-    assert any(">>> " in doc for doc in [name.doc, *(docs if name.kind == "class" else [])])
+    found = any(">>> " in doc for doc in [name.doc, *(docs if name.kind == "class" else [])])
+    where = "RuleOptimizer (lrlib/methods/optimizers/driver.py)" if "optimizers" in name.thing.__module__ else "another"
+    assert found, f"give {name.path} an example, or name `{name.path}` in a docstring that has one, that of {where}"
 
 
 @pytest.mark.parametrize("name", [name for name in TOP if name.kind == "rule"], **short)

@@ -29,7 +29,7 @@ VALUES = {  # what hypothesis draws for an option
 @st.composite
 def settings_of(draw, peer):
     """Options in our names for two groups, which differ in rate and decay."""
-    shared = {name: draw(VALUES[name]) for name in peer.free if name in VALUES} | peer.fixed
+    shared = {name: draw(VALUES[name]) for name in peer.free} | peer.fixed
     other = {name: draw(VALUES[name]) for name in ("lr", "weight_decay") if name not in peer.fixed}
     maximize = draw(st.booleans()) if peer.climbs else False
     return shared, {**shared, **other}, maximize, draw(st.integers(0, 999))

@@ -1,5 +1,8 @@
 """Every schedule and every rule is compared with an independent implementation, or says why it is not."""
 
+import json
+from pathlib import Path
+
 import oracles
 import pytest
 from schedule_peers import CASES
@@ -8,6 +11,7 @@ from table import NO_PEER
 from lrlib import rules
 from lrlib.plans import named
 
+ROOT = Path(__file__).resolve().parents[2]
 OURS = {
     "schedule": [name for name, builder in named._BUILDERS.items() if builder.__module__.startswith("lrlib.")],
     "optimizer": [name for name, rule in rules.RULES.items() if rule.update.__module__.startswith("lrlib.")],
@@ -29,3 +33,10 @@ def test_a_method_has_a_peer_or_a_reason(kind, name):
 
 def test_reasons_are_of_methods_that_exist():
     assert not [(kind, name) for kind, name in NO_PEER if name not in OURS[kind]], "remove these from NO_PEER"
+
+
+def test_what_is_compared_stands_in_the_readmes_table():
+    stored = json.loads((ROOT / "tests/benchmarks/results/conformance.json").read_text(encoding="utf-8"))
+    shown = {(kind, name) for kind, name, _ in stored["rows"]}
+    lacking = sorted((kind, name) for kind in COMPARED for name in COMPARED[kind] if (kind, name) not in shown)
+    assert not lacking, f"run `python3 run.py tables --measure conformance`; it has no row for {lacking}"

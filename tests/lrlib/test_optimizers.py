@@ -309,7 +309,7 @@ def test_both_losses_of_a_closure_rule_see_the_same_dropout_mask():
 
 def test_every_rule_has_its_optimizer():
     ours = [name for name, rule in rules.RULES.items() if rule.update.__module__.startswith("lrlib.methods.rules.")]
-    assert list(optimizers.CLASSES) == ours
+    assert list(optimizers.CLASSES) == ours, "CLASSES of lrlib/methods/optimizers/__init__.py stand in the rules' order"
     for name, cls in optimizers.CLASSES.items():
         assert cls.rule is rules.get(name) and getattr(optimizers, cls.__name__) is cls
         assert cls.__name__ in optimizers.__all__ and optimizers.for_rule(name) is cls

@@ -94,6 +94,11 @@ def test_numbers_of_updates_are_hinted_as_they_are_taken(run):
     assert hints["snapshots"] == rows and hints["evaluate"] == int | rows
 
 
+def test_checkers_see_the_names_that_the_optimizers_have():
+    [listed] = [node for node in ast.parse(STUB.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign)]
+    assert ast.literal_eval(listed.value) == lrlib.optimizers.__all__, "lrlib/methods/optimizers/__init__.pyi: __all__"
+
+
 HOW_TORCH_RUNS = {"foreach", "capturable", "differentiable", "fused"}  # taken, and of no effect
 
 
@@ -114,6 +119,7 @@ def options(function):
 def test_checkers_see_the_constructor_that_an_optimizer_has(name):
     cls = getattr(lrlib.optimizers, name)
     shown = list(inspect.signature(cls).parameters.values())[1:]
+    assert name in constructors(), f"add the constructor of {name} to lrlib/methods/optimizers/__init__.pyi"
     by_place, by_name = options(constructors()[name])
     assert by_place == {p.name: p.default for p in shown if p.kind is p.POSITIONAL_OR_KEYWORD}
     torchs = set() if cls.call is None else HOW_TORCH_RUNS & set(cls.call.parameters)

@@ -1,5 +1,7 @@
 """The checks themselves, on planted mistakes."""
 
+import time
+
 import checks
 import pytest
 from edition import narrow_problems, wide_problems
@@ -73,8 +75,10 @@ def test_the_watch_sees_requests_and_errors(page, tmp_path, script):
     (tmp_path / "a.html").write_text(HEAD + f"<script>{script}</script></main></body></html>", encoding="utf-8")
     with served(tmp_path) as address:
         page.goto(f"{address}/a.html")
-        page.wait_for_timeout(300)
-    assert page.watch.problems()
+        until = time.monotonic() + 30
+        while not page.watch.problems():
+            assert time.monotonic() < until, "nothing was seen"
+            page.wait_for_timeout(20)
 
 
 def test_the_benign_line_of_the_theme_is_allowed(page, tmp_path):

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { curve, descend, judge } from "../../widgets/js/core/curves.js";
-import { WORDS } from "../../widgets/js/core/i18n.js";
+import { VIEWS } from "../../widgets/js/kit.js";
+import { TABLES, WORDS } from "../../widgets/js/core/i18n.js";
 import {
   decimate,
   logTicks,
@@ -277,6 +278,21 @@ test("the ridge of a way is its highest point between the ends, and their mean",
   assert.equal(ridge(xs, [99, 4, 3, 2, 0, 99]).at, 0);
   assert.equal(between(xs, [0, 2, 4, 8, 9, 9], 0.375), 6);
   assert.equal(between(xs, [1, 2, 4, 8, 9, 9], -7), 1);
+});
+
+test("no widget takes another's word, and each has its title", () => {
+  const words = TABLES.flatMap((t) => Object.keys(t.en)).filter(
+    (k) => k !== "title" && k !== "lives",
+  );
+  assert.deepEqual(
+    words.filter((k, i) => words.indexOf(k) < i),
+    [],
+    "two tables of core/i18n_*.js use these words",
+  );
+  assert.deepEqual(
+    Object.keys(WORDS.en.title).sort(),
+    Object.keys(VIEWS).sort(),
+  );
 });
 
 test("both languages have the same labels and sentences, and Japanese is Japanese", () => {

@@ -76,7 +76,7 @@ def test_the_checker_of_types_is_strict_and_pinned():
 
 def test_the_committed_kit_is_what_the_source_gives(tools):
     done = subprocess.run(["node", "build.mjs", "--check"], cwd=JS, capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"run `python3 run.py js`: {done.stderr}"
 
 
 def test_pure_functions(need):

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -126,6 +127,19 @@ def ink(page, index=0):
     )
 
 
+def changed(page, read, before):
+    """What ``read(page)`` gives as soon as that is not ``before`` any more."""
+    until = time.monotonic() + 30
+    while (now := read(page)) == before:
+        assert time.monotonic() < until, f"nothing changed in half a minute: {before!r}"
+        page.wait_for_timeout(20)
+    return now
+
+
+def label(page):
+    return page.locator("canvas").get_attribute("aria-label")
+
+
 def test_stride_reacts_to_every_control(show):
     page = show([Stride(curvature=4.0, lr=0.4)])
     says(page, "jumps across the bottom and lands nearer")
@@ -177,8 +191,7 @@ def test_recorded_runs_play_and_leave_a_ghost(show):
     says(page, "Recorded at rate 3")
     before = ink(page)
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_timeout(100)
-    assert ink(page) < before, "the ghost is gone"
+    assert changed(page, ink, before) < before, "the ghost is gone"
     page.get_by_role("combobox", name="Optimizer").select_option("adam")
     says(page, "Recorded at rate 0.1")
     page.get_by_role("button", name="Run").click()
@@ -189,12 +202,11 @@ def test_recorded_runs_play_and_leave_a_ghost(show):
 def test_reset_forgets_the_runs_and_keeps_the_settings(show, make, word="adam"):
     page = show([make()], reduced_motion="reduce")
     page.wait_for_selector("[data-life=recorded]")
+    without = ink(page)
     page.get_by_role("combobox", name="Optimizer").select_option(word)
-    page.wait_for_timeout(200)
-    with_ghost = ink(page)
+    with_ghost = changed(page, ink, without)
     page.get_by_role("button", name="Reset", exact=True).click()
-    page.wait_for_timeout(200)
-    assert ink(page) != with_ghost, "the ghost is gone, and the axes fit what is left"
+    changed(page, ink, with_ghost)  # the ghost is gone, and the axes fit what is left
     assert page.get_by_role("combobox", name="Optimizer").input_value() == word
     assert "settings stay" in page.get_by_role("button", name="Reset", exact=True).get_attribute("title")
 
@@ -267,13 +279,13 @@ def test_the_walk_crosses_a_hill_and_finds_flat_land(show):
     says(page, "A hill: the barrier")
     place, heights = page.get_by_role("slider", name="Place on the way"), []
     page.get_by_role("combobox", name="Height").select_option("error")
-    for _ in range(11):
-        heights.append(
-            float(re.search(r"error ([\d.]+) %", page.locator("canvas").get_attribute("aria-label")).group(1))
-        )
+    for _ in range(10):
+        said = label(page)
+        heights.append(float(re.search(r"error ([\d.]+) %", said).group(1)))
         place.press("ArrowRight")
+        said = changed(page, label, said)
         place.press("ArrowRight")
-        page.wait_for_timeout(320)
+        said = changed(page, label, said)
     assert max(heights[1:-1]) > max(heights[0], heights[-1]) + 3, "the walker went over the hill"
     box = page.locator("canvas").bounding_box()
     page.locator("canvas").click(position={"x": box["width"] * 0.6, "y": box["height"] * 0.3})
@@ -306,11 +318,9 @@ def test_the_ledger_follows_every_number(show):
 
 
 def lost(page):
-    """The points that the sentence says are lost where most are."""
-    page.wait_for_timeout(320)
-    return float(
-        re.search(r"worst setting is .*?: ([\d.]+) points off", page.get_by_role("status").inner_text()).group(1)
-    )
+    """The points that the sentence says are lost where most are; None while it speaks of something else."""
+    found = re.search(r"worst setting is .*?: ([\d.]+) points off", page.get_by_role("status").inner_text())
+    return float(found.group(1)) if found else None
 
 
 def test_a_guess_uncovers_the_curves_and_the_shared_rate_is_found_by_keyboard_and_drag(show):
@@ -323,8 +333,9 @@ def test_a_guess_uncovers_the_curves_and_the_shared_rate_is_found_by_keyboard_an
     assert "You said: Adam. Measured: SGD" in page.locator(".lrw-ask").inner_text()
     says(page, "the worst setting is")
     assert ink(page) > 1.5 * covered
+    before = lost(page)
     slider.press("Home")
-    low = lost(page)
+    low = changed(page, lost, before)
     for _ in range(shared_rate.common(shared._shown).index(shared.answer)):
         slider.press("ArrowRight")
     page.get_by_role("button", name="Show the answer").click()
@@ -337,7 +348,7 @@ def test_a_guess_uncovers_the_curves_and_the_shared_rate_is_found_by_keyboard_an
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 60)
     page.mouse.up()
-    assert slider.input_value() == slider.get_attribute("max") and lost(page) > found
+    assert slider.input_value() == slider.get_attribute("max") and changed(page, lost, found) > found
     page.locator("summary").click()
     has_rows(page, 5)
     page.get_by_role("combobox", name="What varies").select_option("data")
@@ -388,21 +399,18 @@ def test_stored_links_work_without_a_kernel(show):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800])
 def test_japanese_in_both_themes_and_on_a_phone(show, theme, width):
-    page = show(
-        [
-            Stride(lang="ja", curve="dent"),
-            TrainingLab(lang="ja"),
-            SweepLab(lang="ja"),
-            EdgeOfStability(lang="ja"),
-            RegimeExplorer(lang="ja"),
-            LandscapeWalk(lang="ja"),
-            CostLedger(lang="ja"),
-            SharedRate(lang="ja", guess="skip"),
-        ],
-        lang="ja",
-        theme=theme,
-        width=width,
-    )
+    made = [
+        Stride(lang="ja", curve="dent"),
+        TrainingLab(lang="ja"),
+        SweepLab(lang="ja"),
+        EdgeOfStability(lang="ja"),
+        RegimeExplorer(lang="ja"),
+        LandscapeWalk(lang="ja"),
+        CostLedger(lang="ja"),
+        SharedRate(lang="ja", guess="skip"),
+    ]
+    assert {type(one).__name__ for one in made} == set(lrwidgets.__all__), "add the new widget to the list above"
+    page = show(made, lang="ja", theme=theme, width=width)
     page.locator("[data-kind=sweep_lab]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-kind=sweep_lab][data-life=recorded]")
     says(page, "止まるのは")

@@ -52,6 +52,8 @@ def test_a_widget_can_be_reached(name):
     assert kind in views(), f"add {kind!r}, the kind of {name}, to VIEWS of widgets/js/kit.js"
     assert f"``{name}``" in lrwidgets.__doc__, f"add a sentence on {name} to the docstring of lrwidgets/__init__.py"
     assert named_alone(name), f"add a test of {name} alone to tests/widgets/test_page.py"
+    tests = "".join(path.read_text(encoding="utf-8") for path in HERE.glob("test_*.py") if path.name != "test_page.py")
+    assert re.search(rf"\b{name}\(", tests), f"add a file of tests for the Python of {name}: tests/widgets/test_NAME.py"
 
 
 def test_every_view_has_its_widget():

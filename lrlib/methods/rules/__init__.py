@@ -51,4 +51,4 @@ __all__ = [
     "hypergradient_adam",
     "annealed_sgd",
 ]
-RULES.update((name, RULES.pop(name)) for name in __all__[5:])  # listed from the simplest to the oddest
+RULES.update((name, RULES.pop(name)) for name in __all__ if name in RULES)  # from the simplest to the oddest

@@ -17,7 +17,8 @@ def sgd(
 ) -> tuple[torch.Tensor, State]:
     """Gradient descent: x ← x − η g.
 
-    With weight decay λ the gradient is g + λ x (an L2 penalty), here and in every rule but AdamW.
+    With weight decay λ the gradient is g + λ x (an L2 penalty), here and in every rule whose
+    formula does not say otherwise.
 
     >>> import torch
     >>> sgd(torch.tensor(1.0), torch.tensor(4.0), {}, 1, lr=0.1)[0]

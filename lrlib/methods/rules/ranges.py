@@ -15,6 +15,7 @@ RANGES = {  # name → (words, test of a float64 tensor, entry by entry)
 }
 OPTIONS = {  # options that are not simply "at least 0"
     "alpha": "below 1",
+    "beta": "below 1",
     "beta1": "below 1",
     "beta2": "below 1",
     "threshold": "at least 4",

@@ -71,6 +71,7 @@ export class Panel {
     return this;
   }
 
+  /** @type {(xs: number[], ys: number[], color: string, how?: {width?: number, dash?: number[], alpha?: number, n?: number}) => this} */
   line(xs, ys, color, { width = 1.8, dash = [], alpha = 1, n = Math.min(xs.length, ys.length) } = {}) {
     const { g } = this,
       y = (i) => Math.max(-1e4, Math.min(1e4, this.y(ys[i])));

@@ -4,11 +4,18 @@ import { Picture } from "./chart.js";
 import { words } from "./i18n.js";
 
 export class Frame {
+  /**
+   * @param {import("./model.js").Model} model
+   * @param {HTMLElement} el
+   * @param {{kind: string, height: (width: number) => number, draw: (g: CanvasRenderingContext2D, width: number,
+   *   height: number, colors: ReturnType<typeof import("./theme.js").palette>) => void}} view
+   */
   constructor(model, el, { kind, draw, height }) {
     const lang = model.get("lang") === "ja" ? "ja" : "en";
     this.model = model;
     this.t = words(lang);
     this.later = 0;
+    this.onTable = () => {}; // fills the table of numbers, while it is open
     this.ends = [];
     this.row = h("div", { class: "lrw-row" });
     this.buttons = h("div", { class: "lrw-row lrw-buttons" });

@@ -101,16 +101,14 @@ export const STRIDE = {
   },
 };
 
+// One table a widget. Their words share one namespace; `title` and `lives` alone are joined.
+export const TABLES = [STRIDE, TRAIN, EDGE, REGIME, WALK, COST, SHARE];
+
 const merge = (...all) => ({
   ...Object.assign({}, ...all),
   ...Object.fromEntries(["title", "lives"].map((k) => [k, Object.assign({}, ...all.map((a) => a[k]))])),
 });
 
-export const WORDS = Object.fromEntries(
-  ["en", "ja"].map((lang) => [
-    lang,
-    merge(STRIDE[lang], TRAIN[lang], EDGE[lang], REGIME[lang], WALK[lang], COST[lang], SHARE[lang]),
-  ]),
-);
+export const WORDS = { en: merge(...TABLES.map((t) => t.en)), ja: merge(...TABLES.map((t) => t.ja)) };
 
 export const words = (lang) => WORDS[lang] || WORDS.en;
