@@ -1,7 +1,7 @@
 """Does a rate above the convergence threshold pay off? Search it, fine-tune and average above it, compare, report."""
 
 from . import output, source
-from .values import add_training, rates, training, wholes
+from .values import add_lowest, add_training, rates, training, wholes
 
 FIGURE = False  # the page has its own
 
@@ -23,7 +23,7 @@ def add(command):
     add("--converged", type=float, default=1e-2, metavar="LOSS", help="training loss that counts as converged (0.01)")
     add("--start", type=float, metavar="RATE", help="a rate that converges (default: what a range test suggests)")
     add("--by", choices=("metric", "loss"), default="metric", help="score of the comparison (metric)")
-    add("--lowest", action="store_true", default=None, help="the metric is best low")
+    add_lowest(command, "the metric")
     add("--folder", help="keep what is finished there; the same call goes on from it; the chosen weights go there")
     add("--html", metavar="FILE", help="write the report as a page that needs nothing else")
     add("--language", choices=("en", "ja"), default="en", help="of the table and the page (en)")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import output, source
-from .values import a_plan, add_training, rates, training
+from .values import a_plan, add_lowest, add_training, rates, training
 
 
 def add(command):
@@ -18,20 +18,21 @@ def add(command):
     add(
         "--by",
         metavar="NAME",
-        help="what the best rate is judged by (default valid_loss, or train_loss); a loss is "
-        "best low, a metric high unless --lowest",
+        help="what the best rate is judged by (default valid_loss, or train_loss)",
     )
-    add("--lowest", action="store_true", help="the metric of --by is best low")
+    add_lowest(command, "the metric of --by")
 
 
 def run(options):
     """Carry out ``sweep``."""
     output.checked(options)
     from ..runs.sweeps import sweep
+    from ..tasks.direction import best_low
 
     task, progress = source.task(options.task), output.Progress(options.quiet)
     settings = training(options) | ({"folder": options.folder} if options.folder else {})
     by = _by(options, task)
+    lowest = best_low(by, options.lowest, task)
     with output.cluster(options.cluster):
         record = sweep(
             task,
@@ -49,7 +50,7 @@ def run(options):
         record.save(options.record)
     names = [name for name in ("train_loss", "valid_loss", "valid_metric") if name in record.evaluations]
     names += [] if by in names else [by]
-    best = chosen(record, by, options.lowest or by.endswith("loss"))
+    best = chosen(record, by, lowest)
     if options.figure:
         from ..looking import plot
 

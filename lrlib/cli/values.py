@@ -36,6 +36,12 @@ def add_training(command, seeds, record=True):
     add("--quiet", action="store_true", help="no progress; there is none either where it would not be seen")
 
 
+def add_lowest(command, metric):
+    """Add ``--lowest`` and ``--no-lowest``: which end of ``metric``, in words, is best."""
+    words = f"{metric} is best low, or not; an accuracy is best high, a loss low, any other must be said"
+    command.add_argument("--lowest", action=argparse.BooleanOptionalAction, help=words)
+
+
 def training(options):
     """Keyword arguments of ``sweep`` from what `add_training` has added; ``ValueError`` for an option set twice."""
     plans = {name: value for name, value in options.set if isinstance(value, Plan)}

@@ -2,6 +2,8 @@
 
 import copy
 
+from ..tasks.direction import metric_is_low
+
 
 def fresh(name, rule):
     """A copy of a stopping rule or a plateau, so that the caller's own stays as it is."""
@@ -16,13 +18,22 @@ def fresh(name, rule):
 
 
 def check_watched(task, evaluate, **watchers):
-    """Raise where a stopping rule or a plateau would never hear of a validation."""
+    """Raise where a stopping rule or a plateau would never hear of a validation, or would take worse for better."""
     for name, watcher in watchers.items():
         if watcher is not None and (evaluate is None or task.valid is None):
             missing = "evaluate=n" if evaluate is None else f"a validation set, which task {task.name!r} lacks"
             raise ValueError(f"{name} needs {missing}: it looks at the validation loss of each evaluation")
+        if _mode(watcher) == "max" and metric_is_low(task):
+            raise ValueError(
+                f'{name} must have mode="min", which watches the validation loss: mode="max" watches the metric '
+                f"{task.metric_name!r} of task {task.name!r}, which is best low"
+            )
 
 
 def watched(rule, values):
     """What a rule looks at: the validation metric where more is better, else the validation loss."""
-    return values["valid_metric" if getattr(rule, "mode", "min") == "max" else "valid_loss"]
+    return values["valid_metric" if _mode(rule) == "max" else "valid_loss"]
+
+
+def _mode(rule):
+    return getattr(rule, "mode", "min")

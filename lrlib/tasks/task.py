@@ -39,7 +39,8 @@ class Task:
     steps: steps of a run when the caller names none.
     noise: standard deviation of Gaussian noise added to every gradient; or a function ``x -> tensor`` like x that
         works entry by entry.
-    metric_name: what ``metric`` measures.
+    metric_name: what ``metric`` measures. "accuracy" and "share in the deeper well" are best high, "distance" and "loss
+        gap" best low; where it matters, the caller says it of any other name (``lowest`` of `large_rate`).
     optimum: where it is known, what the best loss is (a number), for ``loss − optimum``.
     details: anything else that belongs to the task, such as the true weights.
     augment: None, or a function ``(x, generator) -> x`` of the same shape and dtype, applied to each training batch

@@ -61,6 +61,14 @@ def cannot_train():
 
 def no_inputs(x, generator):
     raise RuntimeError("no inputs today")
+
+def of_squares():
+    task = make_task()
+    task.metric, task.metric_name = squares, "squares"
+    return task
+
+def squares(output, y):
+    return (output.squeeze(-1).sigmoid() - y).square().mean()
 """
 
 
@@ -238,6 +246,20 @@ def test_sweep_of_a_module_of_ones_own(capsys, own, tmp_path):
     data = json.loads(out(capsys, *words, "--json", "--by", "test_metric", "--set", "momentum=constant()").out)
     assert np.allclose([r["valid_loss"]["mean"] for r in data["rates"]], summary["mean"])
     assert data["by"] == "test_metric"
+
+
+def test_sweep_by_a_metric_takes_the_end_that_is_best(capsys, own):
+    words = ["sweep", f"{own}:of_squares", "--lr", "1e-3,1", "--seeds", 2, "--json", "--by", "valid_metric"]
+    unsaid = out(capsys, *words, code=2)
+    assert "lowest must say which end of the metric 'squares' of task 'own' is best" in unsaid.err and unsaid.out == ""
+    for flag, best in (("--lowest", np.argmin), ("--no-lowest", np.argmax)):
+        data = json.loads(out(capsys, *words, flag).out)
+        assert data["best"]["index"] == best([row["valid_metric"]["mean"] for row in data["rates"]])
+    words = ["sweep", "convex_logistic(steps=20)", "--lr", "1e-3,1", "--seeds", 2, "--json", "--by", "test_metric"]
+    data = json.loads(out(capsys, *words).out)  # the gap of the loss, which is best low
+    assert data["best"]["index"] == np.argmin([row["test_metric"]["mean"] for row in data["rates"]])
+    refused = out(capsys, "sweep", f"{own}:make_task", "--lr", "1", "--no-lowest", code=2).err
+    assert "lowest must be True or None for valid_loss" in refused
 
 
 def test_sweep_goes_on_from_its_folder_and_reports_divergence(capsys, own, tmp_path):

@@ -592,6 +592,24 @@ def test_targets_and_names_of_a_criterion_are_checked():
         convergence_threshold(tasks.quadratic(), start=0.1, criterion=5)
 
 
+@pytest.mark.parametrize("lowest, reach", [(True, [True, False, False]), (False, [False, True, False])])
+def test_a_criterion_reaches_a_metric_from_the_side_that_is_said(lowest, reach):
+    record = dataclasses.make_dataclass("Some", ["evaluations", "status"])(
+        {"valid_metric": np.array([[0.2, 0.4], [0.6, 0.95], [0.2, 0.95]])}, ["finished", "finished", "diverged"]
+    )
+    target = 0.2 if lowest else 0.9
+    assert reached(target, "valid_metric", lowest=lowest)(record).tolist() == reach
+
+
+def test_a_criterion_on_a_metric_must_say_which_end_is_best():
+    with pytest.raises(ValueError, match="lowest must say which end of 'test_metric' is best: lowest=True"):
+        reached(0.9, "test_metric")
+    with pytest.raises(ValueError, match="lowest must be True or None for loss"):
+        reached(0.9, "loss", lowest=False)
+    with pytest.raises(TypeError, match="lowest must be True or False; got 'no'"):
+        reached(0.9, "valid_metric", lowest="no")
+
+
 class Below:
     """Trials that converge below a rate."""
 

@@ -261,6 +261,24 @@ def test_the_stopping_rule_stops_where_it_says_and_stays_the_callers():
     assert np.array_equal(stopped.loss[0], whole.loss[0, : len(stopped.step)])
 
 
+def test_a_rule_for_which_more_is_better_watches_the_metric():
+    rule, run = Stalling(patience=3, mode="max"), dict(lr=0.5, steps=60, evaluate=3)
+    whole, stopped = fit(watched(), **run), fit(watched(), **run, stop=rule)
+    at = rule.first(whole.evaluations["valid_metric"][0])
+    assert stopped.evaluations["step"][-1] == whole.evaluations["step"][at] < 60
+
+
+@pytest.mark.parametrize("watcher", [{"stop": Stalling(mode="max")}, {"plateau": Plateau("max")}])
+@pytest.mark.parametrize("name", ["cross-entropy", "accuracy", "distance"])
+def test_a_metric_that_is_best_low_is_not_watched_as_if_more_were_better(watcher, name):
+    task, said = watched(), []
+    task.metric_name = name
+    task.metric = task.loss if name != "distance" else lambda output, y: output.square().mean()
+    with pytest.raises(ValueError, match=f'{[*watcher][0]} must have mode="min".*metric {name!r}.* is best low'):
+        fit(task, evaluate=3, **watcher, on_event=said.append)
+    assert not said
+
+
 def test_a_plateau_lowers_the_rate_after_reports_without_improvement():
     record = fit(watched(), lr=0.5, steps=60, evaluate=3, plateau=Plateau(factor=0.5, patience=1), plan=warmup(10))
     values, plateau = record.evaluations["valid_loss"][0], Plateau(factor=0.5, patience=1)

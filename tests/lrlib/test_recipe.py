@@ -9,6 +9,7 @@ import string
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -40,6 +41,12 @@ def without_valid():
 """
 own = {}
 exec(MODULE, own)  # the text is also written to a file, as a user's module
+
+
+def huber(delta, output, y):
+    return nn.functional.huber_loss(output.squeeze(-1), y, delta=delta)
+
+
 QUICK = {
     "seeds": 2,
     "steps": 20,
@@ -210,6 +217,50 @@ def test_a_score_that_is_best_low_turns_the_difference_and_the_choice():
     assert best(found, ("average",), True) is None
 
 
+def squares(output, y):
+    return (output.squeeze(-1).tanh() - y).square().mean()
+
+
+@pytest.mark.parametrize("name", ["mse", "Accuracy", "error"])
+def test_of_an_unknown_metric_it_must_be_said_which_end_is_best(name):
+    said, task = [], changed(metric=squares, metric_name=name)
+    with pytest.raises(
+        ValueError, match=f"lowest must say which end of the metric '{name}' of task .*lowest=True .*got"
+    ):
+        large_rate(task, **QUICK, progress=said.append)
+    assert not said
+    for lowest in (True, False, np.True_):
+        report = large_rate(task, **{**QUICK, "steps": 3, "converged": 1e-9}, lowest=lowest)
+        assert report.asked.lowest is bool(lowest)
+    assert large_rate(task, **{**QUICK, "steps": 3, "converged": 1e-9}, by="loss").asked.lowest
+
+
+@pytest.mark.parametrize(
+    "fields, lowest",
+    [
+        ({}, False),
+        ({"metric": squares, "metric_name": "accuracy"}, False),
+        ({"metric": tasks.binary_loss, "metric_name": "log-loss"}, True),
+        ({"metric": tasks.binary_loss}, True),  # by its name, the default one, it would be best high
+        ({"loss": partial(huber, 1.0), "metric": partial(huber, 2.0)}, True),
+        ({"metric": nn.BCEWithLogitsLoss(), "model": lambda: nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))}, True),
+        ({"metric": nn.functional.mse_loss, "model": lambda: nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))}, True),
+    ],
+)
+def test_a_loss_as_metric_is_best_low_and_an_accuracy_best_high(fields, lowest):
+    report = large_rate(changed(**fields), **{**QUICK, "steps": 3, "converged": 1e-9})
+    assert report.asked.lowest is lowest and report.asked.percent is not lowest
+
+
+def test_with_the_loss_as_metric_the_lowest_error_is_recommended():
+    report = large_rate(changed(metric=tasks.binary_loss), **QUICK)
+    by_loss = large_rate(own["make_task"](), **QUICK, by="loss")
+    assert report.recommended.valid.tolist() == by_loss.recommended.valid.tolist()
+    for arm, found in report.arms.items():
+        pool = [c.mean("valid") for c in report.candidates if c.arm == arm and c.eligible]
+        assert (found is None and not pool) or found.mean("valid") == min(pool)
+
+
 def test_without_a_run_that_gets_through_above_the_threshold_nothing_is_gained(reports):
     report = large_rate(own["make_task"](), **{**QUICK, "rates": (0.5, 1e6), "diverged_at": 1.5})
     assert report.outcome == "no_gain" and report.large is None and report.recommended.arm in ("constant", "decay")
@@ -287,6 +338,8 @@ def test_without_a_threshold_the_report_says_so(task, more, said, word, tmp_path
         ({"rates": [0.5, 0.9]}, ValueError, "some below 1 and some above"),
         ({"by": "speed"}, ValueError, "by must be"),
         ({"lowest": "yes"}, TypeError, "lowest"),
+        ({"lowest": 0}, TypeError, "lowest"),
+        ({"by": "loss", "lowest": False}, ValueError, "lowest must be True or None for loss"),
         ({"jobs": 0}, ValueError, "jobs"),
         ({"plan": cosine(9)}, TypeError, "plan: the recipe sets it"),
         ({"momentum": 0.9}, TypeError, "momentum"),

@@ -14,6 +14,7 @@ from ..._base.arguments import MOST_STEPS, check_free, check_task, function, num
 from ...runs.description import parted
 from ...runs.evaluation import evaluation_steps
 from ...runs.sweeps import DIVIDING, carry_out, describe_lanes, place, sweep
+from ...tasks.direction import best_low
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,18 +27,20 @@ FINEST = 1e-9  # decades: about thirty halvings of a factor 2
 MOST_RATES = 10_000  # that bracketing tries
 
 
-def reached(target: float, name: str = "train_loss") -> Criterion:
-    """Criterion "some evaluation of `name` is at most `target`, and the run did not diverge".
+def reached(target: float, name: str = "train_loss", lowest: bool | None = None) -> Criterion:
+    """Criterion "some evaluation of `name` is as good as `target`, and the run did not diverge".
 
     Args:
         target: the value to reach.
         name: an evaluation of the record, or "loss" for the batch losses.
+        lowest: whether values of at most `target` are as good (True), or of at least `target` (False). A loss is best
+            low (None); of a metric it must be said.
 
     Returns:
         function `Record -> bool array [L]`, which raises ``ValueError`` for a record without that evaluation.
 
     Raises:
-        TypeError, ValueError: a target that is no finite number, a name that is no text.
+        TypeError, ValueError: a target that is no finite number, a name that is no text, a metric without `lowest`.
 
     Example:
         >>> from types import SimpleNamespace as Some
@@ -49,13 +52,15 @@ def reached(target: float, name: str = "train_loss") -> Criterion:
     target = number("target", target, least=-math.inf)
     if not isinstance(name, str):
         raise TypeError(f"name must be loss or the name of an evaluation; got {shown(name)}")
+    low = best_low(name, lowest) if name.endswith(("loss", "metric")) else True
+    sign = 1.0 if low else -1.0
 
     def criterion(record):
         if name != "loss" and name not in record.evaluations:
             raise ValueError(f"name must be loss or one of {', '.join(record.evaluations)}; got {name!r}")
         values = record.loss if name == "loss" else record.evaluations[name]
-        lowest = np.where(np.isfinite(values), values, np.inf).min(axis=1)
-        return (lowest <= target) & (np.asarray(record.status) != "diverged")
+        best = np.where(np.isfinite(values), sign * np.asarray(values), np.inf).min(axis=1)
+        return (best <= sign * target) & (np.asarray(record.status) != "diverged")
 
     return criterion
 

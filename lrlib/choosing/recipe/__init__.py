@@ -78,7 +78,8 @@ def large_rate(
             neighbourhood.
         precision: width of the threshold's bracket in decades.
         by: "metric" or "loss" of the validation and test set.
-        lowest: whether it is best low; default for the loss only.
+        lowest: whether it is best low. None where that is known: a loss is, and a metric that is the task's own loss or
+            one of PyTorch's; an "accuracy" is best high (`lrlib.Task`). Of any other metric it must be said.
         jobs: processes that share the lanes, −1 for one a processor (`lrlib.sweep`).
         folder: keep what is finished there; the same call goes on from it. The chosen weights are written there too, as
             ``weights.npz``; those of another call that lie there stay, as ``weights-1.npz`` and so on.
@@ -91,8 +92,8 @@ def large_rate(
         ``report.outcome`` then says so.
 
     Raises:
-        ValueError, TypeError: an argument outside its range, a task without validation or test set, before anything
-            runs.
+        ValueError, TypeError: an argument outside its range, a task without validation or test set, a metric of which
+            nobody says which end is best; before anything runs.
 
     Example:
         >>> from lrlib import tasks

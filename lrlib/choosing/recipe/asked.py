@@ -9,6 +9,7 @@ from ...methods import rules
 from ..._base.arguments import check_free, check_task, number, seed_list, steps_of, whole
 from ...runs.description import parted
 from ...runs.sweeps import DIVIDING, describe_lanes, place, sweep
+from ...tasks.direction import best_low
 
 RATES = (0.25, 0.5, 0.9, 1.3, 1.7, 2.2, 3.0, 4.0)
 FINETUNE = (0.1, 0.3, 1.0)
@@ -58,7 +59,7 @@ class Asked:
         self.precision = number("precision", precision, above=0)
         self.start = None if start is None else number("start", start, above=0)
         self._check_rates()
-        self.by, self.lowest = _score(by, lowest)
+        self.by, self.lowest = by, _lowest(by, lowest, task)
         self.folder, self.where = folder and Path(folder), _where(jobs, folder)
         self.settings = {"device": "cpu" if device is None else device, **settings}
         self._check_settings(settings)
@@ -98,6 +99,11 @@ class Asked:
         return self.steps + self.finetune_steps
 
     @property
+    def percent(self):
+        """Whether the score is a share of the examples that are right, which is shown in per cent."""
+        return self.by == "metric" and self.task.metric_name == "accuracy" and not self.lowest
+
+    @property
     def every(self):
         """Updates between two snapshots: an epoch, less where the largest average would reach over half of the run."""
         x, _ = self.task.train_for(self.seeds[0])
@@ -122,12 +128,10 @@ def _numbers(name, values):
     return sorted(found)
 
 
-def _score(by, lowest):
+def _lowest(by, lowest, task):
     if by not in ("metric", "loss"):
         raise ValueError(f'by must be "metric" or "loss"; got {by!r}')
-    if lowest is not None and not isinstance(lowest, (bool, np.bool_)):
-        raise TypeError(f"lowest must be True, False or None; got {lowest!r}")
-    return by, (by == "loss") if lowest is None else bool(lowest)
+    return best_low(by, lowest, task)
 
 
 def _where(jobs, folder):

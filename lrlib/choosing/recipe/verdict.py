@@ -172,8 +172,7 @@ def _candidates(asked, stages, threshold, record, lr):
     for k, weights, values in stages.averaged(record, rows):
         found += _rows("average", lr[rows], k, values, allowed=large[rows], record=weights)
     untrained = record.evaluations["train_loss"][: shape[1], 0]
-    points = asked.by == "metric" and asked.task.metric_name == "accuracy"  # in which the margin of 2A is meant
-    split = scores if points and scores.shape[1] > 1 else None
+    split = scores if asked.percent and scores.shape[1] > 1 else None  # the margin of 2A is meant in points
     return found, borders(lr, lowest, untrained, tail_loss=tail, finetuned=split, converged=asked.converged)
 
 

@@ -202,8 +202,7 @@ def threshold(report, language):
 
 def scale(report):
     """(factor, decimals, unit) in which scores are shown: an accuracy in per cent."""
-    percent = report.asked.by == "metric" and report.asked.task.metric_name == "accuracy"
-    return (100.0, 2, " %") if percent else (1.0, 4, "")
+    return (100.0, 2, " %") if report.asked.percent else (1.0, 4, "")
 
 
 def shown(report, value):
