@@ -1,6 +1,8 @@
 """The large-rate recipe: what is compared is what was trained, chosen on validation, and said as it is."""
 
+import dataclasses
 import html.parser
+import inspect
 import json
 import os
 import re
@@ -10,12 +12,13 @@ import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from torch import nn
 
-from lrlib import Difference, cosine, evaluate_weights, fit, interval, large_rate, sweep, tasks
+from lrlib import Difference, Stalling, cosine, evaluate_weights, fit, interval, large_rate, sweep, tasks
 from lrlib.choosing import recipe
 from lrlib.choosing.recipe.asked import Asked
 from lrlib.choosing.recipe.stages import Stages
@@ -147,9 +150,16 @@ def test_averages_of_a_net_with_batch_norm_measure_its_statistics():
     assert np.allclose(record.buffers[name][lanes][0], hidden.mean(axis=0), atol=0.02)
 
 
+def asked_of(*arguments, **settings):
+    """What a call with these arguments asks for."""
+    call = inspect.signature(large_rate).bind(*arguments, **settings)
+    call.apply_defaults()
+    return Asked(**{name: value for name, value in call.arguments.items() if name != "progress"})
+
+
 def test_averages_stay_where_the_task_allows_weights_to_be():
     task = changed(project=tasks.unit_sphere(3.0))
-    asked = Asked(
+    asked = asked_of(
         task,
         seeds=2,
         steps=20,
@@ -341,7 +351,12 @@ def test_without_a_threshold_the_report_says_so(task, more, said, word, tmp_path
         ({"lowest": 0}, TypeError, "lowest"),
         ({"by": "loss", "lowest": False}, ValueError, "lowest must be True or None for loss"),
         ({"jobs": 0}, ValueError, "jobs"),
-        ({"plan": cosine(9)}, TypeError, "plan: the recipe sets it"),
+        (
+            {"plan": cosine(9)},
+            TypeError,
+            "^plan: the recipe sets it itself; leave it out$",
+        ),
+        ({"stop": Stalling()}, TypeError, "^unknown option 'stop' .it is of a single run: lrlib.fit takes it"),
         ({"momentum": 0.9}, TypeError, "momentum"),
         ({"path": "fast"}, ValueError, "path"),
         ({"progress": 3}, TypeError, "progress"),
@@ -353,6 +368,35 @@ def test_wrong_arguments_are_named_before_anything_runs(change, error, message):
     with pytest.raises(error, match=message):
         large_rate(**arguments)
     assert not said
+
+
+def settings_of_runs():
+    """Arguments of `fit` and `sweep` by name that are neither arguments of `large_rate` nor handed on by it."""
+    names = {name for run in (fit, sweep) for name in inspect.signature(run).parameters}
+    return sorted(names - set(inspect.signature(large_rate).parameters) - {"path", "dtype", "diverged_at", "hyper"})
+
+
+@pytest.mark.parametrize("name", settings_of_runs())
+@pytest.mark.parametrize("value", [None, 5])
+def test_a_setting_that_is_not_the_caller_s_is_refused_whatever_its_value(name, value):
+    said = []
+    sentence = (
+        f"^({name}: the recipe sets it itself; leave it out$|unknown option '{name}' .*lrlib.(fit|sweep) takes it)"
+    )
+    with pytest.raises(TypeError, match=sentence):
+        large_rate(own["make_task"](), **QUICK, progress=said.append, **{name: value})
+    assert not said
+
+
+def test_what_is_asked_is_checked_once_and_stays():
+    asked = asked_of(
+        own["make_task"](), seeds=3, folder="kept", averages=[3, 2, 3], rates=(2, 0.5), momentum=0.5, rule="momentum"
+    )
+    assert (asked.seeds, asked.steps, asked.finetune_steps, asked.averages) == ([0, 1, 2], 40, 20, [2, 3])
+    assert asked.lr == [[0.5], [2.0]] and asked.where == {"jobs": 1, "folder": Path("kept")}
+    assert asked.settings == {"device": "cpu", "momentum": 0.5}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        asked.steps = 3
 
 
 def test_parts_under_joblib_give_the_same_report(reports):

@@ -106,28 +106,12 @@ def large_rate(
 
     Source: Sadrtdinov et al. (2024), "Where do large learning rates lead us?", for the procedure.
     """
+    given = dict(locals())  # every argument by its name
+    del given["progress"]
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be a function of a text, or None; got {progress!r}")
-    asked = Asked(
-        task,
-        rule,
-        seeds=seeds,
-        steps=steps,
-        finetune_steps=finetune_steps,
-        finetune_rates=finetune_rates,
-        averages=averages,
-        rates=rates,
-        converged=converged,
-        start=start,
-        precision=precision,
-        by=by,
-        lowest=lowest,
-        jobs=jobs,
-        folder=folder,
-        device=device,
-        **settings,
-    )
+    asked = Asked(**given)
     report = judged(asked, Stages(asked, progress or (lambda text: None)))
-    if folder is not None:
+    if asked.folder is not None:
         report.save_weights(asked.folder / "weights.npz")
     return report

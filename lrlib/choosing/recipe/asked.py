@@ -1,7 +1,11 @@
 """The arguments of the recipe, checked before anything runs."""
 
+from __future__ import annotations
+
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,87 +15,79 @@ from ...runs.description import parted
 from ...runs.sweeps import DIVIDING, describe_lanes, place, sweep
 from ...tasks.direction import best_low
 
+if TYPE_CHECKING:
+    import torch
+    from ...methods.rules.base import Rule
+    from ...tasks.task import Task
+
 RATES = (0.25, 0.5, 0.9, 1.3, 1.7, 2.2, 3.0, 4.0)
 FINETUNE = (0.1, 0.3, 1.0)
 AVERAGES = (2, 5, 10, 20)
 KEPT = ("plan", "plans", "evaluate", "on_event", "snapshots", "seed", "lr")
 
 
+@dataclass(frozen=True, eq=False)
 class Asked:
-    """What one call of `large_rate` asks for."""
+    """The arguments of one call of `large_rate`, checked, with defaults in the place of None where there are any.
 
-    def __init__(
-        self,
-        task,
-        rule="sgd",
-        *,
-        seeds=5,
-        steps=None,
-        finetune_steps=None,
-        finetune_rates=None,
-        averages=None,
-        rates=None,
-        converged=1e-2,
-        start=None,
-        precision=0.05,
-        by="metric",
-        lowest=None,
-        jobs=1,
-        folder=None,
-        device=None,
-        **settings,
-    ):
-        check_task(task)
-        for part, use in (("valid", "settings are chosen on it"), ("test", "the chosen ones are compared on it")):
-            if getattr(task, part) is None:
-                word = {"valid": "validation", "test": "test"}[part]
-                raise ValueError(f"task {task.name!r} has no {word} set, and {use}: give it one (Task({part}=(x, y)))")
-        self.task, self.rule, self.seeds = task, rules.get(rule), seed_list(seeds)
-        if len(self.seeds) < 2:
-            raise ValueError(f"seeds must be at least 2, since intervals are over seeds; got {seeds!r}")
-        self.steps = steps_of(task, steps)
-        half = max(1, self.steps // 2)
-        self.finetune_steps = whole("finetune_steps", half if finetune_steps is None else finetune_steps)
-        self.finetune_rates = None if finetune_rates is None else _numbers("finetune_rates", finetune_rates)
-        self.averages = self._averages(averages)
-        self.rates = _numbers("rates", RATES if rates is None else rates)
-        self.converged = number("converged", converged, above=0)
-        self.precision = number("precision", precision, above=0)
-        self.start = None if start is None else number("start", start, above=0)
-        self._check_rates()
-        self.by, self.lowest = by, _lowest(by, lowest, task)
-        self.folder, self.where = folder and Path(folder), _where(jobs, folder)
-        self.settings = {"device": "cpu" if device is None else device, **settings}
-        self._check_settings(settings)
+    ``settings`` is what all sweeps of the recipe share: the device, and what `large_rate` hands on to them.
+    """
 
-    def _averages(self, averages):
-        """Numbers of snapshots, rising; by default those that the run has room for."""
-        if averages is None:
-            return [k for k in AVERAGES if k <= self.total] or [2]
-        found = sorted({whole("averages", k, 2) for k in np.atleast_1d(averages).tolist()})
-        if not found or found[-1] > self.total:
-            raise ValueError(
-                f"averages must name numbers of snapshots from 2 to {self.total}, the steps of a run; got {averages!r}"
-            )
-        return found
+    task: Task
+    rule: Rule
+    seeds: list[int]
+    steps: int
+    finetune_steps: int
+    finetune_rates: list[float] | None
+    averages: list[int]
+    rates: list[float]
+    converged: float
+    start: float | None
+    precision: float
+    by: str
+    lowest: bool
+    jobs: int
+    folder: Path | None
+    device: str | torch.device
+    settings: dict
 
-    def _check_rates(self):
-        low, high = min(self.rates), max(self.rates)
-        if not low < 1 < high:
-            raise ValueError(
-                "rates must be multiples of the threshold, some below 1 and some above; "
-                f"got {', '.join(f'{r:g}' for r in self.rates)}"
-            )
-
-    def _check_settings(self, settings):
-        check_free(settings, KEPT, "the recipe")
+    def __post_init__(self):
+        for name, value in self._checked():
+            object.__setattr__(self, name, value)
         self.described([1.0], self.steps)
+
+    def _checked(self):
+        """(name, value) of every argument in turn; what comes later may build on those before it."""
+        _check_sets(self.task)
+        check_free(self.settings, KEPT, "the recipe")
+        yield "rule", rules.get(self.rule)
+        yield "seeds", _several(self.seeds)
+        yield "steps", steps_of(self.task, self.steps)
+        half = max(1, self.steps // 2)
+        yield "finetune_steps", whole("finetune_steps", half if self.finetune_steps is None else self.finetune_steps)
+        yield "finetune_rates", None if self.finetune_rates is None else _numbers("finetune_rates", self.finetune_rates)
+        yield "averages", _averages(self.averages, self.total)
+        yield "rates", _multiples(RATES if self.rates is None else self.rates)
+        yield "converged", number("converged", self.converged, above=0)
+        yield "start", None if self.start is None else number("start", self.start, above=0)
+        yield "precision", number("precision", self.precision, above=0)
+        yield "lowest", _lowest(self.by, self.lowest, self.task)
+        yield "jobs", self.jobs if self.jobs == -1 else whole("jobs (or -1 for one part a processor)", self.jobs)
+        yield "folder", None if self.folder is None else _folder(self.folder)
+        yield "device", "cpu" if self.device is None else self.device
+        yield "settings", {"device": self.device, **self.settings}
 
     def described(self, lr, steps, **more):
         """The description of one of the recipe's sweeps."""
         arguments, hyper = parted(sweep, self.rule, self.settings, but=(*KEPT, *DIVIDING))
         settings = {**arguments, "place": place(**self.where), "hyper": hyper, **more}
         return describe_lanes(self.task, self.rule, np.array(lr), seeds=self.seeds, steps=steps, **settings)
+
+    @property
+    def where(self):
+        """How the recipe's sweeps are divided; empty where they are not."""
+        kept = {} if self.folder is None else {"folder": self.folder}
+        return {"jobs": self.jobs, **kept} if kept or self.jobs != 1 else {}
 
     @property
     def total(self):
@@ -121,11 +117,48 @@ class Asked:
         return [list(group) for _, group in itertools.groupby(rates, key=lambda rate: rate > 1)]
 
 
+def _check_sets(task):
+    check_task(task)
+    for part, use in (("valid", "settings are chosen on it"), ("test", "the chosen ones are compared on it")):
+        if getattr(task, part) is None:
+            word = {"valid": "validation", "test": "test"}[part]
+            raise ValueError(f"task {task.name!r} has no {word} set, and {use}: give it one (Task({part}=(x, y)))")
+
+
+def _several(seeds):
+    found = seed_list(seeds)
+    if len(found) < 2:
+        raise ValueError(f"seeds must be at least 2, since intervals are over seeds; got {seeds!r}")
+    return found
+
+
+def _averages(averages, total):
+    """Numbers of snapshots, rising; by default those that the run has room for."""
+    if averages is None:
+        return [k for k in AVERAGES if k <= total] or [2]
+    found = sorted({whole("averages", k, 2) for k in np.atleast_1d(averages).tolist()})
+    if not found or found[-1] > total:
+        raise ValueError(
+            f"averages must name numbers of snapshots from 2 to {total}, the steps of a run; got {averages!r}"
+        )
+    return found
+
+
 def _numbers(name, values):
     found = [number(name, value, above=0) for value in np.atleast_1d(np.asarray(values, dtype=object)).tolist()]
     if not found or len(set(found)) < len(found):
         raise ValueError(f"{name} must be different numbers, at least one; got {values!r}")
     return sorted(found)
+
+
+def _multiples(rates):
+    found = _numbers("rates", rates)
+    if not found[0] < 1 < found[-1]:
+        raise ValueError(
+            "rates must be multiples of the threshold, some below 1 and some above; "
+            f"got {', '.join(f'{r:g}' for r in found)}"
+        )
+    return found
 
 
 def _lowest(by, lowest, task):
@@ -134,10 +167,8 @@ def _lowest(by, lowest, task):
     return best_low(by, lowest, task)
 
 
-def _where(jobs, folder):
-    """How the recipe's sweeps are divided."""
-    if jobs != -1:
-        whole("jobs (or -1 for one part a processor)", jobs)
-    if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
+def _folder(folder):
+    found = Path(folder)
+    if found.exists() and not found.is_dir():
         raise ValueError(f"folder must be a folder; got the file {str(folder)!r}")
-    return {"jobs": jobs, "folder": folder} if folder is not None else {"jobs": jobs} if jobs != 1 else {}
+    return found
