@@ -66,7 +66,7 @@ def run(options):
             "high": options.high,
             "stopped": [test.status for test in found.tests],
             "suggestions": rules,
-            "reason": _why_none(found),
+            "reason": found.reason or None,
             "threshold": threshold,
             "record": options.record,
             "figure": options.figure,
@@ -133,7 +133,7 @@ def _text(options, task, found, rules, threshold):
         f"{task.name}, {options.rule}: rates from {options.low:g} to {options.high:g} in {options.steps} steps, "
         f"{len(found.seeds)} seeds ({ends})",
         output.table(rows),
-        *([f"no rule has a rate: {why}"] if (why := _why_none(found)) else []),
+        *([f"no rule has a rate: {found.reason}"] if found.reason else []),
     ]
     if threshold:
         lines.append(
@@ -141,21 +141,6 @@ def _text(options, task, found, rules, threshold):
             f"{_bracket(threshold)}"
         )
     return "\n".join(lines)
-
-
-def _why_none(found):
-    """Why no rule suggests a rate, in words; None where one does."""
-    if any(math.isfinite(rate) for rate in found.suggestions().values()):
-        return None
-    losses = max((test.loss for test in found.tests), key=len)
-    if not len(losses):
-        return "the loss is not finite before the first update: look at the data and at the loss"
-    if losses.min() == losses.max():
-        return "the loss is the same at every rate: look at whether anything is trained"
-    return (
-        f"the loss diverged or was not finite after {len(losses)} of {found.tests[0].steps} steps, too early for the "
-        "rules, which leave out the first and the last ones: look at the data, lower --low, or raise --steps"
-    )
 
 
 def _bracket(threshold):

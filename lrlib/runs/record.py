@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from .._types import PathName
 
-STATUSES = ("finished", "diverged", "stopped")
-
 
 @dataclass(eq=False, repr=False)
 class Record:
@@ -200,7 +198,7 @@ class Record:
     __hash__ = None
 
     def __repr__(self):
-        counts = [f"{int((self.status == s).sum())} {s}" for s in STATUSES if (self.status == s).any()]
+        counts = [f"{int((self.status == s).sum())} {s}" for s in record_file.STATUSES if (self.status == s).any()]
         last = int(self.step[-1]) + 1 if len(self.step) else 0
         return (
             f"<record of {self.task}, {self.optimizer}: {self._runs} rates × {len(self.seeds)} seeds, "

@@ -10,7 +10,7 @@ SCHEMA = 2
 ARRAYS = ("lr0", "seed", "status", "step", "loss", "lr")
 GROUPS = ("evaluations", "parameters", "buffers", "options")
 TEXTS = ("path", "path_reason", "device", "task", "optimizer", "plan", "dtype", "metric_name")
-STATUSES = ("finished", "diverged", "stopped")
+STATUSES = ("finished", "diverged", "stopped")  # of a run that is over
 
 
 def write(record, path, identity=""):

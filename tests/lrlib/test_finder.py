@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from lrlib import (
     SUGGESTION_RULES,
+    Finding,
+    RangeTest,
     attach,
     convergence_threshold,
     hold,
@@ -312,7 +314,24 @@ def test_a_loss_that_is_not_finite_from_the_start_says_where_to_look():
 def test_a_curve_that_can_be_read_has_no_reason_and_a_short_one_says_so():
     assert range_test(*problem(), mse, steps=40).reason == ""
     short = range_test(*problem(), mse, steps=6, high=1e-2)
-    assert short.reason == "the curve is too short: it stopped after 6 of 6 steps"
+    assert short.reason.startswith("the curve is too short, with 6 of 6 steps (finished), for the rules")
+
+
+@pytest.mark.parametrize(
+    "lengths, begin",
+    [
+        ([30, 3, 0], ""),
+        ([3, 30], ""),
+        ([3, 0, 5], "the curve is too short, with 5 of 30 steps"),
+        ([0, 0], "the loss is not finite before the first update"),
+    ],
+)
+def test_a_finding_has_a_reason_where_no_seed_has_a_rate(lengths, begin):
+    rates, loss = np.geomspace(1e-3, 1, 30), np.linspace(2, 1, 30)
+    tests = tuple(RangeTest(rates[:k], loss[:k], "finished" if k == 30 else "not finite", steps=30) for k in lengths)
+    found = Finding(tests, np.arange(len(tests)), record=None)
+    assert found.reason.startswith(begin) and (not found.reason) == bool(np.isfinite(found.suggest("valley")))
+    assert found.reason in ("", *(test.reason for test in tests))
 
 
 def test_an_optimizer_whose_step_takes_no_closure_is_tested_alike():

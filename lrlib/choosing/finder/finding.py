@@ -66,12 +66,23 @@ class Finding:
             row[: len(values)] = values
         return table
 
+    @property
+    def reason(self) -> str:
+        """Why no rule has a rate to suggest for any seed, of the longest test; empty where one has.
+
+        >>> test = RangeTest(np.geomspace(1e-3, 1, 30), np.ones(30), "finished", steps=30)
+        >>> Finding((test, test), np.arange(2), record=None).reason
+        'the loss is the same at every rate: look at whether anything is trained'
+        """
+        longest = max(self.tests, key=lambda test: len(test.loss))
+        return longest.reason if all(test.reason for test in self.tests) else ""
+
     def per_seed(self, rule: str = "valley") -> np.ndarray:
         """[S] what the rule suggests for each seed; nan where a curve is too short for it."""
         return np.array([test.suggest(rule) for test in self.tests])
 
     def suggest(self, rule: str = "valley") -> float:
-        """Geometric mean of the suggestions over the seeds that have one; nan if none has.
+        """Geometric mean of the suggestions over the seeds that have one; nan if none has (`reason`).
 
         Raises:
             ValueError: unknown rule.

@@ -89,14 +89,18 @@ class RangeTest:
         """Why no rule has a rate to suggest; empty where the curve can be read.
 
         >>> RangeTest(np.geomspace(1e-3, 1, 30), np.ones(30), "finished", steps=30).reason
-        'the loss is the same at every rate, so no rate is better than another'
+        'the loss is the same at every rate: look at whether anything is trained'
         """
         if not len(self.loss):
             return "the loss is not finite before the first update: look at the data and at the loss"
         if self._flat:
-            return "the loss is the same at every rate, so no rate is better than another"
-        readable = any(math.isfinite(rate) for rate in self.suggestions().values())
-        return "" if readable else f"the curve is too short: it stopped after {len(self.loss)} of {self.steps} steps"
+            return "the loss is the same at every rate: look at whether anything is trained"
+        if any(math.isfinite(rate) for rate in self.suggestions().values()):
+            return ""
+        return (
+            f"the curve is too short, with {len(self.loss)} of {self.steps} steps ({self.status}), for the rules, "
+            "which leave out the first and the last ones: take more steps, a lower low, or look at the data"
+        )
 
     @property
     def _flat(self):

@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     from .asked import Asked
     from .verdict import Candidate, Difference
 
-OUTCOMES = (
-    "gain",
-    "gain_over_constant",
-    "no_gain",
-    "worse",
-    "nothing_converges",
-    "everything_diverges",
-    "everything_converges",
-)
-
 
 @dataclass(eq=False, repr=False)
 class Report:

@@ -10,10 +10,10 @@ from ..._base.files import opened, sealed, write_atomically
 from ..._base.start import converted
 from ..._base.digest import digest
 from ..identity import identity
+from ..record_file import STATUSES
 from ..watching import watched
 
 KIND = "lrlib run 3"
-STATUSES = ("running", "finished", "diverged", "stopped")
 STATE = {"t", "status", "losses", "evaluations", "seconds", "model", "buffers", "optimizer", "applied", "snapshots"}
 
 
@@ -106,7 +106,7 @@ def _problem(run, state):
     """Why a state cannot be one of this run, or None."""
     if not isinstance(state, dict) or set(state) != STATE:
         return "it lacks something"
-    if state["status"] not in STATUSES or not 0 <= state["t"] <= run.description.steps:
+    if state["status"] not in ("running", *STATUSES) or not 0 <= state["t"] <= run.description.steps:
         return f"its step is {state['t']!r} and its status {state['status']!r}"
     if len(state["losses"]) != state["t"]:
         return f"it has {len(state['losses'])} losses of {state['t']} steps"
