@@ -193,10 +193,7 @@ class Lanes:
 
     def step(self, carry, data, inputs):
         """One step of all lanes: → (carry, loss [L], applied rate and options [1 + P, L])."""
-        x, y = (
-            data if inputs.rows is None else (data[0][inputs.rows] if inputs.x is None else None, data[1][inputs.rows])
-        )
-        x = x if inputs.x is None else self._spread(inputs.x)
+        x, y = self._batch(data, inputs)
         masks = tuple(self._spread(mask) for mask in inputs.masks)
         gradients, (loss, buffers) = self.gradient(self.parameters(carry), carry.buffers, x, y, masks)
         gradients = self._packed(gradients)
@@ -210,6 +207,15 @@ class Lanes:
         buffers = _where(passed, buffers, carry.buffers) if self.changing else carry.buffers
         applied = torch.where(moving, inputs.rate, torch.nan)
         return Carry(parameters, state, buffers, alive, first=first), torch.where(carry.alive, loss, torch.nan), applied
+
+    def _batch(self, data, inputs):
+        """(x, y) that a step trains on: its rows of the data, or all of them; x augmented where the task augments."""
+        x, y = data
+        if inputs.x is not None:
+            x = self._spread(inputs.x)
+        elif inputs.rows is not None:
+            x = x[inputs.rows]
+        return x, y if inputs.rows is None else y[inputs.rows]
 
     def _update(self, carry, gradients, moving, inputs):
         names, t, rate = list(carry.parameters), inputs.t, inputs.rate[0]
