@@ -296,10 +296,11 @@ def run_losses(record: Record, name: str = "train_loss") -> tuple[np.ndarray, np
 
     Args:
         record: of a sweep over rates and seeds.
-        name: the evaluation that says whether a run has converged, or "loss" for the batch losses.
+        name: the loss that says whether a run has converged, as "valid_loss", or "loss" for the batch losses; no
+            metric, whose lowest value may be its worst.
 
     Raises:
-        ValueError: an evaluation that the record does not have.
+        ValueError: an evaluation that is no loss, or that the record does not have.
 
     Example:
         >>> from lrlib.runs.record import example
@@ -308,7 +309,7 @@ def run_losses(record: Record, name: str = "train_loss") -> tuple[np.ndarray, np
         ([0.1, 0.3], [0.1, 0.3])
     """
     having("record", record, ("evaluations", "loss", "step", "rates", "status"), "a Record")
-    seen = [key for key in record.evaluations if key != "step"]
+    seen = [key for key in record.evaluations if key.endswith("loss")]
     if not isinstance(name, str) or name not in ("loss", *seen):
         raise ValueError(f"name must be loss or one of {', '.join(seen)}; got {shown(name)}")
     values = record.loss if name == "loss" else record.evaluations[name]

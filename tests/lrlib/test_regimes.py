@@ -190,3 +190,5 @@ def test_the_last_tenth_is_that_of_the_steps_and_a_lost_run_is_nan():
     assert np.isnan(lowest[2, 0]) and np.isnan(tail[2, 0])
     with pytest.raises(ValueError, match="name must be loss or one of train_loss"):
         run_losses(record, "valid_loss")
+    with pytest.raises(ValueError, match="name must be loss or one of train_loss; got 'train_metric'"):
+        run_losses(record, "train_metric")
