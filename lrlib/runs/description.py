@@ -116,8 +116,8 @@ class Description:
 def parted(call, rule, given, but=()):
     """Keyword arguments as two dicts: those that ``call``, `lrlib.fit` or `lrlib.sweep`, has, and options of the rule.
 
-    ``but``: arguments of ``call`` that are not taken here. Raises ``TypeError`` for what is neither, listing what is
-    allowed, with a hint. Options beside a function that makes an optimizer are `describe`'s to refuse.
+    ``but``: arguments of ``call``, or options, that are not taken here. Raises ``TypeError`` for what is neither, with
+    a hint and what is allowed. Options beside a function that makes an optimizer are `describe`'s to refuse.
 
     >>> def call(task, rule, *, seed=0, steps=None):
     ...     pass
@@ -132,7 +132,7 @@ def parted(call, rule, given, but=()):
     arguments = [p.name for p in named if p.kind is p.KEYWORD_ONLY and p.name not in but]
     own = {name: value for name, value in given.items() if name in arguments}
     options = {name: value for name, value in given.items() if name not in arguments}
-    known = _options_of(rule) if options else []
+    known = _options_of(rule, but) if options else []
     for name in options:
         if name in HINTS or known is not None and name not in known:
             hint = f" ({HINTS[name]})" if name in HINTS else ""
@@ -140,9 +140,10 @@ def parted(call, rule, given, but=()):
     return own, options
 
 
-def _options_of(rule):
+def _options_of(rule, but):
     """Options of a rule that a run leaves to the caller; None for a function that makes an optimizer."""
-    return None if _makes_optimizer(rule) else [option for option in rules.get(rule).defaults if option != "seed"]
+    left_out = ("seed", *but)
+    return None if _makes_optimizer(rule) else [name for name in rules.get(rule).defaults if name not in left_out]
 
 
 def describe(
