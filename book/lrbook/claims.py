@@ -8,6 +8,7 @@ from .language import BOOK, language, read_table, strings, t
 
 SPACE = {"en": " ", "ja": ""}
 COLON = {"en": ": ", "ja": "："}
+MARKS = {verdicts.SUPPORTED: "▮", verdicts.UNDECIDED: "▯", verdicts.SMALLER: "▫", verdicts.CONTRADICTED: "✕"}
 
 
 def rows():
@@ -74,6 +75,23 @@ def quantity_name(rule, lang):
     return bare
 
 
+def task_name(number, lang):
+    """What an experiment measures on, from `book/tasks.csv`; an empty text for one that is not there.
+
+    >>> task_name("E01", "en")
+    'a parabola'
+    """
+    return next((row[f"task_{lang}"] for row in read_table("tasks.csv") if row["experiment"] == number), "")
+
+
+def row_name(rule, lang):
+    """A rule's quantity with its task, or with what its place in the result means and further conditions, in brackets."""
+    condition = rule.condition.get(lang, "")
+    asides = [condition] if condition and "[" in rule.quantity else [task_name(rule.number, lang), condition]
+    text = t("claim.join", lang).join(aside for aside in asides if aside)
+    return quantity_name(rule, lang) + (t("claim.aside", lang, text=text) if text else "")
+
+
 def question(test, lang):
     """What a test asks of its effect: “above 0.5”."""
     rule = test.rule
@@ -106,13 +124,71 @@ class Claim:
         place = dict(title=document[f"title_{lang}"], section=section[f"title_{lang}"], line=row["line"])
         return t("claim.place", lang, author=document[f"author_{lang}"], **place)
 
-    def notes(self):
-        """What else the reader must know: condition, missing experiments, citation, proof."""
-        lang, verdict, notes = self.lang, self.verdict, []
+    def head(self):
+        """What stands beside the verdict's word: how many parts are supported, and that it is of what is there so far."""
+        lang, verdict = self.lang, self.verdict
+        joined = [part for part in verdict.parts if part.joined]
+        supported = sum(verdicts.AS.get(part.name, part.name) == verdicts.SUPPORTED for part in joined)
+        said = [t("claim.parts", lang, supported=supported, all=len(joined))] if len(joined) > 1 else []
         if verdict.so_far:
-            notes.append(t("claim.so_far", lang, verdict=t(f"verdict.{verdict.so_far}", lang)))
-        if verdicts.CONDITION in (verdict.name, verdict.so_far):
-            notes.append(t("claim.condition", lang, condition=t("claim.join", lang).join(verdict.conditions(lang))))
+            said.append(t("claim.so_far", lang, verdict=t(f"verdict.{verdict.so_far}", lang)))
+        return t("claim.join", lang).join(said)
+
+    def parts(self):
+        """One `(text, word, what decides it)` for each part; the text is empty where the sentence is its only part."""
+        return [
+            (part.part.text.get(self.lang, ""), self._word(part.name), self._ground(part))
+            for part in self.verdict.parts
+        ]
+
+    def _word(self, name):
+        return t(f"verdict.{name}", self.lang)
+
+    def _ground(self, part):
+        """What a part's verdict rests on: its core's effect, its proof, its source."""
+        lang, here = self.lang, part.part
+        if part.core is not None and part.core.verdict is not None:
+            return self._effect(part.core) + self._quantified(part) + self._sign(part.core)
+        if here.test:
+            return t("claim.proved_by", lang, test=here.test)
+        return cited(here.source) if here.source else ""
+
+    def _effect(self, test):
+        rule, lang = test.rule, self.lang
+        asked = t("claim.aside", lang, text=question(test, lang))
+        return f"{rule.number}{SPACE[lang] or ' '}{row_name(rule, lang)}{COLON[lang]}{effect(test, lang)}{asked}"
+
+    def _quantified(self, part):
+        tasks = sum(row.rule.role == "replication" for row in part.others) + 1
+        if part.part.quantifier == "plain" or (part.part.quantifier == "may" and tasks == 1):
+            return ""
+        return t("claim.aside", self.lang, text=t(f"claim.{part.part.quantifier}", self.lang, n=tasks))
+
+    def _sign(self, test):
+        if not test.sign:
+            return ""
+        key = "claim.sign_positive" if test.sign > 0 else "claim.sign_negative"
+        return t("claim.aside", self.lang, text=t(key, self.lang, centre=number(test.rule.centre)))
+
+    def others(self):
+        """One `(mark, effect, role, word)` for each measured row that has no say in the verdict."""
+        lang, rows = self.lang, [row for part in self.verdict.parts for row in part.others if row.verdict is not None]
+        return [
+            (MARKS[row.verdict], self._effect(row), t(f"claim.{row.rule.role}", lang), self._word(row.verdict))
+            for row in rows
+        ]
+
+    def notes(self):
+        """What else the reader must know: what speaks against the verdict, what is missing, source, proof."""
+        lang, verdict, notes = self.lang, self.verdict, []
+        join = t("claim.join", lang)
+        if verdict.against:
+            rows = join.join(f"{row.rule.number} {row_name(row.rule, lang)}" for row in verdict.against)
+            key = "claim.but" if verdict.against[0].verdict == verdicts.SUPPORTED else "claim.but_not"
+            notes.append(t(key, lang, rows=rows))
+        open_rows = sum(row.verdict == verdicts.UNDECIDED for row in verdict.others)
+        if open_rows:
+            notes.append(t("claim.undecided_rows", lang, n=open_rows))
         if verdict.missing:
             notes.append(t("claim.missing", lang, experiments=", ".join(verdict.missing)))
         if self.row["citation"]:
@@ -121,43 +197,49 @@ class Claim:
             notes.append(t("claim.proof", lang, test=self.row["test"]))
         return notes
 
-    def tests(self):
-        """One `(experiment, what, effect, question, verdict)` of words for each measured rule."""
-        lines = []
-        for test in self.verdict.tests:
-            if test.verdict is not None:
-                rule, lang = test.rule, self.lang
-                what = quantity_name(rule, lang)
-                what += t("claim.aside", lang, text=rule.condition[lang]) if rule.condition.get(lang) else ""
-                word = t(f"verdict.{test.verdict}", lang)
-                lines.append((rule.number, what, effect(test, lang), question(test, lang), word))
-        return lines
-
-    def _asked(self, ask, word):
-        return t("claim.aside", self.lang, text=f"{ask} → {word}")
-
     def __repr__(self):
-        lines = [f"{self.row['id']} [{self.verdict_word}] {self.sentence}"]
-        colon = COLON[self.lang]
-        lines += [f"  {e} {what}{colon}{value}{self._asked(ask, word)}" for e, what, value, ask, word in self.tests()]
+        head = self.head()
+        lines = [f"{self.row['id']} [{self.verdict_word}] {head and head + ': '}{self.sentence}"]
+        for text, word, ground in self.parts():
+            lines.append(f"  {word}: " + "; ".join(words for words in (text, ground) if words))
+        lines += [f"  {mark} {said} → {word}, {role}" for mark, said, role, word in self.others()]
         lines += [f"  {note}" for note in self.notes()]
         return "\n".join([*lines, f"  {self.source()}"])
 
     def _repr_html_(self):
-        kind = self.verdict.name.replace(" ", "-")
-        head = f'<strong class="lr-claim-verdict">{escape(self.verdict_word)}</strong>'
-        tests = "".join(
-            f"<li><b>{escape(e)}</b> {escape(what + COLON[self.lang] + value)}"
-            f'<span class="lr-claim-test">{escape(self._asked(ask, word))}</span></li>'
-            for e, what, value, ask, word in self.tests()
-        )
+        kind, head = self.verdict.name.replace(" ", "-"), self.head()
+        word = f'<strong class="lr-claim-verdict">{escape(self.verdict_word)}</strong>'
+        count = f' <span class="lr-claim-count">{escape(head)}</span>' if head else ""
         notes = "".join(f'<p class="lr-claim-note">{escape(note)}</p>' for note in self.notes())
         return (
             f'<div class="lr-claim lr-{kind}" role="note" lang="{self.lang}">'
-            f'<p class="lr-claim-head"><span class="lr-claim-id">{self.row["id"]}</span> {head}</p>'
-            f'<p class="lr-claim-sentence">{escape(self.sentence)}</p>'
-            + (f'<ul class="lr-claim-tests">{tests}</ul>' if tests else "")
-            + f'{notes}<p class="lr-claim-source">{escape(self.source())}</p></div>'
+            f'<p class="lr-claim-head"><span class="lr-claim-id">{self.row["id"]}</span> {word}{count}</p>'
+            f'<p class="lr-claim-sentence">{escape(self.sentence)}</p>{self._parts_html()}{notes}{self._others_html()}'
+            f'<p class="lr-claim-source">{escape(self.source())}</p></div>'
+        )
+
+    def _parts_html(self):
+        items = [
+            f"<li>{f'{escape(text)}{COLON[self.lang]}' if text else ''}<b>{escape(word)}</b>"
+            + (f'<span class="lr-claim-test">{escape(ground)}</span>' if ground else "")
+            + "</li>"
+            for text, word, ground in self.parts()
+        ]
+        return f'<ul class="lr-claim-parts">{"".join(items)}</ul>' if items else ""
+
+    def _others_html(self):
+        rows = self.others()
+        if not rows:
+            return ""
+        marks = "".join(mark for mark, *_ in rows)
+        items = "".join(
+            f'<li>{escape(said)} → <b>{escape(word)}</b><span class="lr-claim-test">{escape(role)}</span></li>'
+            for _, said, role, word in rows
+        )
+        said = escape(t("claim.further", self.lang, n=len(rows)))
+        return (
+            f'<details class="lr-claim-further"><summary>{said} <span aria-hidden="true">{marks}</span></summary>'
+            f"<ul>{items}</ul></details>"
         )
 
 
@@ -186,8 +268,8 @@ class Table:
 
 
 def first_effect(claim):
-    """What the claim's first measured test found, in words, or an empty text."""
-    return next((what + COLON[claim.lang] + value for _, what, value, _, _ in claim.tests()), "")
+    """What the claim's first measured core found, in words, or an empty text."""
+    return next((claim._effect(core) for core in claim.verdict.cores), "")
 
 
 def _key(section):
@@ -216,9 +298,9 @@ def verdict_table(numbers, lang=None):
 
 
 def _claims(numbers, lang):
-    book, book_rules, library = rows(), verdicts.rules(), results.Library()
+    book, parts, rules, library = rows(), verdicts.parts(), verdicts.rules(), results.Library()
     unknown = [number for number in numbers if number not in book]
     if unknown:
         raise ValueError(f"claim must be one of C1 to C{len(book)}, not {unknown[0]!r}")
-    judged = [verdicts.verdict(book[n], book_rules.get(n, []), library) for n in numbers]
+    judged = [verdicts.verdict(book[n], parts.get(n, []), rules.get(n, []), library) for n in numbers]
     return [Claim(book[n], verdict, lang or language()) for n, verdict in zip(numbers, judged, strict=True)]

@@ -6,7 +6,7 @@ Pages are built from these rows; the words are those of the edition's language.
 import math
 from pathlib import Path
 
-from . import claims, results, verdicts
+from . import chance, claims, results, verdicts
 from .language import BOOK, check_language, read_table, t
 
 SCRIPTS = BOOK / "experiments"
@@ -17,7 +17,8 @@ def rows(lang):
 
     Keys: `id`, `document`, `title`, `author`, `section` (its title), `line`,
     `sentence`, `kind`, `verdict` (its word), `verdict_key` (its name in
-    `verdicts.VERDICTS`), `effect`, `notes` (list), `tests` (list of tuples),
+    `verdicts.VERDICTS`), `head` (how many parts), `effect` (of the first
+    core), `parts`, `notes`, `others` (lists, as `claims.Claim` gives them),
     `experiments`, `missing` (lists), `chapters` (pages of this book), `stale`
     (list of the results whose code has changed).
 
@@ -33,7 +34,7 @@ def rows(lang):
 def _row(row, verdict, places, papers, stale, lang):
     claim = claims.Claim(row, verdict, lang)
     place, paper = places[row["document"], row["section"]], papers[row["document"]]
-    used = {test.rule.number for test in verdict.tests if test.verdict is not None}
+    used = {test.rule.number for test in (*verdict.cores, *verdict.others)}
     return {
         "id": row["id"],
         "document": row["document"],
@@ -45,9 +46,11 @@ def _row(row, verdict, places, papers, stale, lang):
         "kind": row["kind"],
         "verdict": claim.verdict_word,
         "verdict_key": verdict.name,
+        "head": claim.head(),
         "effect": claims.first_effect(claim),
+        "parts": claim.parts(),
         "notes": claim.notes(),
-        "tests": claim.tests(),
+        "others": claim.others(),
         "experiments": row["experiments"].split(),
         "missing": list(verdict.missing),
         "chapters": place["chapters"],
@@ -129,10 +132,10 @@ def summary(lang):
     decided = sum(verdict.decided for verdict in judged)
     lines = [t("ledger.decided", lang, decided=decided, all=len(judged))]
     tests = measured_tests(judged)
-    share = verdicts.false_share(tests)
+    share = chance.false_share(tests)
     if share is not None:
         n = sum(test.verdict != verdicts.UNDECIDED for test in tests)
-        kept = verdicts.benjamini_hochberg([verdicts.p_value(test) for test in tests])
+        kept = chance.benjamini_hochberg([2 * chance.p_value(test) for test in tests])
         lines.append(t("ledger.false_share", lang, decided=n, share=_percent(share, lang)))
         lines.append(t("ledger.discoveries", lang, kept=kept, all=len(tests)))
     return lines
@@ -144,11 +147,11 @@ def _percent(share, lang):
 
 
 def measured_tests(judged):
-    """The measured tests with chance in them; a test that several claims use counts once."""
+    """The measured cores with chance in them; a core that several claims share counts once."""
     found = {}
     for verdict in judged:
-        for test in verdict.tests:
-            if test.measured is not None and test.measured.method != "exact":
+        for test in verdict.cores:
+            if test.measured.method != "exact":
                 rule = test.rule
                 found[rule.experiment, rule.quantity, rule.direction, rule.margin, rule.centre] = test
     return list(found.values())

@@ -28,6 +28,7 @@ WORDS = {
         "stale": "the code has changed since this result: {}",
         "by": "By: {}",
         "comma": ", ",
+        "colon": ": ",
         "stop": ". ",
         "counts": "Verdict",
         "number": "Claims with it",
@@ -47,6 +48,7 @@ WORDS = {
         "stale": "この結果の後でコードが変わりました：{}",
         "by": "著者：{}",
         "comma": "、",
+        "colon": "：",
         "stop": "。",
         "counts": "判定",
         "number": "主張の数",
@@ -55,7 +57,15 @@ WORDS = {
         "find": "含まれる語",
     },
 }
-SOURCES = ("claims.csv", "verdict_rules.csv", "sections.csv", "documents.csv", "strings.csv")
+SOURCES = (
+    "claims.csv",
+    "claim_parts.csv",
+    "verdict_rules.csv",
+    "tasks.csv",
+    "sections.csv",
+    "documents.csv",
+    "strings.csv",
+)
 
 
 def slug(text: str) -> str:
@@ -201,9 +211,12 @@ class Ledger(_Rows):
         )
 
     def _finding(self, row):
-        found = [paragraph(nodes.strong("", row["verdict"]), classes=["lr-verdict"])]
-        if row["effect"]:
-            found.append(paragraph(f"{row['tests'][0][0]}: {row['effect']}" if row["tests"] else row["effect"]))
+        head = [nodes.Text(self.words["comma"] + row["head"])] if row["head"] else []
+        marks = [nodes.inline("", f" {''.join(mark for mark, *_ in row['others'])}", classes=["lr-marks"])]
+        found = [paragraph(nodes.strong("", row["verdict"]), *head, *marks, classes=["lr-verdict"])]
+        for text, word, ground in row["parts"]:
+            said = [self.words["colon"].join((word, text))] if text else []
+            found.append(paragraph(self.words["stop"].join((*said, *([ground] if ground else [])))))
         notes = list(row["notes"])
         notes += [self.words["stale"].format(self.words["comma"].join(row["stale"]))] if row["stale"] else []
         return found + [paragraph(note, classes=["lr-note"]) for note in notes]

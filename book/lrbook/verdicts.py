@@ -1,19 +1,21 @@
 """From intervals to verdicts, by rules that were written down before the results.
 
-A row of `book/verdict_rules.csv` tests one quantity of one experiment: a
-direction (>, <, =) and a margin around zero or around a stated value. A claim takes the common verdict of its main
-rows. Every rule of this module is a pure function of intervals and tables.
+A row of `book/verdict_rules.csv` tests one quantity of one experiment: a direction (>, <, =) and a margin around zero or
+around a stated value. `book/claim_parts.csv` cuts each claim's sentence into parts, and of a part that is measured one
+row is the *core*, marked by people who had not seen a value (`book/marks`). The cores alone make the verdict; rows of
+other tasks (*replication*) and of other quantities (*scope*) are told beside it. Every rule of this module is a pure
+function of intervals and tables.
 """
 
 import math
 from dataclasses import dataclass, field
 
 from . import results
+from .chance import exact_share, p_above
 from .language import LANGUAGES, read_table
 
 SUPPORTED = "supported"
-CONDITION = "supported under a condition"
-NO_DIFFERENCE = "no difference"
+SMALLER = "smaller than the margin"
 CONTRADICTED = "contradicted"
 UNDECIDED = "undecided"
 MIXED = "mixed"
@@ -21,25 +23,30 @@ PARTLY = "partly measured"
 NOT_YET = "not yet measured"
 PROVED = "proved"
 NOT_TESTABLE = "not testable here"
+NO_SOURCE = "no source read"
 CITED = {"supports": "by citation", "contradicts": "contradicted by source", "defines": "by definition"}
 VERDICTS = (
-    *(SUPPORTED, CONDITION, NO_DIFFERENCE, CONTRADICTED, UNDECIDED, MIXED, PARTLY, NOT_YET, PROVED),
+    *(SUPPORTED, MIXED, CONTRADICTED, UNDECIDED, SMALLER, PARTLY, NOT_YET, PROVED),
     *CITED.values(),
     NOT_TESTABLE,
 )
 KINDS = ("measure", "exact", "cite", "cite and measure", NOT_TESTABLE)
+PART_KINDS = ("measure", "exact", "cite", "untestable")
+QUANTIFIERS = ("plain", "may", "most")
+ROLES = ("core", "replication", "scope", "illustration")
 OPEN = (PARTLY, NOT_YET, UNDECIDED)
+TASKS_FOR_MOST = 12
+AS = {PROVED: SUPPORTED, CITED["supports"]: SUPPORTED, CITED["defines"]: SUPPORTED, CITED["contradicts"]: CONTRADICTED}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One test of a claim: a quantity of an experiment against a margin.
+    """One test of a claim's part: a quantity of an experiment against a margin.
 
-    `experiment` is a number ("E03") or a result's id; `quantity` may take a place,
-    "gain[lr=0.1]". `role` is "main" or "condition". `condition` says in each
-    language under what this row holds, or is empty. `centre` is the value that
-    the quantity is compared with: the cell "0@0.5" of the table is the margin 0
-    around one half, so that a share, which cannot be negative, can fail the test.
+    `experiment` is a number ("E03") or a result's id; `quantity` may take a place, "gain[lr=0.1]". `role` is one of
+    `ROLES`. `condition` says in each language under what this row holds, or is empty. `centre` is the value that the
+    quantity is compared with: the cell "0@0.5" of the table is the margin 0 around one half, so that a share, which
+    cannot be negative, can fail the test.
     """
 
     claim: str
@@ -48,14 +55,34 @@ class Rule:
     direction: str
     margin: float
     unit: str
-    role: str = "main"
+    role: str = "core"
     condition: dict = field(default_factory=dict)
     centre: float = 0.0
+    part: str = "1"
 
     @property
     def number(self):
         """The experiment's number, `"E03"`."""
         return self.experiment.split("_")[0].upper()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One assertion of a claim's sentence: `text` by language, empty where the sentence is all of it.
+
+    `kind` is one of `PART_KINDS`, `quantifier` of `QUANTIFIERS`. `source` and `cited` settle a part of kind cite, `test`
+    a part of kind exact; a part of kind untestable, or without its source, is named and not joined. `settled` says why
+    one of the two marks was taken where they differ.
+    """
+
+    number: str = "1"
+    kind: str = "measure"
+    quantifier: str = "plain"
+    text: dict = field(default_factory=dict)
+    source: str = ""
+    cited: str = ""
+    test: str = ""
+    settled: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,41 +93,78 @@ class Judged:
     measured: object = None
     verdict: object = None
 
+    @property
+    def sign(self):
+        """+1 or −1 where an undecided interval lies on one side of zero (of the rule's centre), else 0."""
+        if self.verdict != UNDECIDED or self.measured is None:
+            return 0
+        low, high = self.measured.low - self.rule.centre, self.measured.high - self.rule.centre
+        return 1 if low > 0 else -1 if high < 0 else 0
+
+
+@dataclass(frozen=True)
+class PartVerdict:
+    """A part with its verdict's `name` and its rows: `core` (a `Judged`, or `None`) and the others."""
+
+    part: Part
+    name: str
+    core: object = None
+    others: tuple = ()
+
+    @property
+    def joined(self):
+        """Whether the part has a say in the claim's verdict."""
+        return self.name not in (NOT_TESTABLE, NO_SOURCE)
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict of a claim: `name`, and what it rests on.
+    """The verdict of a claim: `name`, and the `parts` that it rests on, a `PartVerdict` each.
 
-    `so_far` is the verdict of what is there when the claim is partly measured,
-    `missing` the experiments that are not, `tests` one `Judged` for each rule.
+    `so_far` is the verdict of what is there when the claim is partly measured, `missing` the experiments that are not.
     """
 
     name: str
     so_far: object = None
     missing: tuple = ()
-    tests: tuple = ()
+    parts: tuple = ()
 
     @property
     def decided(self):
         """Whether nothing is left open."""
         return self.name not in OPEN
 
-    def conditions(self, lang):
-        """The conditions of the supporting main rows, in one language, without repeats."""
-        rows = [test.rule for test in self.tests if test.verdict == SUPPORTED and test.rule.role == "main"]
-        return list(dict.fromkeys(rule.condition[lang] for rule in rows if rule.condition.get(lang)))
+    @property
+    def cores(self):
+        """The measured cores."""
+        return tuple(part.core for part in self.parts if part.core is not None and part.core.verdict is not None)
+
+    @property
+    def others(self):
+        """The measured rows that have no say: replications and scope."""
+        rows = [row for part in self.parts for row in part.others if row.rule.role != "illustration"]
+        return tuple(row for row in rows if row.verdict is not None)
+
+    @property
+    def against(self):
+        """Rows beside the verdict that speak against it: "but not …", or "but …" where the claim is contradicted."""
+        name = self.so_far or self.name
+        if AS.get(name, name) == SUPPORTED:
+            return tuple(row for row in self.others if row.verdict in (CONTRADICTED, SMALLER))
+        if AS.get(name, name) in (CONTRADICTED, SMALLER):
+            return tuple(row for row in self.others if row.verdict == SUPPORTED)
+        return ()
 
 
 def judge(low, high, direction, margin):
     """The verdict of one 95 % interval [low, high].
 
-    Turned by the direction: *supported* above +margin, *no difference* inside
-    ±margin, *contradicted* below −margin, else *undecided*. For "=", *supported*
-    inside ±margin, *contradicted* outside. NaN is undecided. Raises `ValueError`
-    for an unknown direction, a negative margin, or low > high.
+    Turned by the direction: *supported* above +margin, *smaller than the margin* inside ±margin, *contradicted* below
+    −margin, else *undecided*. For "=", *supported* inside ±margin, *contradicted* outside. NaN is undecided. Raises
+    `ValueError` for an unknown direction, a negative margin, or low > high.
 
     >>> judge(0.6, 1.4, ">", 0.5), judge(-0.2, 0.3, "<", 0.5), judge(-0.2, 0.3, "=", 0.5)
-    ('supported', 'no difference', 'supported')
+    ('supported', 'smaller than the margin', 'supported')
     """
     if direction not in (">", "<", "="):
         raise ValueError(f"direction must be '>', '<' or '=', not {direction!r}")
@@ -113,31 +177,67 @@ def judge(low, high, direction, margin):
     if direction == "<":
         low, high = -high, -low
     if -margin <= low and high <= margin:
-        return SUPPORTED if direction == "=" else NO_DIFFERENCE
+        return SUPPORTED if direction == "=" else SMALLER
     if low > margin:
         return CONTRADICTED if direction == "=" else SUPPORTED
     return CONTRADICTED if high < -margin else UNDECIDED
 
 
-def combine(tests):
-    """The verdict of a claim's main rows that were measured.
+def join(names):
+    """The verdict of a claim from those of its joined parts.
 
-    The common verdict; where they differ, *supported under a condition* if all
-    supporting rows name one, else *mixed*.
+    All supported: *supported*; supported and contradicted: *mixed*; else any contradicted: *contradicted*; any
+    undecided: *undecided*; else *smaller than the margin*. Proofs and sources count as what they say, and where there
+    is nothing else the claim bears their word.
 
-    >>> rule = Rule("C1", "E01", "gap", ">", 0.0, "", condition={"en": "with noise", "ja": "雑音あり"})
-    >>> combine([Judged(rule, None, "supported"), Judged(rule, None, "undecided")])
-    'supported under a condition'
+    >>> join(["supported", "contradicted"]), join(["supported", "undecided"]), join(["proved", "supported"])
+    ('mixed', 'undecided', 'supported')
+    >>> join(["proved", "proved"]), join(["supported", "smaller than the margin"])
+    ('proved', 'smaller than the margin')
     """
-    main = [test for test in tests if test.rule.role == "main" and test.verdict is not None]
-    verdicts = {test.verdict for test in main}
-    if not verdicts:
-        return NOT_YET
-    if len(verdicts) == 1:
-        return verdicts.pop()
-    supporting = [test for test in main if test.verdict == SUPPORTED]
-    named = supporting and all(test.rule.condition.get("en") for test in supporting)
-    return CONDITION if named else MIXED
+    if len(set(names)) == 1:
+        return names[0]
+    words = {AS.get(name, name) for name in names}
+    if words == {SUPPORTED}:
+        return SUPPORTED
+    if {SUPPORTED, CONTRADICTED} <= words:
+        return MIXED
+    return next(name for name in (CONTRADICTED, UNDECIDED, SMALLER) if name in words)
+
+
+def judge_part(part, rows):
+    """The `PartVerdict` of a part with its rows (`Judged`)."""
+    core = next((row for row in rows if row.rule.role == "core"), None)
+    others = tuple(row for row in rows if row is not core)
+    if part.kind == "untestable":
+        return PartVerdict(part, NOT_TESTABLE, others=others)
+    if part.kind == "exact":
+        return PartVerdict(part, PROVED if part.test else CITED["defines"], others=others)
+    if part.kind == "cite":
+        return PartVerdict(part, CITED[part.cited] if part.source else NO_SOURCE, others=others)
+    tasks = [row for row in rows if row.rule.role in ("core", "replication")]
+    if core.verdict is None:
+        return PartVerdict(part, NOT_YET, core, others)
+    name = {"plain": lambda _: core.verdict, "may": _sometimes, "most": _mostly}[part.quantifier](tasks)
+    return PartVerdict(part, name, core, others)
+
+
+def _sometimes(tasks):
+    """*May, sometimes*: one of the tasks named beforehand suffices, at the level divided by their number."""
+    names = [row.verdict for row in tasks]
+    if any(row.verdict == SUPPORTED and p_above(row) < 0.025 / len(tasks) for row in tasks):
+        return SUPPORTED
+    if None in names or SUPPORTED in names or UNDECIDED in names:
+        return UNDECIDED
+    return CONTRADICTED if set(names) == {CONTRADICTED} else SMALLER
+
+
+def _mostly(tasks):
+    """*Nearly always, most*: the share of the tasks that support it, over at least twelve."""
+    if len(tasks) < TASKS_FOR_MOST or any(row.verdict is None for row in tasks):
+        return UNDECIDED
+    low, high = exact_share(sum(row.verdict == SUPPORTED for row in tasks), len(tasks))
+    return judge(low - 0.5, high - 0.5, ">", 0.0)
 
 
 def rules():
@@ -145,10 +245,20 @@ def rules():
     found = {}
     for row in read_table("verdict_rules.csv"):
         condition = {lang: row[f"condition_{lang}"] for lang in LANGUAGES}
-        plain = {key: row[key] for key in ("claim", "experiment", "quantity", "direction", "unit", "role")}
+        plain = {key: row[key] for key in ("claim", "part", "experiment", "quantity", "direction", "unit", "role")}
         margin, _, centre = row["margin"].partition("@")
         rule = Rule(**plain, margin=float(margin), condition=condition, centre=float(centre or 0))
         found.setdefault(rule.claim, []).append(rule)
+    return found
+
+
+def parts():
+    """All rows of `book/claim_parts.csv` as `{claim: [Part, …]}`."""
+    found = {}
+    for row in read_table("claim_parts.csv"):
+        text = {lang: row[f"text_{lang}"] for lang in LANGUAGES if row[f"text_{lang}"]}
+        plain = {key: row[key] for key in ("kind", "quantifier", "source", "cited", "test", "settled")}
+        found.setdefault(row["claim"], []).append(Part(number=row["part"], text=text, **plain))
     return found
 
 
@@ -170,90 +280,41 @@ def measure(rule, library):
     return Judged(rule)
 
 
-def verdict(row, rules_of_claim, library):
-    """The verdict of one row of `book/claims.csv`.
+def verdict(row, parts_of_claim, rules_of_claim, library):
+    """The verdict of one row of `book/claims.csv`, from its parts, its rules and the results by experiment.
 
-    `rules_of_claim` is the list of its rules, `library` the results by experiment.
-    An experiment of the row that no measured rule uses is missing.
+    A claim without parts is judged by its kind alone; one that is to be measured is then not yet measured.
     """
     kind = row["kind"]
     if kind not in KINDS:
         raise ValueError(f"kind of {row['id']} must be one of {', '.join(KINDS)}, not {kind!r}")
-    if kind == NOT_TESTABLE:
-        return Verdict(NOT_TESTABLE)
-    if kind == "exact":
-        return Verdict(PROVED if row["test"] else NOT_YET)
-    if kind == "cite":
-        return Verdict(_cited(row))
-    tests = tuple(measure(rule, library) for rule in rules_of_claim)
-    seen = {test.rule.number for test in tests if test.verdict is not None}
-    missing = tuple(number for number in row["experiments"].split() if number not in seen)
-    missing += tuple({t.rule.number: None for t in tests if t.verdict is None and t.rule.number not in missing})
-    name = combine(tests)
-    if name == NOT_YET or not missing:
-        return Verdict(name, missing=missing, tests=tests)
-    return Verdict(PARTLY, so_far=name, missing=missing, tests=tests)
+    if not parts_of_claim:
+        return Verdict(_by_kind(row), missing=tuple(row["experiments"].split()))
+    tests = [measure(rule, library) for rule in rules_of_claim]
+    judged = tuple(judge_part(p, [test for test in tests if test.rule.part == p.number]) for p in parts_of_claim)
+    missing = tuple(dict.fromkeys(part.core.rule.number for part in judged if part.name == NOT_YET))
+    names = [part.name for part in judged if part.joined and part.name != NOT_YET]
+    if not names:
+        return Verdict(NOT_YET if missing else NOT_TESTABLE, missing=missing, parts=judged)
+    if missing:
+        return Verdict(PARTLY, so_far=join(names), missing=missing, parts=judged)
+    return Verdict(join(names), parts=judged)
 
 
-def _cited(row):
-    if not row["citation"]:
+def _by_kind(row):
+    if row["kind"] == NOT_TESTABLE:
+        return NOT_TESTABLE
+    if row["kind"] == "exact":
+        return PROVED if row["test"] else NOT_YET
+    if row["kind"] != "cite" or not row["citation"]:
         return NOT_YET
     if row["cited"] not in CITED:
         raise ValueError(f"cited of {row['id']} must be one of {', '.join(CITED)}, not {row['cited']!r}")
     return CITED[row["cited"]]
 
 
-def p_value(test):
-    """The p value of the decision that a test's interval comes closest to.
-
-    The smallest of: effect above the margin, below its negative, inside both
-    (two one-sided tests). The interval decides just where this is below 0.025.
-    """
-    measured, margin = test.measured, test.rule.margin
-    error, tail = _error(measured)
-    if error == 0:
-        return 0.0 if test.verdict != UNDECIDED else 1.0
-    mean = measured.mean - test.rule.centre
-    above = tail((mean - margin) / error)
-    below = tail((-margin - mean) / error)
-    inside = max(tail((margin - mean) / error), tail((mean + margin) / error))
-    return float(min(above, below, inside))
-
-
-def _error(measured):
-    """Standard error, and the upper tail of its distribution."""
-    from scipy.stats import norm, t
-
-    if measured.method == "t":
-        error = (measured.high - measured.low) / (2 * t.ppf(0.975, measured.n - 1))
-        return error, lambda z: t.sf(z, measured.n - 1)
-    return (measured.high - measured.low) / (2 * norm.ppf(0.975)), norm.sf
-
-
-def benjamini_hochberg(p_values, rate=0.05):
-    """How many of the smallest p values stay when the false discovery rate is held at `rate`.
-
-    The largest k with p₍ₖ₎ ≤ rate·k/m (Benjamini and Hochberg 1995).
-
-    >>> benjamini_hochberg([0.001, 0.012, 0.04, 0.6])
-    2
-    """
-    ordered, m = sorted(p_values), len(p_values)
-    return max((k for k, p in enumerate(ordered, 1) if p <= rate * k / m), default=0)
-
-
-def false_share(tests):
-    """Expected share of false verdicts among decided tests with chance in them, at most.
-
-    m·p/R: m tests, R of them decided, p the largest p value among the decided.
-    `None` where nothing is decided.
-    """
-    chance = [test for test in tests if test.measured is not None and test.measured.method != "exact"]
-    decided = [p_value(test) for test in chance if test.verdict != UNDECIDED]
-    return min(1.0, len(chance) * max(decided) / len(decided)) if decided else None
-
-
 def all_verdicts():
     """`{claim id: Verdict}` for all rows of `book/claims.csv`, from the results on disk."""
-    library, book_rules = results.Library(), rules()
-    return {row["id"]: verdict(row, book_rules.get(row["id"], []), library) for row in read_table("claims.csv")}
+    library, all_parts, all_rules = results.Library(), parts(), rules()
+    claims = read_table("claims.csv")
+    return {r["id"]: verdict(r, all_parts.get(r["id"], []), all_rules.get(r["id"], []), library) for r in claims}

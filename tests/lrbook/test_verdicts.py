@@ -1,5 +1,6 @@
 """The rules that turn intervals into verdicts, as a table and as properties."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrbook import quantity, results, verdicts
-from lrbook.verdicts import Judged, Rule, combine, judge, verdict
+from lrbook import chance, quantity, results, verdicts
+from lrbook.verdicts import Judged, Part, Rule, join, judge, verdict
 
 numbers = st.floats(-1e3, 1e3, allow_nan=False)
 margins = st.floats(0, 1e3, allow_nan=False)
@@ -20,13 +21,13 @@ directions = st.sampled_from((">", "<", "="))
     [
         (0.6, 1.4, ">", 0.5, "supported"),
         (0.5, 1.4, ">", 0.5, "undecided"),  # the end must be above the margin, not on it
-        (-0.5, 0.5, ">", 0.5, "no difference"),
+        (-0.5, 0.5, ">", 0.5, "smaller than the margin"),
         (-0.1, 0.7, ">", 0.5, "undecided"),
         (-2.0, -0.6, ">", 0.5, "contradicted"),
         (-2.0, -0.5, ">", 0.5, "undecided"),
         (-2.0, -0.6, "<", 0.5, "supported"),
         (0.6, 1.4, "<", 0.5, "contradicted"),
-        (-0.5, 0.5, "<", 0.5, "no difference"),
+        (-0.5, 0.5, "<", 0.5, "smaller than the margin"),
         (-0.5, 0.5, "=", 0.5, "supported"),
         (0.6, 1.4, "=", 0.5, "contradicted"),
         (-1.4, -0.6, "=", 0.5, "contradicted"),
@@ -62,13 +63,15 @@ def test_supported_means_every_value_is_beyond_the_margin(a, b, margin):
     found = judge(low, high, ">", margin)
     assert (found == "supported") == (low > margin)
     assert (found == "contradicted") == (high < -margin)
-    assert (found == "no difference") == (-margin <= low and high <= margin)
+    assert (found == "smaller than the margin") == (-margin <= low and high <= margin)
 
 
 @given(numbers, numbers, margins)
 def test_equality_is_supported_just_where_a_difference_is_none(a, b, margin):
     low, high = sorted((a, b))
-    assert (judge(low, high, "=", margin) == "supported") == (judge(low, high, ">", margin) == "no difference")
+    assert (judge(low, high, "=", margin) == "supported") == (
+        judge(low, high, ">", margin) == "smaller than the margin"
+    )
 
 
 @pytest.mark.parametrize("arguments", [(0, 1, "≥", 0.5), (0, 1, ">", -0.5), (0, 1, ">", math.nan), (1, 0, ">", 0.5)])
@@ -77,28 +80,103 @@ def test_wrong_arguments_are_named(arguments):
         judge(*arguments)
 
 
-def judged(word, condition="", role="main", number="E01"):
-    texts = {"en": condition, "ja": condition}
-    return Judged(Rule("C1", number, "gap", ">", 0.5, "", role, texts), None, word)
-
-
 @pytest.mark.parametrize(
-    "tests, expected",
+    "names, expected",
     [
-        ([], "not yet measured"),
-        ([judged("supported"), judged("supported")], "supported"),
-        ([judged("undecided"), judged("undecided")], "undecided"),
-        ([judged("no difference")], "no difference"),
-        ([judged("supported", "with noise"), judged("contradicted")], "supported under a condition"),
-        ([judged("supported"), judged("contradicted", "without noise")], "mixed"),
-        ([judged("supported", "a"), judged("supported"), judged("undecided")], "mixed"),
-        ([judged("undecided"), judged("contradicted")], "mixed"),
-        ([judged("supported"), judged("contradicted", role="condition")], "supported"),
-        ([judged("supported"), judged(None)], "supported"),
+        (["supported"], "supported"),
+        (["supported", "supported"], "supported"),
+        (["undecided", "undecided"], "undecided"),
+        (["smaller than the margin"], "smaller than the margin"),
+        (["supported", "contradicted"], "mixed"),
+        (["supported", "contradicted", "undecided"], "mixed"),
+        (["undecided", "contradicted"], "contradicted"),
+        (["smaller than the margin", "contradicted"], "contradicted"),
+        (["supported", "undecided", "smaller than the margin"], "undecided"),
+        (["supported", "smaller than the margin"], "smaller than the margin"),
+        (["proved", "proved"], "proved"),
+        (["proved", "supported"], "supported"),
+        (["by citation", "by citation"], "by citation"),
+        (["by citation", "contradicted by source"], "mixed"),
+        (["contradicted by source", "undecided"], "contradicted"),
+        (["by definition", "smaller than the margin"], "smaller than the margin"),
     ],
 )
-def test_combining(tests, expected):
-    assert combine(tests) == expected
+def test_joining(names, expected):
+    assert join(names) == expected
+    assert join(names[::-1]) == expected
+
+
+@given(st.lists(st.sampled_from(("supported", "contradicted", "undecided", "smaller than the margin")), min_size=1))
+def test_a_claim_is_supported_just_where_all_its_parts_are_and_one_contradicted_part_is_never_hidden(names):
+    assert (join(names) == "supported") == (set(names) == {"supported"})
+    assert (join(names) in ("contradicted", "mixed")) == ("contradicted" in names)
+
+
+def judged(word, role="core", number="E01", low=0.6, high=1.4):
+    """A row with a verdict: an interval of ten seeds."""
+    measured = None if word is None else results.Measured("gap", "", {}, "t", (low + high) / 2, low, high, np.zeros(10))
+    return Judged(Rule("C1", number, "gap", ">", 0.5, "", role), measured, word)
+
+
+def test_rows_beside_a_core_have_no_say_and_are_told():
+    rows = [judged("supported"), judged("contradicted", "scope"), judged("smaller than the margin", "replication")]
+    rows += [judged("undecided", "scope"), judged("contradicted", "illustration")]
+    part = verdicts.judge_part(Part(), rows)
+    found = verdicts.Verdict(part.name, parts=(part,))
+    assert (part.name, len(found.cores), len(found.others)) == ("supported", 1, 3)
+    assert [row.verdict for row in found.against] == ["contradicted", "smaller than the margin"]
+
+
+def test_a_contradicted_claim_tells_what_came_out_as_it_says():
+    part = verdicts.judge_part(
+        Part(), [judged("contradicted"), judged("supported", "scope"), judged("undecided", "scope")]
+    )
+    assert [row.verdict for row in verdicts.Verdict(part.name, parts=(part,)).against] == ["supported"]
+
+
+@pytest.mark.parametrize("low, high, sign", [(0.1, 0.9, 1), (-0.9, -0.1, -1), (-0.1, 0.9, 0)])
+def test_an_undecided_interval_on_one_side_of_zero_has_a_sign(low, high, sign):
+    assert judged("undecided", low=low, high=high).sign == sign
+    assert judged("supported", low=low, high=high).sign == 0
+
+
+def sometimes(*rows):
+    return verdicts.judge_part(Part(quantifier="may"), list(rows)).name
+
+
+def test_may_needs_one_task_at_a_level_divided_by_their_number():
+    sure, bare = dict(low=0.9, high=1.1), dict(low=0.501, high=1.4)
+    no = judged("contradicted", "replication")
+    assert sometimes(judged("supported", **bare)) == "supported"
+    assert sometimes(judged("supported", **bare), no) == "undecided"
+    assert sometimes(judged("supported", **sure), no) == "supported"
+    assert sometimes(judged("contradicted"), judged("supported", "replication", **sure)) == "supported"
+    assert sometimes(judged("contradicted"), no) == "contradicted"
+    assert sometimes(judged("smaller than the margin"), no) == "smaller than the margin"
+    assert sometimes(judged("undecided"), no) == "undecided"
+
+
+def mostly(supported, tasks):
+    rows = [
+        judged("supported" if k < supported else "contradicted", "replication" if k else "core") for k in range(tasks)
+    ]
+    return verdicts.judge_part(Part(quantifier="most"), rows).name
+
+
+def test_most_is_a_share_over_at_least_twelve_tasks():
+    assert [mostly(4, 4), mostly(11, 11), mostly(12, 12), mostly(7, 12), mostly(1, 12)] == [
+        *("undecided", "undecided", "supported", "undecided", "contradicted")
+    ]
+
+
+def test_parts_without_a_measurement():
+    assert verdicts.judge_part(Part(kind="untestable"), []).joined is False
+    assert verdicts.judge_part(Part(kind="cite"), []).joined is False
+    assert (
+        verdicts.judge_part(Part(kind="cite", source="he2016deep", cited="contradicts"), []).name
+        == "contradicted by source"
+    )
+    assert verdicts.judge_part(Part(kind="exact", test="a"), []).name == "proved"
 
 
 def row(kind="measure", experiments="E01", **changes):
@@ -116,9 +194,12 @@ def stored(id="e01_ladder", mode="full", **quantities):
 RULE = Rule("C1", "E01", "gap", ">", 0.5, "pp")
 
 
-def test_a_claim_whose_experiments_are_all_there():
-    found = verdict(row(), [RULE], {"E01": [stored(gap=(1, 2))]})
-    assert (found.name, found.missing, found.tests[0].measured.low) == ("supported", (), 1)
+ONE = [Part()]
+
+
+def test_a_claim_whose_cores_are_all_there():
+    found = verdict(row(experiments="E01 E02"), ONE, [RULE], {"E01": [stored(gap=(1, 2))]})
+    assert (found.name, found.missing, found.cores[0].measured.low) == ("supported", (), 1)
 
 
 @pytest.mark.parametrize(
@@ -126,36 +207,37 @@ def test_a_claim_whose_experiments_are_all_there():
     [
         (0.6, 0.8, 0.0, ">", "supported"),
         (0.1, 0.4, 0.0, ">", "contradicted"),
-        (0.45, 0.55, 0.1, ">", "no difference"),
+        (0.45, 0.55, 0.1, ">", "smaller than the margin"),
         (0.4, 0.6, 0.0, ">", "undecided"),
         (0.1, 0.4, 0.05, "<", "supported"),
     ],
 )
 def test_a_share_is_compared_with_a_stated_value(low, high, margin, direction, expected):
     rule = Rule("C1", "E01", "gap", direction, margin, "share", centre=0.5)
-    test = verdict(row(), [rule], {"E01": [stored(gap=(low, high))]}).tests[0]
+    test = verdict(row(), ONE, [rule], {"E01": [stored(gap=(low, high))]}).cores[0]
     assert test.verdict == expected
-    assert (verdicts.p_value(test) < 0.025) == (expected != "undecided")
+    assert (chance.p_value(test) < 0.025) == (expected != "undecided")
 
 
 def test_partly_measured_names_what_is_missing():
-    found = verdict(row(experiments="E01 E02 E03"), [RULE], {"E01": [stored(gap=(1, 2))]})
-    assert (found.name, found.so_far, found.missing) == ("partly measured", "supported", ("E02", "E03"))
+    rules = [RULE, dataclasses.replace(RULE, part="2", experiment="E02")]
+    found = verdict(row(), [Part("1"), Part("2")], rules, {"E01": [stored(gap=(1, 2))]})
+    assert (found.name, found.so_far, found.missing) == ("partly measured", "supported", ("E02",))
 
 
-def test_an_experiment_without_a_rule_is_missing():
-    library = {"E01": [stored(gap=(1, 2))], "E02": [stored("e02_limit", gap=(1, 2))]}
-    assert verdict(row(experiments="E01 E02"), [RULE], library).missing == ("E02",)
+def test_not_yet_measured_without_parts_without_results_and_with_quick_ones():
+    assert verdict(row(experiments="E01 E02"), [], [], {"E01": [stored(gap=(1, 2))]}).missing == ("E01", "E02")
+    assert verdict(row(), ONE, [RULE], {}).name == "not yet measured"
+    assert verdict(row(), ONE, [RULE], {"E01": [stored(mode="quick", gap=(1, 2))]}).name == "not yet measured"
 
 
-def test_not_yet_measured_without_results_and_with_quick_ones():
-    assert verdict(row(), [RULE], {}).name == "not yet measured"
-    assert verdict(row(), [RULE], {"E01": [stored(mode="quick", gap=(1, 2))]}).name == "not yet measured"
+def test_a_claim_none_of_whose_parts_can_be_tested_says_so():
+    assert verdict(row(), [Part(kind="untestable")], [], {}).name == "not testable here"
 
 
 def test_a_result_without_the_quantity_is_an_error_that_lists_the_names():
     with pytest.raises(ValueError, match=r"\['other'\], not 'gap'"):
-        verdict(row(), [RULE], {"E01": [stored(other=(1, 2))]})
+        verdict(row(), ONE, [RULE], {"E01": [stored(other=(1, 2))]})
 
 
 @pytest.mark.parametrize(
@@ -171,14 +253,14 @@ def test_a_result_without_the_quantity_is_an_error_that_lists_the_names():
     ],
 )
 def test_kinds_without_measurements(changes, expected):
-    assert verdict(row(experiments="", **changes), [], {}).name == expected
+    assert verdict(row(experiments="", **changes), [], [], {}).name == expected
 
 
 def test_unknown_kinds_are_refused():
     with pytest.raises(ValueError, match="kind of C1"):
-        verdict(row(kind="guess"), [], {})
+        verdict(row(kind="guess"), [], [], {})
     with pytest.raises(ValueError, match="cited of C1"):
-        verdict(row(kind="cite", citation="smith2017", cited="maybe"), [], {})
+        verdict(row(kind="cite", citation="smith2017", cited="maybe"), [], [], {})
 
 
 @given(
@@ -190,16 +272,16 @@ def test_the_interval_decides_where_p_is_below_two_and_a_half_percent(values, di
     q = quantity.measured(values)
     measured = results.Measured("gap", "", {}, "t", q.mean.item(), q.low.item(), q.high.item(), q.values)
     word = judge(measured.low, measured.high, direction, margin)
-    p = verdicts.p_value(Judged(Rule("C1", "E01", "gap", direction, margin, ""), measured, word))
+    p = chance.p_value(Judged(Rule("C1", "E01", "gap", direction, margin, ""), measured, word))
     if abs(p - 0.025) > 1e-6:
         assert (p < 0.025) == (word != "undecided")
 
 
 def test_benjamini_hochberg_against_the_definition():
     p = [0.01, 0.02, 0.03, 0.04, 0.05]
-    assert verdicts.benjamini_hochberg(p) == 5
-    assert verdicts.benjamini_hochberg([0.03, 0.5]) == 0
-    assert verdicts.benjamini_hochberg([]) == 0
+    assert chance.benjamini_hochberg(p) == 5
+    assert chance.benjamini_hochberg([0.03, 0.5]) == 0
+    assert chance.benjamini_hochberg([]) == 0
 
 
 def test_the_share_of_false_verdicts_grows_with_undecided_tests():
@@ -210,6 +292,6 @@ def test_the_share_of_false_verdicts_grows_with_undecided_tests():
         measured = results.Measured("gap", "", {}, "t", q.mean.item(), q.low.item(), q.high.item(), q.values)
         return Judged(Rule("C1", "E01", "gap", ">", 0.5, ""), measured, judge(measured.low, measured.high, ">", 0.5))
 
-    alone, among = verdicts.false_share([made(sure)]), verdicts.false_share([made(sure)] + 9 * [made(open_)])
+    alone, among = chance.false_share([made(sure)]), chance.false_share([made(sure)] + 9 * [made(open_)])
     assert 0 < alone < among <= 1
-    assert verdicts.false_share([made(open_)]) is None
+    assert chance.false_share([made(open_)]) is None

@@ -193,7 +193,7 @@ QUANTILES = {"quantile", "nanquantile", "percentile", "nanpercentile", "ppf", "i
 NO_INTERVAL = {
     ("lrlib/methods/initialization.py", "quantile"): "bins of inputs",
     ("lrlib/choosing/recipe/figures.py", "quantile"): "how far an axis reaches",
-    ("book/lrbook/verdicts.py", "ppf"): "the standard error of a stored interval, for its p value",
+    ("book/lrbook/chance.py", "ppf"): "the standard error of a stored interval, for its p value",
 }
 
 

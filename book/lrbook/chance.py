@@ -1,0 +1,78 @@
+"""Chance in the verdicts: p values of single tests, and how many of all decided ones may be wrong."""
+
+UNDECIDED = "undecided"
+
+
+def p_value(test):
+    """The p value of the decision that a test's interval comes closest to.
+
+    The smallest of: effect above the margin, below its negative, inside both
+    (two one-sided tests). The interval decides just where this is below 0.025.
+    """
+    margin = test.rule.margin
+    error, tail = _error(test.measured)
+    if error == 0:
+        return 0.0 if test.verdict != UNDECIDED else 1.0
+    mean = test.measured.mean - test.rule.centre
+    above = tail((mean - margin) / error)
+    below = tail((-margin - mean) / error)
+    inside = max(tail((margin - mean) / error), tail((mean + margin) / error))
+    return float(min(above, below, inside))
+
+
+def p_above(test):
+    """The p value of "the effect, turned by the rule's direction, is beyond the margin" (for "=": within it)."""
+    rule = test.rule
+    error, tail = _error(test.measured)
+    if error == 0:
+        return 0.0 if test.verdict == "supported" else 1.0
+    mean = (test.measured.mean - rule.centre) * (-1 if rule.direction == "<" else 1)
+    if rule.direction == "=":
+        return float(max(tail((rule.margin - mean) / error), tail((mean + rule.margin) / error)))
+    return float(tail((mean - rule.margin) / error))
+
+
+def _error(measured):
+    """Standard error, and the upper tail of its distribution."""
+    from scipy.stats import norm, t
+
+    if measured.method == "t":
+        error = (measured.high - measured.low) / (2 * t.ppf(0.975, measured.n - 1))
+        return error, lambda z: t.sf(z, measured.n - 1)
+    return (measured.high - measured.low) / (2 * norm.ppf(0.975)), norm.sf
+
+
+def exact_share(hits, n):
+    """Clopper and Pearson's 95 % interval of a share (1934).
+
+    >>> [round(end, 2) for end in exact_share(10, 10)]
+    [0.69, 1.0]
+    """
+    from scipy.stats import beta
+
+    low = beta.ppf(0.025, hits, n - hits + 1) if hits else 0.0
+    high = beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0
+    return float(low), float(high)
+
+
+def benjamini_hochberg(p_values, rate=0.05):
+    """How many of the smallest p values stay when the false discovery rate is held at `rate`.
+
+    The largest k with p₍ₖ₎ ≤ rate·k/m (Benjamini and Hochberg 1995).
+
+    >>> benjamini_hochberg([0.001, 0.012, 0.04, 0.6])
+    2
+    """
+    ordered, m = sorted(p_values), len(p_values)
+    return max((k for k, p in enumerate(ordered, 1) if p <= rate * k / m), default=0)
+
+
+def false_share(tests):
+    """Expected share of false verdicts among decided tests with chance in them, at most.
+
+    m·2p/R: m tests, R of them decided, p the largest one-sided p value among the decided.
+    `None` where nothing is decided.
+    """
+    chance = [test for test in tests if test.measured is not None and test.measured.method != "exact"]
+    decided = [2 * p_value(test) for test in chance if test.verdict != UNDECIDED]
+    return min(1.0, len(chance) * max(decided) / len(decided)) if decided else None
