@@ -34,7 +34,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("language", nargs="?", choices=("en", "ja"))
     one = add("notebooks", help="merge edited text, execute and store the notebooks, all or the named ones")
     one.add_argument("names", nargs="*", metavar="NAME")
-    add("edit", help="write a page's text to work on to book/edit").add_argument("name", metavar="NAME")
+    one.add_argument("--lang", choices=("en", "ja"), help="one language only")
+    one = add("edit", help="write a page's text to work on to book/edit")
+    one.add_argument("name", metavar="NAME")
+    one.add_argument("--lang", choices=("en", "ja"), help="one language only")
+    one.add_argument("--force", action="store_true", help="overwrite a text that was not merged")
+    one.add_argument("--untranslated", action="store_true", help="write the Japanese text from the English, marked")
     add("translated", help="declare pages' Japanese up to date").add_argument("names", nargs="+", metavar="NAME")
     add("js", help="build and check the widgets' JavaScript (needs Node)")
     add("format", help="lay out the Python, and where Node is installed the JavaScript, as the tests ask for")
@@ -49,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")
     options, rest = parser().parse_known_args(argv)
-    if rest and options.command not in ("lab", "edit", "notebooks"):
+    if rest and options.command != "lab":
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         return act(Environment(), options, rest)
@@ -89,13 +94,15 @@ def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
         case "book":
             languages = [options.language] if options.language else ["en", "ja"]
             return max([env.run("-m", "lrbook.build", language) for language in languages])
-    return writing(env, options, rest)
+    return writing(env, options)
 
 
-def writing(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
+def writing(env: Environment, options: argparse.Namespace) -> int:
     """The commands of those who write the book."""
     names = [options.name] if options.command == "edit" else options.names
-    return env.run("-m", f"lrbook.{options.command}", *names, *rest)
+    given = [] if getattr(options, "lang", None) is None else ["--lang", options.lang]
+    given += [f"--{name}" for name in ("force", "untranslated") if getattr(options, name, False)]
+    return env.run("-m", f"lrbook.{options.command}", *names, *given)
 
 
 def javascript(env: Environment, *steps: list[str]) -> int:

@@ -95,9 +95,10 @@ def row_name(rule, lang):
 def question(test, lang):
     """What a test asks of its effect: “above 0.5”."""
     rule = test.rule
-    key = {">": "claim.test_greater", "<": "claim.test_smaller", "=": "claim.test_equal"}[rule.direction]
-    turned = -rule.margin if rule.direction == "<" else rule.margin
-    return t(key, lang, margin=number(turned + (rule.centre if rule.direction != "=" else 0.0) or 0.0))
+    if rule.direction == "=":
+        return t("claim.test_equal", lang, margin=number(rule.margin), centre=number(rule.centre))
+    key, turned = ("claim.test_greater", rule.margin) if rule.direction == ">" else ("claim.test_smaller", -rule.margin)
+    return t(key, lang, margin=number(turned + rule.centre or 0.0))
 
 
 class Claim:

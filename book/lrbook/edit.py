@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-from .nbtext import BOOK, HASH, LANGUAGES, from_text, notebook_path, read_notebook, text_path, to_text
+from .nbtext import BOOK, HASH, LANGUAGES, notebook_path, read_notebook, text_path, to_text, unmerged
 from .parity import caption, source_hash
 from .translated import UNTRANSLATED
 
@@ -57,16 +57,8 @@ def template(lang: str, name: str) -> str:
     return TEMPLATE.format(label=name.replace("_", "-"), title=title, lang=lang, opening=opening, closing=closing)
 
 
-def _unmerged(text: Path, notebook) -> bool:
-    """Whether the text has work in it that the notebook does not have; ``notebook`` may be None."""
-    if not text.exists():
-        return False
-    cells = lambda book: [(cell.cell_type, cell.source.strip()) for cell in book.cells]
-    return notebook is None or cells(from_text(text.read_text(encoding="utf-8"))) != cells(notebook)
-
-
 def _check_merged(text: Path, notebook) -> None:
-    if _unmerged(text, notebook):
+    if unmerged(text, notebook):
         raise ValueError(
             f"{text} differs from the notebook: merge it with `notebooks {text.stem}`, or throw it away with --force"
         )

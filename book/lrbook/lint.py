@@ -13,6 +13,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from .edit import WORDS
 from .nbtext import BOOK, LAB_ONLY, LANGUAGES, read_notebook
 from .prose import markdown_parts, pages, strip_blocks, strip_inline
 
@@ -126,6 +127,14 @@ def ignored(notebook) -> Iterator[str]:
             yield f"cell {i}: output ignored, but the next code cell asserts nothing"
 
 
+def templates(notebook) -> Iterator[str]:
+    """Words of the template that a new page begins with, not yet replaced."""
+    words = [words for told in WORDS.values() for words in told[1:]] + [f"# {told[0]}" for told in WORDS.values()]
+    for i, cell in enumerate(notebook.cells):
+        lines = cell.source.splitlines() if cell.cell_type == "markdown" else []
+        yield from (f"cell {i}: still the template's {word!r}" for word in words if word in lines)
+
+
 def output_alts(notebook) -> Iterator[str]:
     """Stored pictures without alt text."""
     for i, cell in enumerate(notebook.cells):
@@ -159,7 +168,7 @@ def lint_page(path: Path, lang: str) -> list[str]:
         found += [f"{lang}/{where}: {message}" for rule in rules for message in rule]
     if path.suffix == ".ipynb":
         notebook = read_notebook(path)
-        rules = [code_cells(notebook), ignored(notebook), output_alts(notebook)]
+        rules = [code_cells(notebook), ignored(notebook), output_alts(notebook), templates(notebook)]
         found += [f"{lang}/{path.name} {message}" for rule in rules for message in rule]
     return found
 

@@ -128,3 +128,11 @@ def load(lang: str, name: str, book: Path = BOOK):
     if old is None:
         raise ValueError(f"no page {name!r} in {lang!r}: write {text} or commit {path}")
     return old, False
+
+
+def unmerged(text: Path, notebook) -> bool:
+    """Whether the text has work in it that the notebook does not have; ``notebook`` may be None."""
+    if not text.exists():
+        return False
+    cells = lambda book: [(cell.cell_type, cell.source.strip()) for cell in book.cells]
+    return notebook is None or cells(from_text(text.read_text(encoding="utf-8"))) != cells(notebook)

@@ -21,7 +21,7 @@ BOOK = Path(__file__).resolve().parents[1]
 TIMES = BOOK / "times.csv"
 WORDS_A_MINUTE, CHARACTERS_A_MINUTE = 200, 500
 LABELS = {
-    "en": ("Reading: about {} minutes.", "Running every cell: about {} seconds.", "Builds on: "),
+    "en": ("Reading: about {} min.", "Running every cell: about {} s.", "Builds on: "),
     "ja": ("読む時間：約 {} 分。", "全セルの実行：約 {} 秒。", "先に読む章："),
 }
 HIDDEN = re.compile(r"```.*?```|\$\$.*?\$\$|^---.*?^---", re.S | re.M)

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from .nbnormal import dumps
-from .nbtext import BOOK, HASH, notebook_path, read_notebook
-from .parity import set_hashes, text_hash
+from .nbtext import BOOK, HASH, notebook_path, read_notebook, text_path, unmerged
+from .parity import caption, set_hashes, text_hash
 
 MARK = "未訳です"  # says to readers and to the tests that what stands here waits for its Japanese
 UNTRANSLATED = f"（{MARK}。）"
@@ -55,6 +55,11 @@ def accept(name: str, book: Path = BOOK) -> Path:
     if missing:
         raise ValueError(f"page {name!r} is not in both editions: {', '.join(missing)} missing")
     english, japanese = map(read_notebook, paths)
+    for lang, notebook in (("en", english), ("ja", japanese)):
+        if unmerged(text_path(lang, name, book), notebook):
+            raise ValueError(
+                f"book/edit/{lang}/{name}.md holds work that the notebook has not: call `notebooks {name}` first"
+            )
     if [c.cell_type for c in english.cells] != [c.cell_type for c in japanese.cells]:
         raise ValueError(f"the cells of {name!r} do not match between the editions")
     paths[1].write_text(dumps(set_hashes(english, japanese)), encoding="utf-8", newline="\n")
@@ -65,8 +70,16 @@ def waiting(book: Path = BOOK) -> dict[str, int]:
     """{file: number of marks} of all that waits for its Japanese: pages, tables with a column for it, widgets' words."""
     files = [*sorted((book / "ja").glob("*.ipynb")), *sorted((book / "ja").glob("*.md")), *sorted(book.glob("*.csv"))]
     files += sorted((book.parent / "widgets" / "js" / "core").glob("i18n*.js"))
-    counts = {path.relative_to(book.parent).as_posix(): path.read_text(encoding="utf-8").count(MARK) for path in files}
+    counts = {path.relative_to(book.parent).as_posix(): _own_text(path).count(MARK) for path in files}
     return {name: count for name, count in counts.items() if count}
+
+
+def _own_text(path: Path) -> str:
+    """What a file says itself: of a notebook its cells and captions, not the outputs, which repeat words of tables."""
+    if path.suffix != ".ipynb":
+        return path.read_text(encoding="utf-8")
+    cells = read_notebook(path).cells
+    return "\n".join(f"{cell.source}\n{caption(cell)}" for cell in cells)
 
 
 def main(names: list[str]) -> int:

@@ -143,8 +143,19 @@ def test_a_new_page_begins_with_a_template_that_runs_and_is_the_same_in_both_lan
     paths = [nbtext.notebook_path(lang, "two_rates", tmp_path) for lang in ("en", "ja")]
     pair = [nbtext.read_notebook(path) for path in paths]
     assert not parity.problems(*pair) and not parity.stale(*pair) and not translated.waiting(tmp_path)
-    for path, lang in zip(paths, ("en", "ja")):
-        assert lint.lint_page(path, lang) == []
+    for path, lang, words in zip(paths, ("en", "ja"), edit.WORDS.values()):
+        said = lint.lint_page(path, lang)
+        assert len(said) == 3 and all(any(word in line for line in said) for word in words)
+
+
+def test_a_revision_that_was_not_merged_is_not_declared(book):
+    assert notebooks.write_notebooks(["toy"], book=book)
+    text = nbtext.text_path("ja", "toy", book)
+    text.write_text(text.read_text(encoding="utf-8").replace("試し", "試験"), encoding="utf-8")
+    with pytest.raises(ValueError, match="book/edit/ja/toy.md holds work .* call `notebooks toy` first"):
+        translated.accept("toy", book)
+    assert notebooks.write_notebooks(["toy"], book=book)
+    translated.accept("toy", book)
 
 
 def test_a_begun_page_is_not_thrown_away_and_names_that_are_no_pages_are_refused(tmp_path):

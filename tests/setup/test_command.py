@@ -89,6 +89,22 @@ def test_lab_passes_jupyters_own_options_on(monkeypatch):
     assert seen == [(["--port=9999"], False)]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["edit", "two_rates", "--lang", "en", "--force", "--untranslated"],
+        ["notebooks", "stride", "--lang", "ja"],
+        ["translated", "a", "b"],
+    ],
+)
+def test_those_who_write_hand_their_options_on(said, monkeypatch):
+    seen = []
+    monkeypatch.setattr(cli, "ensure", lambda env, cuda: "ready")
+    monkeypatch.setattr(cli.Environment, "run", lambda env, *words: seen.append(words) or 0)
+    assert cli.main(said) == 0
+    assert seen == [("-m", f"lrbook.{said[0]}", *said[1:])]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
 def test_without_a_display_no_browser_is_tried(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
