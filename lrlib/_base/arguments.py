@@ -315,25 +315,55 @@ def seed_list(seeds):
     return found
 
 
-def factors_of(plan, steps):
+def plan_of(name, plan):
+    """``plan``, a function of the step; ``TypeError`` for anything else, a function that makes a plan too.
+
+    >>> from lrlib import cosine
+    >>> plan_of("plan", cosine(9))
+    cosine(9)
+    >>> plan_of("plan", cosine)
+    Traceback (most recent call last):
+    ...
+    TypeError: plan must be a Plan or a function of the step; got cosine, which makes a Plan: call it, as cosine(…)
+    """
+    allowed = f"{name} must be a Plan or a function of the step; got"
+    if isinstance(plan, type) or not callable(plan):
+        raise TypeError(f"{allowed} {shown(plan)}")
+    made = getattr(plan, "__annotations__", {}).get("return")
+    if getattr(made, "__name__", made) == "Plan":
+        raise TypeError(f"{allowed} {plan.__name__}, which makes a Plan: call it, as {plan.__name__}(…)")
+    return plan
+
+
+def factor_at(name, plan, t):
+    """plan(t) as a float; raises naming the plan, t and the value unless it is one finite number of at least 0.
+
+    >>> factor_at("plan", lambda t: "0.5", 3)
+    Traceback (most recent call last):
+    ...
+    TypeError: plan at t=3 must be a finite number of at least 0; got '0.5'
+    """
+    value = plan(t)
+    if type(value) is float and 0 <= value < math.inf:  # nearly always, and in every step
+        return value
+    where = f"{name} at t={t}"
+    return number(where, real(where, value, "a finite number of at least 0"))
+
+
+def factors_of(plan, steps, name="plan"):
     """Values of the plan at steps 0 … steps − 1 as a float64 array; ones without a plan.
 
     A plan that is a plain function of one number is called step by step.
     """
     if plan is None:
         return np.ones(steps)
-    if not callable(plan):
-        raise TypeError(f"plan must be a function of the step, as lrlib.plans makes them; got {shown(plan)}")
-    if hasattr(plan, "length"):
-        values = plan(np.arange(steps))
-    else:
-        values = [plan(t) for t in range(steps)]
-    try:
-        found = np.asarray(values, dtype=float)
-    except (TypeError, ValueError, OverflowError):
-        found = np.empty(0)
+    plan_of(name, plan)
+    if not hasattr(plan, "length"):
+        return np.array([factor_at(name, plan, t) for t in range(steps)])
+    values = plan(np.arange(steps))
+    found = numbers_of(f"what {name} gives", values)
     if found.shape != (steps,) or not np.isfinite(found).all() or (found < 0).any():
-        raise ValueError(f"plan must give one finite number of at least 0 a step; got {shown(values)}")
+        raise ValueError(f"{name} must give one finite number of at least 0 a step; got {shown(values)}")
     return found
 
 
@@ -346,11 +376,10 @@ def plans_of(plans, steps):
     if plans is not None and not isinstance(plans, dict):
         raise TypeError(f'plans must map options to plans, as {{"momentum": plan}}; got {shown(plans)}')
     for name, plan in (plans or {}).items():
-        if name == "lr" or plan is None or not callable(plan):
-            raise ValueError(
-                f"plans[{name!r}] must be a plan of an option (that of lr is the argument plan); got {shown(plan)}"
-            )
-    return {name: factors_of(plan, steps) for name, plan in (plans or {}).items()}
+        if name == "lr":
+            raise ValueError(f"plans['lr']: that of lr is the argument plan; got {shown(plan)}")
+        plan_of(f"plans[{name!r}]", plan)
+    return {name: factors_of(plan, steps, f"plans[{name!r}]") for name, plan in (plans or {}).items()}
 
 
 def steps_of(task, steps):

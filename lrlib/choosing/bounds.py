@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._base.arguments import MOST_STEPS, factors_of, number, numbers_of, shown, whole
+from .._base.arguments import MOST_STEPS, factors_of, number, numbers_of, plan_of, shown, whole
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -122,7 +122,7 @@ def _rates(plan, steps):
         if steps is not None and whole("steps", steps) != len(eta):
             raise ValueError(f"steps must be the number of rates, {len(eta)}; got {shown(steps)}")
     else:
-        length = getattr(plan, "length", None) if steps is None else steps
+        length = getattr(plan_of("plan", plan), "length", None) if steps is None else steps
         if length is None or length == np.inf:
             raise ValueError(f"steps must be given, because the plan {shown(plan)} has no end")
         eta = factors_of(plan, whole("steps", length, most=MOST_STEPS))

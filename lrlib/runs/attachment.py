@@ -57,7 +57,8 @@ def attach(
     ``attach``, an option that the optimizer lacks, that is no single number, that counts something or that is 0 in
     every group, or (in ``optimizer.step()``, before anything moves) a factor that is negative or not finite, a beta of
     1 or more, a value that was set by hand or by another scheduler (use ``handle.set_base``), or groups that were taken
-    out, replaced or reordered. Warns where a scheduler of torch has moved the rate from its ``initial_lr``.
+    out, replaced or reordered; there too ``TypeError`` for a factor that is no number. Warns where a scheduler of torch
+    has moved the rate from its ``initial_lr``.
 
     >>> import torch
     >>> from lrlib import cosine, one_cycle, one_cycle_momentum, warmup
@@ -79,8 +80,7 @@ def attach(
     """
     optimizer = groups.stepped(optimizer)
     for name, given in {"plan": plan, **plans}.items():
-        if not callable(given):
-            raise TypeError(f"{name} must be a Plan or a function of the step; got {given!r}")
+        arguments.plan_of(name, given)
     if plateau is not None and not isinstance(plateau, Plateau):
         raise TypeError(f"plateau must be a lrlib.Plateau; got {plateau!r}")
     for option in plans:
@@ -138,6 +138,7 @@ class _Track:
 
     def __init__(self, option, plan, rule=None):
         self.option, self.plan, self.rule = option, plan, rule
+        self.name = "plan" if option == "lr" else f"the plan of {option}"
         self.base, self.last = groups.keys(option)
         self.clear()
 
@@ -165,11 +166,13 @@ class _Track:
                 "(0 freezes a group), or detach() first"
             )
 
+    def at(self, t):
+        """plan(t), checked."""
+        return arguments.factor_at(self.name, self.plan, t)
+
     def factor(self, t, column):
         """plan(t), if every group in ``column`` can take base · plan(t)."""
-        factor = float(self.plan(t))
-        if not 0 <= factor < math.inf:
-            raise ValueError(f"the plan must give a finite factor of at least 0; at t={t} it gave {factor!r}")
+        factor = self.at(t)
         if factor > 1:  # a factor up to 1 takes no option out of its range
             self.check(factor * max(group[self.base] for group in column), t)
         return factor
@@ -343,7 +346,7 @@ class Attachment:
         """
         track = self._track(option)
         bases = np.array(track.bases, dtype=np.float64).reshape(-1, self._width)
-        factors = np.array([track.plan(t) for t in range(self.first, self.first + len(bases))], dtype=np.float64)
+        factors = np.array([track.at(t) for t in range(self.first, self.first + len(bases))], dtype=np.float64)
         if option == "lr":
             factors = factors * np.array(self._scales)
         return bases * factors[:, None]

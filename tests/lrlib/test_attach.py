@@ -20,6 +20,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from lrlib import (
+    Plan,
     Plateau,
     attach,
     cosine,
@@ -29,9 +30,11 @@ from lrlib import (
     one_cycle,
     one_cycle_momentum,
     optimizers,
+    plans,
     warmup,
 )
 
+BUILDERS = [name for name in plans.__all__ if name.islower()]
 PLAN = warmup(3) >> cosine(9, final=0.1)
 FALL = linear(10, final=0.5)
 
@@ -977,6 +980,7 @@ def test_a_second_attach_is_refused():
     [
         (lambda: (None, PLAN), TypeError, "optimizer must be a torch.optim.Optimizer; got NoneType"),
         (lambda: (sgd(), 0.1), TypeError, "plan must be a Plan or a function of the step; got 0.1"),
+        (lambda: (sgd(), Plan), TypeError, "plan must be a Plan or a function of the step; got <class"),
         (lambda: (sgd(), PLAN, -1), ValueError, "t must be a whole number of at least 0; got -1"),
         (lambda: (sgd(), PLAN, 1.5), TypeError, "t must be a whole number"),
         (lambda: (sgd(lr=torch.tensor(1)), PLAN), ValueError, "lr of SGD is a tensor of torch.int64.*a float tensor"),
@@ -1032,16 +1036,49 @@ def test_wrong_plans_are_named_before_anything_changes(make, plans, error, words
     assert optimizer.param_groups[0] == before and getattr(optimizer, "attachment", None) is None
 
 
-@pytest.mark.parametrize("bad", [math.nan, -0.1, math.inf])
-def test_a_bad_factor_stops_before_anything_changes(bad):
-    optimizer = sgd()
-    handle = attach(optimizer, lambda t: bad if t == 2 else 1.0)
+NO_FACTORS = [math.nan, -0.1, math.inf, 10**400, "0.5", b"1", None, True, np.True_, 1j, [0.5], {}, np.ones(2), hold(3)]
+NO_FACTORS += [np.array(["0.5"]), torch.tensor([0.5, 0.5]), torch.tensor(True), torch.tensor(math.nan)]
+
+
+@pytest.mark.parametrize("bad", NO_FACTORS, ids=repr)
+@pytest.mark.parametrize(("option", "named"), [("lr", "plan"), ("momentum", "the plan of momentum")])
+def test_a_bad_factor_stops_before_anything_changes(option, named, bad):
+    optimizer = sgd(momentum=0.5)
+    plans = {"lr": hold(9), option: lambda t: bad if t == 2 else 1.0}
+    handle = attach(optimizer, plans.pop("lr"), **plans)
     run(optimizer, 2)
     before = optimizer.param_groups[0]["params"][0].clone()
-    with pytest.raises(ValueError, match="finite factor of at least 0; at t=2"):
+    with pytest.raises((TypeError, ValueError), match=f"^{named} at t=2 must be a finite number of at least 0; got "):
         optimizer.step()
     assert torch.equal(optimizer.param_groups[0]["params"][0], before)
-    assert handle.t == 2 and optimizer.param_groups[0]["lr"] == 0.5
+    assert handle.t == 2 and optimizer.param_groups[0][option] == 0.5
+
+
+ONES = [1, np.float32(1), np.array([1.0]), torch.tensor([1.0], requires_grad=True)]
+
+
+@pytest.mark.parametrize("one", ONES, ids=repr)
+def test_a_factor_may_be_any_one_number(one):
+    optimizer = sgd()
+    handle = attach(optimizer, lambda t: one)
+    run(optimizer, 2)
+    assert handle.applied.tolist() == handle.planned().tolist() == [[0.5], [0.5]]
+
+
+def halved(n: int) -> Plan:
+    """A user's own builder."""
+    return 0.5 * hold(n)
+
+
+@pytest.mark.parametrize("builder", [*map(plans.__dict__.get, BUILDERS), halved], ids=lambda each: each.__name__)
+def test_a_builder_of_plans_that_was_not_called_is_refused_at_once(builder):
+    words = f"must be a Plan or a function of the step; got {builder.__name__}, which makes a Plan: call it"
+    optimizer = sgd(momentum=0.9)
+    before = dict(optimizer.param_groups[0])
+    for given_plans in ({"plan": builder}, {"plan": PLAN, "momentum": builder}):
+        with pytest.raises(TypeError, match=f"^{list(given_plans)[-1]} {words}"):
+            attach(optimizer, **given_plans)
+    assert optimizer.param_groups[0] == before and getattr(optimizer, "attachment", None) is None
 
 
 @pytest.mark.gpu

@@ -126,6 +126,8 @@ def test_at_takes_arrays():
         (lambda: last_iterate_bound([1.0], gradient="a"), "gradient must be numbers", TypeError),
         (lambda: last_iterate_bound([1.0]).at("a"), "lr must be n", TypeError),
         (lambda: last_iterate_bound([1.0]).at(0.0), "lr must be above 0", ValueError),
+        (lambda: last_iterate_bound(cosine), "plan must be a Plan or a function of the step; got cosine", TypeError),
+        (lambda: last_iterate_bound(lambda t: "1", 3), "plan at t=0 must be a finite number .*; got '1'", TypeError),
     ],
 )
 def test_wrong_arguments_are_named(call, match, kind):

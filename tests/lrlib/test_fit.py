@@ -146,7 +146,7 @@ def test_dropout_and_batch_norm_come_from_the_seed():
         ({"evaluate": [99]}, "evaluate must lie between 0 and 30 updates", ValueError),
         ({"diverged_at": 0.5}, "diverged_at must be above 1", ValueError),
         ({"beta": 1}, "unknown option 'beta'", TypeError),
-        ({"plan": 3}, "plan must be a function", TypeError),
+        ({"plan": 3}, "plan must be a Plan or a function", TypeError),
         ({"checkpoint_every": 0}, "checkpoint_every must be", ValueError),
         ({"lr": True}, "lr must be a number", TypeError),
         ({"steps": 1.7}, "steps must be a whole number", TypeError),

@@ -65,6 +65,12 @@ def test_a_plan_is_drawn_as_it_is_including_the_value_that_it_holds():
             shape.plot(**wrong)
     with pytest.raises(TypeError, match="plan must be a Plan or a function of the step; got 3"):
         plot.plan(3)
+    with pytest.raises(
+        TypeError, match="plan must be a Plan or a function of the step; got cosine, which makes a Plan"
+    ):
+        plot.plan(cosine)
+    with pytest.raises(TypeError, match="what plan gives must be numbers; got "):
+        plot.plan(lambda t: ["0.5"] * len(t), steps=3)
 
 
 def test_plans_plot_themselves():

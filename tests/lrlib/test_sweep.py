@@ -550,7 +550,11 @@ def test_a_layer_that_the_loss_does_not_use_stays_as_fit_leaves_it(rule, options
         ({"lr": [[1]]}, "lr must be a number", ValueError),
         ({"device": "cuda:99"}, "device 'cuda:99' is not available here; this machine has: cpu", ValueError),
         ({"steps": -1}, "steps must be", ValueError),
-        ({"plan": lambda t: np.nan}, "plan must give one finite number of at least 0 a step", ValueError),
+        ({"plan": lambda t: np.nan}, "plan at t=0 must be a finite number of at least 0", ValueError),
+        ({"plan": lambda t: "0.5"}, "plan at t=0 must be a finite number of at least 0; got '0.5'", TypeError),
+        ({"plan": cosine}, "plan must be a Plan or a function of the step; got cosine, which makes", TypeError),
+        ({"rule": "momentum", "plans": {"momentum": lambda t: None}}, r"plans\['momentum'\] at t=0 must", TypeError),
+        ({"plans": {"momentum": warmup}}, r"plans\['momentum'\] must be a Plan .*; got warmup, which", TypeError),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(change, match, kind):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..._base.arguments import flag, function, number, shown, whole
+from ..._base.arguments import flag, function, number, numbers_of, plan_of, shown, whole
 from .axes import axes, finish, texts
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def plan(
         101
     """
     for name, one in (("plan", plan), ("momentum", momentum)):
-        if not callable(one) and not (name == "momentum" and one is None):
-            raise TypeError(f"{name} must be a Plan or a function of the step; got {shown(one)}")
+        if not (name == "momentum" and one is None):
+            plan_of(name, one)
     phases = flag("phases", phases)
     if steps is None:
         if not np.isfinite(getattr(plan, "length", np.inf)):
@@ -84,10 +84,7 @@ def plan(
 def _factors(name, plan, t):
     """The values of a plan at the steps t, one a step."""
     values = plan(t)
-    try:
-        found = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        found = np.empty(0)
+    found = numbers_of(f"what {name} gives", values)
     if found.shape != t.shape:
         raise ValueError(f"{name} must give one number a step for an array of steps; got {shown(values)}")
     return found
