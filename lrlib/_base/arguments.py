@@ -4,6 +4,7 @@ import math
 import numbers
 import operator
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -247,6 +248,42 @@ def having(name, value, attributes, what):
     if isinstance(value, type) or not all(hasattr(value, attribute) for attribute in attributes):
         raise TypeError(f"{name} must be {what}; got {shown(value)}")
     return value
+
+
+def path_of(name, value):
+    """``value``, a path, as a Path; ``TypeError`` for anything else.
+
+    >>> path_of("path", b"record.npz")
+    Traceback (most recent call last):
+    ...
+    TypeError: path must be a path, as a str or an os.PathLike; got b'record.npz'
+    """
+    try:
+        return Path(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a path, as a str or an os.PathLike; got {shown(value)}") from None
+
+
+def file_of(name, value):
+    """``value``, the path of a file that is there or will be, as a Path; raises as `path_of`, and for a folder.
+
+    >>> file_of("checkpoint", "/")
+    Traceback (most recent call last):
+    ...
+    ValueError: checkpoint must be a file; got the folder '/'
+    """
+    path = path_of(name, value)
+    if path.is_dir():
+        raise ValueError(f"{name} must be a file; got the folder {str(value)!r}")
+    return path
+
+
+def folder_of(name, value):
+    """``value``, the path of a folder that is there or will be, as a Path; raises as `path_of`, and for a file."""
+    path = path_of(name, value)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{name} must be a folder; got the file {str(value)!r}")
+    return path
 
 
 def first_line(error):

@@ -7,6 +7,8 @@ import socket
 import uuid
 from pathlib import Path
 
+from .arguments import path_of
+
 DIGEST = 32  # hexadecimal digits
 
 
@@ -14,9 +16,10 @@ def write_atomically(path, write):
     """Call ``write(file)`` on a file beside ``path`` and rename it to ``path``; returns the path.
 
     Readers see the old or the new file, whole, even after a loss of power; a link keeps leading where it led. What a
-    writer that was killed here before has left is removed. Raises ``OSError`` naming the folder that cannot be written.
+    writer that was killed here before has left is removed. Raises ``OSError`` naming the folder that cannot be written,
+    and ``TypeError`` for what is no path.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path_of("path", path)))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep_up(target)

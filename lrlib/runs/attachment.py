@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._base import arguments, groups
-from ..plans.plateau import Plateau
+from .watching import check_plateau
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     import torch
     from .._types import PlanLike
+    from ..plans.plateau import Plateau
 
 
 def attach(
@@ -81,8 +82,7 @@ def attach(
     optimizer = groups.stepped(optimizer)
     for name, given in {"plan": plan, **plans}.items():
         arguments.plan_of(name, given)
-    if plateau is not None and not isinstance(plateau, Plateau):
-        raise TypeError(f"plateau must be a lrlib.Plateau; got {plateau!r}")
+    check_plateau(plateau)
     for option in plans:
         _check_option(optimizer, option)
     if t is not None:

@@ -11,6 +11,7 @@ import torch
 
 from .._base import device as devices
 from .._base.arguments import (
+    LARGEST_SEED,
     check_diverged_at,
     check_task,
     factors_of,
@@ -26,7 +27,7 @@ from .._base.start import check_project, given, snapshot_steps
 from ..methods import rules
 from .evaluation import evaluation_steps
 from .trial import try_out
-from .watching import check_watched, fresh
+from .watching import check_plateau, check_stop, check_watched, fresh
 
 PATHS = ("auto", "eager", "compiled", "loop")
 HINTS = {
@@ -183,6 +184,8 @@ def describe(
     """
     check_task(task)
     check_diverged_at(diverged_at)
+    check_plateau(plateau)
+    check_stop(stop)
     if not isinstance(path, str) or path not in PATHS:
         raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {path!r}")
     steps, seeds = steps_of(task, steps), seed_list(seeds)
@@ -209,8 +212,8 @@ def describe(
         snapshots=tuple(snapshot_steps(snapshots, steps)),
         diverged_at=float(diverged_at),
         start=given(start, task, seeds[0], len(rates) * len(seeds)),
-        plateau=fresh("plateau", plateau),
-        stop=fresh("stop", stop),
+        plateau=fresh(plateau),
+        stop=fresh(stop),
         path=path,
         origin=origin(),
     )
@@ -234,7 +237,7 @@ def describe_one(task, rule="sgd", lr=None, *, seed=0, start=None, hyper=None, *
     for name, value in {"lr": lr, **(hyper or {})}.items():
         if np.ndim(value) > np.ndim(options.get(name, 0.0)):
             raise ValueError(f"{name} must be one number in a single run; got {value!r}; lrlib.sweep takes several")
-    found = describe(task, rule, lr, seeds=[whole("seed", seed, 0)], hyper=hyper, **settings)
+    found = describe(task, rule, lr, seeds=[whole("seed", seed, 0, LARGEST_SEED)], hyper=hyper, **settings)
     weights = given(start, task, found.seeds[0]) or {}
     return dataclasses.replace(found, start={name: value[None] for name, value in weights.items()} or None)
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from .._base.arguments import file_of
 from .._base.files import write_atomically
 
 SCHEMA = 2
@@ -32,7 +33,7 @@ def read(path, identity=None):
     is given, for one that was written under another; ``FileNotFoundError`` where there is no file.
     """
     wanted = f"path must be a record written by lrlib (schema {SCHEMA}); got {str(path)!r}"
-    with open(path, "rb") as file:
+    with open(file_of("path", path), "rb") as file:
         try:
             parts, header = _opened(file)
         except Exception as error:  # what is broken in a file may raise anything in those who read it

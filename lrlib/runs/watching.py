@@ -1,16 +1,34 @@
 """Rules that watch a run: a plateau and a stopping rule, told how validation went."""
 
 import copy
+import inspect
+
+from .._base.arguments import shown
+from ..plans.plateau import Plateau
 
 from ..tasks.direction import metric_is_low
 
 
-def fresh(name, rule):
+def check_plateau(plateau):
+    """Raise ``TypeError`` unless a plateau, if given, is one."""
+    if plateau is not None and not isinstance(plateau, Plateau):
+        raise TypeError(f"plateau must be a lrlib.Plateau; got {shown(plateau)}")
+
+
+def check_stop(stop):
+    """Raise ``TypeError`` unless a stopping rule, if given, can be told one value."""
+    try:
+        if stop is not None:
+            inspect.signature(stop.update).bind(0.0)
+    except (AttributeError, TypeError, ValueError):  # no method, another number of arguments, or none that Python knows
+        raise TypeError(
+            f"stop must be a stopping rule, as lrlib.Stalling(), whose update(value) says whether to stop; "
+            f"got {shown(stop)}"
+        ) from None
+
+
+def fresh(rule):
     """A copy of a stopping rule or a plateau, so that the caller's own stays as it is."""
-    if rule is None:
-        return None
-    if isinstance(rule, type) or not callable(getattr(rule, "update", None)):
-        raise TypeError(f"{name} must be an object with a method update; got {rule!r}")
     rule = copy.deepcopy(rule)
     if hasattr(rule, "reset"):
         rule.reset()

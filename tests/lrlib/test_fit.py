@@ -51,6 +51,10 @@ def small(noise=0.0, model=None):
     )
 
 
+def torchs_plateau():
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1))
+
+
 def test_a_run_is_the_plain_loop_of_pytorch():
     task, seed = tasks.digits(), 4
     record = fit(task, "momentum", lr=0.02, plan=PLAN, seed=seed, steps=40, dtype=torch.float64, momentum=0.8)
@@ -159,7 +163,19 @@ def test_dropout_and_batch_norm_come_from_the_seed():
         ({"plans": {"lr": PLAN}}, "that of lr is the argument plan", ValueError),
         ({"plans": {"trust": PLAN}}, "unknown option 'trust'", TypeError),
         ({"rule": "adam", "plans": {"beta1": lambda t: 1 + t}}, "beta1 must be", ValueError),
-        ({"stop": 3, "evaluate": 2}, "stop must be an object with a method update", TypeError),
+        ({"stop": 3, "evaluate": 2}, "stop must be a stopping rule, as lrlib.Stalling.*; got 3", TypeError),
+        ({"stop": Stalling, "evaluate": 2}, "stop must be a stopping rule, .*; got <class", TypeError),
+        ({"stop": Plateau(), "evaluate": 2}, r"stop must be a stopping rule, .*; got Plateau\(", TypeError),
+        ({"stop": {}, "evaluate": 2}, r"stop must be a stopping rule, .*; got {}", TypeError),
+        ({"plateau": Stalling(), "evaluate": 2}, "plateau must be a lrlib.Plateau; got Stalling", TypeError),
+        ({"plateau": torchs_plateau(), "evaluate": 2}, "plateau must be a lrlib.Plateau; got <torch", TypeError),
+        ({"plateau": Plateau, "evaluate": 2}, "plateau must be a lrlib.Plateau; got <class", TypeError),
+        ({"seed": 2**70}, r"^seed must be at most 9,223,372,036,854,775,807; got 1180591620717411303424", ValueError),
+        ({"checkpoint": os.curdir}, r"^checkpoint must be a file; got the folder '\.'", ValueError),
+        ({"checkpoint": ""}, "^checkpoint must be a file; got the folder ''", ValueError),
+        ({"checkpoint": 3}, "^checkpoint must be a path, as a str or an os.PathLike; got 3", TypeError),
+        ({"checkpoint": b"run.pt"}, "^checkpoint must be a path, .*; got b'run.pt'", TypeError),
+        ({"checkpoint": True}, "^checkpoint must be a path, .*; got True", TypeError),
         ({"stop": Worsening()}, "stop needs evaluate=n", ValueError),
         ({"stop": Worsening(), "evaluate": 2}, "which task 'small' lacks", ValueError),
         ({"plateau": Plateau()}, "plateau needs evaluate=n", ValueError),
@@ -418,7 +434,7 @@ def test_a_run_that_begins_at_the_minimum_has_not_diverged():
 
 def test_bad_plans_and_changes_are_refused_before_anything_runs():
     for run in (fit, sweep):
-        with pytest.raises(ValueError, match="at least 0 a step"):
+        with pytest.raises(ValueError, match="^plan at t=11 must be a finite number of at least 0"):
             run(tasks.quadratic(), "sgd", lr=[0.1] if run is sweep else 0.1, plan=lambda t: 1 - t / 10, steps=20)
     running = steps(tasks.quadratic(), "adam", lr=0.1)
     next(running)

@@ -322,6 +322,9 @@ def test_a_folder_gives_back_only_what_the_same_sweep_has_made(tmp_path):
     assert "1 of them taken" in sweep(task(), lr=[0.2, 0.1], folder=tmp_path).path_reason
     with pytest.raises(ValueError, match="folder must be a folder"):
         sweep(task(), folder=next(tmp_path.iterdir()))
+    for wrong in (3, True, b"parts"):
+        with pytest.raises(TypeError, match=f"^folder must be a path, as a str or an os.PathLike; got {wrong!r}"):
+            sweep(task(), folder=wrong)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Record: saving, thinning, summaries, and the check that applied rates are the planned ones."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,20 @@ def test_load_refuses_other_files(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.ones(2))
     with pytest.raises(ValueError, match="must be a record written by lrlib"):
         Record.load(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("wrong", [3, None, True, b"record.npz", ["record.npz"]], ids=repr)
+def test_what_is_no_path_is_refused_by_name(swept, wrong):
+    for call in (swept.save, Record.load):
+        with pytest.raises(
+            TypeError, match=rf"^path must be a path, as a str or an os.PathLike; got {re.escape(repr(wrong))}"
+        ):
+            call(wrong)
+
+
+def test_a_folder_is_no_record(tmp_path):
+    with pytest.raises(ValueError, match="^path must be a file; got the folder "):
+        Record.load(tmp_path)
 
 
 def test_broken_files_are_named(swept, tmp_path):

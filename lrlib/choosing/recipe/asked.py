@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...methods import rules
-from ..._base.arguments import check_free, check_task, number, seed_list, steps_of, whole
+from ..._base.arguments import check_free, check_task, folder_of, number, seed_list, steps_of, whole
 from ...runs.description import parted
 from ...runs.sweeps import DIVIDING, describe_lanes, place, sweep
 from ...tasks.direction import best_low
 
 if TYPE_CHECKING:
     import torch
+    from pathlib import Path
     from ...methods.rules.base import Rule
     from ...tasks.task import Task
 
@@ -73,7 +73,7 @@ class Asked:
         yield "precision", number("precision", self.precision, above=0)
         yield "lowest", _lowest(self.by, self.lowest, self.task)
         yield "jobs", self.jobs if self.jobs == -1 else whole("jobs (or -1 for one part a processor)", self.jobs)
-        yield "folder", None if self.folder is None else _folder(self.folder)
+        yield "folder", None if self.folder is None else folder_of("folder", self.folder)
         yield "device", "cpu" if self.device is None else self.device
         yield "settings", {"device": self.device, **self.settings}
 
@@ -165,10 +165,3 @@ def _lowest(by, lowest, task):
     if by not in ("metric", "loss"):
         raise ValueError(f'by must be "metric" or "loss"; got {by!r}')
     return best_low(by, lowest, task)
-
-
-def _folder(folder):
-    found = Path(folder)
-    if found.exists() and not found.is_dir():
-        raise ValueError(f"folder must be a folder; got the file {str(folder)!r}")
-    return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..._base.arguments import flag
+from ..._base.arguments import flag, path_of
 from ..._base.layout import plain, table
 from ..._base.statistics import interval
 from ...runs.log import versions
@@ -161,7 +161,7 @@ class Report:
             return None
         content = io.BytesIO()
         np.savez_compressed(content, seeds=np.array(self.asked.seeds), **self.weights)
-        _set_aside(Path(path), content.getvalue())
+        _set_aside(path_of("path", path), content.getvalue())
         return write_atomically(path, lambda file: file.write(content.getvalue()))
 
     def interval(self, candidate: Candidate, part: str = "test") -> tuple[float, float, float]:

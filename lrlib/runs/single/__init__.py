@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..._base.arguments import check_called, whole
+from ..._base.arguments import check_called, file_of, whole
 from ..._base.streams import counting_from
 from ..description import describe_one, parted
 from .run import Event, Run
@@ -118,6 +118,7 @@ def fit(
         ([[2.0, 0.0, 0.0]], ['finished'], [[0.0]])
     """
     check_called("on_event", on_event)
+    checkpoint = None if checkpoint is None else file_of("checkpoint", checkpoint)
     checkpoint_every = whole("checkpoint_every", checkpoint_every)
     _, hyper = parted(fit, rule, hyper)
     description = describe_one(

@@ -49,7 +49,7 @@ class Run:
         start = None if d.start is None else {name: value[0] for name, value in d.start.items()}
         self.model = begin(initial_model(d.task, self.seed, d.dtype, d.device), d.task, start)
         self.parameters = list(self.model.parameters())
-        self.plateau, self.stop = fresh("plateau", d.plateau), fresh("stop", d.stop)
+        self.plateau, self.stop = fresh(d.plateau), fresh(d.stop)
         self.following = Following(d, self.parameters, self.plateau)
         self.noise = Noise(self.seed, sum(p.numel() for p in self.parameters)) if is_noisy(d.task) else None
         self.draws = self._draws()

@@ -1,7 +1,6 @@
 """A run on disk, whole at any moment: a killed run goes on from it as if nothing had happened."""
 
 import io
-from pathlib import Path
 
 import torch
 
@@ -21,7 +20,7 @@ class Checkpoint:
     """The file of one run: `take_up` before its first step, `save` as it goes on."""
 
     def __init__(self, path, run):
-        self.path, self.run = Path(path), run
+        self.path, self.run = path, run
         groups = [{k: v for k, v in g.items() if k != "params"} for g in run.optimizer.param_groups]
         own = {"optimizer": digest(type(run.optimizer).__name__, groups)} if run.description.brings_optimizer else {}
         self.identity = identity(run.description) | own

@@ -1,7 +1,6 @@
 """Parts of a sweep on disk, so that a sweep that was broken off goes on where it was."""
 
-from pathlib import Path
-
+from ..._base.arguments import folder_of
 from ..._base.digest import digest
 from ..identity import identity
 from ..record import Record
@@ -16,9 +15,7 @@ class Shelf:
     """
 
     def __init__(self, folder, description):
-        self.folder, self.taken = Path(folder), 0
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ValueError(f"folder must be a folder; got the file {str(folder)!r}")
+        self.folder, self.taken = folder_of("folder", folder), 0
         self.folder.mkdir(parents=True, exist_ok=True)
         found = identity(description)
         self.shared = {name: part for name, part in found.items() if name not in LANE_WISE}
