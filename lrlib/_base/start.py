@@ -6,7 +6,7 @@ Used by `lrlib.fit`, `lrlib.sweep` and `lrlib.choosing.recipe` alike, so that a 
 import numpy as np
 import torch
 
-from .arguments import updates_of
+from .arguments import shown, updates_of
 from .streams import initial_model
 
 
@@ -71,7 +71,9 @@ def given(start, task, seed, lanes=None, argument="start"):
     unknown = [n for n in arrays if n not in parameters and n not in buffers]
     if missing or unknown:
         parts = [
-            f"{what} {', '.join(found)}" for what, found in (("lacks", missing), ("has unknown", unknown)) if found
+            f"{what} {', '.join(map(str, found))}"
+            for what, found in (("lacks", missing), ("has unknown", unknown))
+            if found
         ]
         raise ValueError(
             f"{argument} must name the parameters of task {task.name!r} ({', '.join(parameters)}); "
@@ -79,8 +81,6 @@ def given(start, task, seed, lanes=None, argument="start"):
         )
     for name, value in arrays.items():
         wanted = (*lead, *{**buffers, **parameters}[name].shape)
-        if value.dtype.kind not in "biuf":
-            raise TypeError(f"{argument}[{name!r}] must be an array of real numbers; got {value.dtype}")
         if value.shape != wanted:
             lane = "" if lanes is None else f" for {lanes} lanes"
             raise ValueError(f"{argument}[{name!r}] must have shape {wanted}{lane}; got {value.shape}")
@@ -105,7 +105,23 @@ def _arrays(start, lanes, argument):
             start = {name: value[0] for name, value in start.items()}
     if not isinstance(start, dict):
         raise TypeError(f"{argument} must be a Record or a dict of arrays by parameter name; got {start!r}")
-    return {n: v.detach().cpu().numpy() if isinstance(v, torch.Tensor) else np.asarray(v) for n, v in start.items()}
+    return arrays_of(argument, start)
+
+
+def arrays_of(argument, weights):
+    """The entries of {name: array or tensor} as arrays; ``TypeError`` naming the entry that is none of real numbers."""
+    return {name: _array(f"{argument}[{name!r}]", value) for name, value in weights.items()}
+
+
+def _array(name, value):
+    try:
+        found = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    except (TypeError, ValueError, RuntimeError):  # rows of different lengths, sparse tensors
+        found = np.array(None)
+    if found.dtype.kind not in "biuf":
+        got = shown(value) if found.dtype == object else found.dtype
+        raise TypeError(f"{name} must be an array of real numbers; got {got}")
+    return found
 
 
 @torch.no_grad()

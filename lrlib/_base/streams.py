@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .arguments import whole
+from .arguments import LARGEST_SEED, having, module, precision_of, shown, whole
+from .device import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,12 +120,13 @@ def moved(seed: int, stream: str = "") -> int:
     ...     moved(7) == moved(7, "data"), moved(7) == moved(8), 0 <= moved(7) < 2**63
     (False, False, True)
     """
-    return int(seed) if _origin == 0 else _hashed(f"{int(seed)}/{stream}")
+    seed = whole("seed", seed, 0, LARGEST_SEED)
+    return seed if _origin == 0 else _hashed(f"{seed}/{stream}")
 
 
 def _hashed(text):
     text = text if _origin == 0 else f"{_origin}|{text}"
-    digest = hashlib.blake2b(text.encode("ascii"), digest_size=8).digest()
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 
@@ -169,11 +171,17 @@ def numbered(seed: int) -> torch.Generator:
 def generator(seed: int, stream: str, block: int = 0) -> torch.Generator:
     """Return a CPU ``torch.Generator`` for one block of a named stream.
 
+    ``seed`` and ``block`` are whole numbers of at least 0, ``stream`` is a text; ``TypeError`` or ``ValueError``
+    otherwise.
+
     >>> a, b = (torch.rand(1, generator=generator(3, "noise", 7)) for _ in range(2))
     >>> bool(a == b)
     True
     """
-    return torch.Generator().manual_seed(_hashed(f"{int(seed)}/{stream}/{int(block)}"))
+    if not isinstance(stream, str):
+        raise TypeError(f"stream must be a text; got {shown(stream)}")
+    seed, block = whole("seed", seed, 0, LARGEST_SEED), whole("block", block, 0)
+    return torch.Generator().manual_seed(_hashed(f"{seed}/{stream}/{block}"))
 
 
 @contextlib.contextmanager
@@ -189,7 +197,7 @@ def seeded(seed: int | torch.Generator, device: str | torch.device = "cpu") -> I
     >>> bool((torch.get_rng_state() == before).all())
     True
     """
-    device = torch.device(device)
+    device = _device(device)
     cuda = [device.index or 0] if device.type == "cuda" else []
     number = seed.initial_seed() if isinstance(seed, torch.Generator) else moved(seed, "weights")
     with torch.random.fork_rng(devices=cuda):
@@ -198,6 +206,10 @@ def seeded(seed: int | torch.Generator, device: str | torch.device = "cpu") -> I
             torch.cuda.default_generators[index].manual_seed(number)
         with _seeded_mps(number) if device.type == "mps" else contextlib.nullcontext():
             yield
+
+
+def _device(device):
+    return device if isinstance(device, torch.device) else choose(device)
 
 
 @contextlib.contextmanager
@@ -217,7 +229,7 @@ def random_state(device: str | torch.device = "cpu") -> list[torch.Tensor]:
     >>> bool((before[0] == random_state()[0]).all())
     True
     """
-    device = torch.device(device)
+    device = _device(device)
     own = {"cuda": lambda: [torch.cuda.get_rng_state(device)], "mps": lambda: [torch.mps.get_rng_state()]}
     return [torch.get_rng_state(), *own.get(device.type, list)()]
 
@@ -227,13 +239,16 @@ def initial_model(
 ) -> torch.nn.Module:
     """Return ``task.model()`` with the weights of ``seed``, moved to ``dtype`` and ``device``, in training mode.
 
-    Lazy layers have their shapes and weights then (`materialise`).
+    Lazy layers have their shapes and weights then (`materialise`). Raises ``TypeError`` or ``ValueError`` for what is
+    no task, no seed, no floating-point dtype, and for a device that is not there.
 
     >>> from types import SimpleNamespace
     >>> task = SimpleNamespace(model=lambda: torch.nn.Linear(2, 1))
     >>> bool((initial_model(task, seed=3).weight == initial_model(task, seed=3).weight).all())
     True
     """
+    having("task", task, ("model",), "a lrlib.Task")
+    device, dtype = choose(device), precision_of("dtype", dtype)
     with seeded(seed):
         model = task.model()
         materialise(model, task, seed)
@@ -246,6 +261,7 @@ def is_lazy(model: torch.nn.Module) -> bool:
     >>> is_lazy(torch.nn.LazyLinear(2)), is_lazy(torch.nn.Linear(3, 2))
     (True, False)
     """
+    module("model", model)
     return any(map(torch.nn.parameter.is_lazy, (*model.parameters(), *model.buffers())))
 
 
@@ -265,6 +281,12 @@ def materialise(model: torch.nn.Module, task: Task, seed: int) -> None:
         model(x.to(torch.get_default_dtype()) if x.is_floating_point() else x)
 
 
+def _span(start, stop):
+    """The steps ``start`` … ``stop`` − 1 as two ints."""
+    start = whole("start", start, 0)
+    return start, whole("stop", stop, start)
+
+
 class Order:
     """Batch order of one seed: ``order.rows(start, stop)`` → int64 tensor [stop − start, b] of indices below n.
 
@@ -274,9 +296,9 @@ class Order:
     """
 
     def __init__(self, seed: int, n: int, batch: int) -> None:
-        if not 1 <= batch <= n:
+        self.seed, self.n, self.batch = whole("seed", seed, 0, LARGEST_SEED), whole("n", n), whole("batch", batch)
+        if batch > n:
             raise ValueError(f"batch must be between 1 and the {n} training examples; got {batch}")
-        self.seed, self.n, self.batch = seed, n, batch
         self._epochs = {}
 
     def _epoch(self, e):
@@ -287,6 +309,7 @@ class Order:
 
     def rows(self, start: int, stop: int) -> torch.Tensor:
         """Indices of the batches of steps ``start`` … ``stop − 1``."""
+        start, stop = _span(start, stop)
         low, high = start * self.batch, stop * self.batch
         first = low // self.n
         epochs = torch.cat([self._epoch(e) for e in range(first, max(first + 1, -(-high // self.n)))])
@@ -304,7 +327,7 @@ class Noise:
     """
 
     def __init__(self, seed: int, size: int) -> None:
-        self.seed, self.size = seed, size
+        self.seed, self.size = whole("seed", seed, 0, LARGEST_SEED), whole("size", size)
         self.length = max(1, min(512, 2**16 // size))
         self._blocks = {}
 
@@ -315,6 +338,7 @@ class Noise:
 
     def rows(self, start: int, stop: int) -> torch.Tensor:
         """Noise of steps ``start`` … ``stop − 1``."""
+        start, stop = _span(start, stop)
         first = start // self.length
         self._blocks = {k: v for k, v in self._blocks.items() if k >= first}
         blocks = torch.cat([self._block(k) for k in range(first, max(first + 1, -(-stop // self.length)))])

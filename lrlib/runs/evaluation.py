@@ -11,10 +11,11 @@ import torch
 from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_leaves, tree_map
 
-from .._base.device import placed
-from .._base.arguments import updates_of, whole
-from .._base.start import given, is_record
+from .._base.device import choose, placed
+from .._base.arguments import LARGEST_SEED, check_task, having, shown, updates_of, whole
+from .._base.start import arrays_of, given, is_record
 from .._base.streams import initial_model
+from ..tasks.task import check_pair
 from .few import on_few
 
 if TYPE_CHECKING:
@@ -162,16 +163,20 @@ def evaluate_weights(
         device: "cpu", "cuda", "mps".
 
     Raises:
-        ValueError, TypeError: a parameter is missing or has another shape, a set is unknown, before anything runs.
+        ValueError, TypeError: a parameter is missing or has another shape, a set is unknown or no pair of tensors, a
+            device is not there, before anything runs.
 
     Example:
         >>> from lrlib.tasks import quadratic
         >>> evaluate_weights(quadratic(curvatures=(4.0,)), {"x": np.array([[1.0], [0.5]])})["train_loss"]
         array([2. , 0.5])
     """
+    check_task(task)
+    sets = _sets(task, sets)
     seeds = getattr(parameters, "seed", seeds)
     arrays, seeds = _weights(task, parameters, buffers, seeds)
     dtype = torch.float64 if any(v.dtype == np.float64 for v in arrays.values()) else torch.float32
+    device = choose(device, dtype)
     models = {s: initial_model(task, s, dtype, device) for s in dict.fromkeys(seeds)}
     model = models[seeds[0]]
     stacked = [
@@ -194,25 +199,34 @@ def _weights(task, parameters, buffers, seeds):
             "parameters must be a Record or a dict of arrays by name, and buffers such a dict or None; "
             f"got {type(parameters).__name__} and {type(buffers).__name__}"
         )
-    first = parameters.parameters if kept else parameters
-    count = len(next(iter(first.values()), ()))
-    seeds = [
-        whole("seeds", s, 0) for s in (np.full(count, seeds) if np.ndim(seeds) == 0 else np.asarray(seeds)).tolist()
-    ]
+    first = arrays_of("parameters", parameters.parameters if kept else parameters)
+    count = len(np.atleast_1d(next(iter(first.values()), ())))
+    seeds = [whole("seeds", s, 0, LARGEST_SEED) for s in (seeds if np.iterable(seeds) else [seeds] * count)]
     if not count or len(seeds) != count:
         raise ValueError(f"parameters and seeds must have the same lanes, at least one; got {count} and {len(seeds)}")
     both = {**(parameters.buffers if kept else {}), **(buffers or {}), **first}
     return given(both, task, seeds[0], count, argument="parameters"), seeds
 
 
+def _sets(task, sets):
+    """The sets of `evaluate_weights`, checked: {name: the name of a set of the task, or a pair (x, y)}."""
+    own = [part for part in ("train", "valid", "test") if getattr(task, part) is not None]
+    sets = own if sets is None else [sets] if isinstance(sets, str) else sets
+    allowed = f"sets must be among {', '.join(own)}, which task {task.name!r} has, or {{name: (x, y)}}"
+    if not isinstance(sets, dict):
+        if not np.iterable(sets) or not all(isinstance(part, str) for part in sets):
+            raise TypeError(f"{allowed}; got {shown(sets)}")
+        sets = {part: part for part in sets}
+    for part, data in sets.items():
+        if not isinstance(data, str):
+            check_pair(f"sets[{part!r}]", data)
+        elif data not in own:
+            raise ValueError(f"{allowed}; got {shown(data)}")
+    return sets
+
+
 def _groups(task, sets, seeds, dtype, device):
     """The sets of `evaluate_weights` as `evaluate_lanes` takes them."""
-    own = [part for part in ("train", "valid", "test") if getattr(task, part) is not None]
-    if not isinstance(sets, dict):
-        sets = {part: part for part in (own if sets is None else [sets] if isinstance(sets, str) else sets)}
-    unknown = [part for part, data in sets.items() if isinstance(data, str) and data not in own]
-    if unknown:
-        raise ValueError(f"sets must be among {', '.join(own)}, which task {task.name!r} has; got {', '.join(unknown)}")
     lanes, groups = torch.arange(len(seeds), device=device), {}
     for part, data in sets.items():
         several = isinstance(data, str) and data == "train" and task.fresh
@@ -253,7 +267,8 @@ def record_model(task: Task, record: Record, lane: int = 0, device: str | torch.
     """Return the network of one lane as its run left it: parameters and buffers of the record, in training mode.
 
     ``task``: the one that was run; its other settings are not looked at. Raises ``ValueError`` for a lane that the
-    record does not have, and for a record without this model's parameters.
+    record does not have, for a record without this model's parameters and for a device that is not there, ``TypeError``
+    for what is no task or no record.
 
     >>> from lrlib import sweep
     >>> from lrlib.tasks import quadratic
@@ -262,6 +277,8 @@ def record_model(task: Task, record: Record, lane: int = 0, device: str | torch.
     Parameter containing:
     tensor([0.5000], requires_grad=True)
     """
+    check_task(task)
+    having("record", record, ("seed", "dtype", "parameters", "buffers"), "a lrlib.Record")
     if isinstance(lane, bool) or not isinstance(lane, (int, np.integer)) or not 0 <= lane < len(record.seed):
         raise ValueError(f"lane must be a whole number from 0 to {len(record.seed) - 1}; got {lane!r}")
     model = initial_model(task, int(record.seed[lane]), getattr(torch, record.dtype), device)

@@ -88,7 +88,7 @@ class Task:
             what = f"task {self.name!r}: {name}"
             setattr(self, name, _tensors(what, getattr(self, name)))
             if not (name == "train" and self.fresh) and not (name != "train" and getattr(self, name) is None):
-                _check_pair(what, getattr(self, name))
+                check_pair(what, getattr(self, name))
         self._check_numbers()
 
         if not isinstance(self.details, dict):
@@ -130,7 +130,7 @@ class Task:
             return self.train
         with seeded(seed):
             pair = self.train(seed)
-        _check_pair(f"task {self.name!r}: train, as drawn for seed {seed},", pair)
+        check_pair(f"task {self.name!r}: train, as drawn for seed {seed},", pair)
         return pair
 
     def augmented(self, x: torch.Tensor, seed: int, t: int) -> torch.Tensor:
@@ -253,7 +253,8 @@ def _same(one, other):
     return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
 
 
-def _check_pair(what, data):
+def check_pair(what, data):
+    """Raise ``TypeError`` or ``ValueError`` unless ``data`` is a pair (x, y) of tensors with as many x as y."""
     if not (isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(d, torch.Tensor) for d in data)):
         pair = isinstance(data, (tuple, list)) and len(data) <= 3
         got = f"({', '.join(type(d).__name__ for d in data)})" if pair else type(data).__name__

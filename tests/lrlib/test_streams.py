@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lrlib
-from lrlib import filter_normalised, fit, initial_model, initialize, sharpness, steps, sweep, sweep_steps, tasks, trace
+from lrlib import (
+    filter_normalised,
+    fit,
+    initial_model,
+    initialize,
+    sharpness,
+    steps,
+    streams,
+    sweep,
+    sweep_steps,
+    tasks,
+    trace,
+)
 from lrlib._base.streams import Noise, Order, generator, moved, numbered, origin, remembered, seeded, seeds_from
 from lrlib.choosing.finder.threshold import Trials
 from lrlib.runs.sweeps import jobs
@@ -337,3 +349,71 @@ def test_nothing_is_seeded_past_the_streams(folder_):
                 if name in ("manual_seed", "default_rng", "RandomState") and not through:
                     past.append(f"{path.name}: {ast.unparse(node)}")
     assert past == []
+
+
+NO_SEEDS = ["a", "3", -1, 1.5, 3.0, True, None, [3], 2**63, 2**70, torch.tensor(0.5)]
+
+
+def entered(*arguments):
+    with seeded(*arguments):
+        pass
+
+
+SEEDED = {
+    "generator": lambda seed: generator(seed, "noise"),
+    "moved": moved,
+    "numbered": numbered,
+    "seeded": entered,
+    "Order": lambda seed: Order(seed, 3, 2),
+    "Noise": lambda seed: Noise(seed, 3),
+    "initial_model": lambda seed: initial_model(tasks.quadratic(), seed),
+}
+
+
+@pytest.mark.parametrize("call", SEEDED.values(), ids=SEEDED)
+@pytest.mark.parametrize("number", [0, 1], ids=["origin 0", "origin 1"])
+@pytest.mark.parametrize("wrong", NO_SEEDS, ids=repr)
+def test_what_is_no_seed_is_refused_by_name_and_not_rounded(call, number, wrong):
+    with pytest.raises((TypeError, ValueError), match="^seed must be "):
+        of(number, lambda: call(wrong))
+
+
+@pytest.mark.parametrize("call", SEEDED.values(), ids=SEEDED)
+@pytest.mark.parametrize("seed", [0, np.int64(3), torch.tensor(3), 2**63 - 1], ids=repr)
+def test_a_seed_is_any_whole_number_up_to_the_largest(call, seed):
+    call(seed)
+
+
+ORDER, NOISE = Order(0, 3, 2), Noise(0, 2)
+MISTAKES = [
+    (lambda: generator(0, 2), "stream must be a text; got 2"),
+    (lambda: generator(0, None), "stream must be a text; got None"),
+    (lambda: generator(0, "noise", "b"), "block must be a whole number of at least 0; got 'b'"),
+    (lambda: generator(0, "noise", -1), "block must be a whole number of at least 0; got -1"),
+    (lambda: generator(0, "noise", 1.5), "block must be a whole number of at least 0; got 1.5"),
+    (lambda: Order(0, "a", 2), "n must be a whole number of at least 1; got 'a'"),
+    (lambda: Order(0, 3, 2.5), "batch must be a whole number of at least 1; got 2.5"),
+    (lambda: Order(0, 3, 4), "batch must be between 1 and the 3 training examples; got 4"),
+    (lambda: Noise(0, 0), "size must be a whole number of at least 1; got 0"),
+    *((lambda s=s: s.rows(-2, 1), "start must be a whole number of at least 0; got -2") for s in (ORDER, NOISE)),
+    *((lambda s=s: s.rows("a", 1), "start must be a whole number of at least 0; got 'a'") for s in (ORDER, NOISE)),
+    *((lambda s=s: s.rows(2, 1), "stop must be a whole number of at least 2; got 1") for s in (ORDER, NOISE)),
+    (lambda: initial_model(3, 0), "task must be a lrlib.Task; got 3"),
+    (lambda: initial_model(tasks.quadratic(), 0, 3), "dtype must be a floating-point torch.dtype, .*; got 3"),
+    (lambda: initial_model(tasks.quadratic(), 0, torch.int64), "dtype must be a floating-point torch.dtype"),
+    (lambda: initial_model(tasks.quadratic(), 0, device="abacus"), "device 'abacus' is not available here"),
+    (lambda: streams.random_state("abacus"), "device 'abacus' is not available here"),
+    (lambda: entered(0, 3), "device '3' is not available here"),
+    (lambda: streams.is_lazy(3), "model must be a torch.nn.Module; got int"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), MISTAKES, ids=range(len(MISTAKES)))
+def test_mistakes_are_named(call, words):
+    with pytest.raises((TypeError, ValueError), match=f"^{words}"):
+        call()
+
+
+def test_a_stream_may_have_any_name():
+    one, other = (torch.rand(1, generator=generator(0, name)) for name in ("順番", "雑音"))
+    assert one != other

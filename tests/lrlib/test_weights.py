@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrlib import Record, evaluate_weights, fit, initial_model, streams, sweep, sweep_steps, tasks
+from lrlib import Record, evaluate_weights, fit, initial_model, record_model, streams, sweep, sweep_steps, tasks
 from lrlib.runs.sweeps import paths
 
 
@@ -353,3 +353,58 @@ def test_wrong_snapshots_sets_and_lanes_are_named(given):
             evaluate_weights(problem(None, normed), wrong)
     with pytest.raises(ValueError, match="parameters and seeds must have the same lanes"):
         evaluate_weights(problem(None, normed), given.parameters, seeds=[1, 2])
+
+
+X, Y = torch.zeros(3, 4), torch.zeros(3)
+NO_SETS = [
+    (3, TypeError, "sets must be among train, valid, test, .*, or {name: .x, y.}; got 3$"),
+    (["train", 3], TypeError, r"sets must be among train, .*; got \['train', 3\]$"),
+    ([["train"]], TypeError, r"sets must be among train, .*; got \[\['train'\]\]$"),
+    ({"a": 3}, TypeError, r"sets\['a'\] must be a pair \(x, y\) of tensors; got int"),
+    ({"a": (X,)}, TypeError, r"sets\['a'\] must be a pair \(x, y\) of tensors; got \(Tensor\)"),
+    ({"a": (X, 3)}, TypeError, r"sets\['a'\] must be a pair \(x, y\) of tensors; got \(Tensor, int\)"),
+    ({"a": (X, Y[:2])}, ValueError, r"sets\['a'\] must have as many x as y, at least one; got 3 and 2"),
+    ({"a": (X[:0], Y[:0])}, ValueError, r"sets\['a'\] must have as many x as y, at least one; got 0 and 0"),
+]
+
+
+@pytest.mark.parametrize(("sets", "error", "match"), NO_SETS, ids=range(len(NO_SETS)))
+def test_what_is_no_set_is_refused_by_name(given, sets, error, match):
+    with pytest.raises(error, match=f"^{match}"):
+        evaluate_weights(problem(None, normed), given, sets=sets)
+
+
+NO_WEIGHTS = [
+    ({}, ValueError, "parameters and seeds must have the same lanes, at least one; got 0 and 0"),
+    ({"a": 3}, ValueError, "parameters must name the parameters of task 'small' .* has unknown a"),
+    ({3: np.ones(2)}, ValueError, "parameters must name the parameters of task 'small' .* has unknown 3"),
+    ({"a": "b"}, TypeError, r"parameters\['a'\] must be an array of real numbers; got <U1"),
+    ({"a": [[1], [1, 2]]}, TypeError, r"parameters\['a'\] must be an array of real numbers; got \[\[1\], \[1, 2\]\]"),
+    ({"a": torch.eye(2).to_sparse()}, TypeError, r"parameters\['a'\] must be an array of real numbers; got tensor"),
+]
+
+
+@pytest.mark.parametrize(("weights", "error", "match"), NO_WEIGHTS, ids=range(len(NO_WEIGHTS)))
+def test_what_is_no_weights_is_refused_by_name(weights, error, match):
+    with pytest.raises(error, match=f"^{match}"):
+        evaluate_weights(problem(None), weights)
+    if weights:
+        with pytest.raises(error, match=f"^{match.replace('parameters', 'start', 1)}"):
+            fit(problem(None), start=weights)
+
+
+@pytest.mark.parametrize("seeds", ["a", [0, 1, 2, 2**70], [[0, 1, 2, 3]], -1, 0.5, [0, 1, [2], 3]], ids=repr)
+def test_what_is_no_seed_is_refused_by_name(given, seeds):
+    with pytest.raises((TypeError, ValueError), match="^seeds must be "):
+        evaluate_weights(problem(None, normed), given.parameters, seeds=seeds)
+
+
+@pytest.mark.parametrize("call", [evaluate_weights, record_model])
+def test_tasks_records_and_devices_are_checked_by_name(given, call):
+    with pytest.raises(TypeError, match="^task must be a lrlib.Task; got 3"):
+        call(3, given)
+    with pytest.raises(ValueError, match="^device 'abacus' is not available here; this machine has: cpu"):
+        call(problem(None, normed), given, device="abacus")
+    for wrong in (3, None, Record, given.parameters):
+        with pytest.raises(TypeError, match="^record must be a lrlib.Record; got "):
+            record_model(problem(None, normed), wrong)

@@ -46,7 +46,7 @@ def annealed_sgd(
     >>> annealed_sgd(x, [2 * x[0]], annealed_sgd.init(x), 1, loss=square(x), loss_at=square, rates=(0.25,))[0]
     [tensor([0.5000])]
     """
-    draws = generator(seed, "annealing", t)
+    draws = generator(int(seed), "annealing", int(t))
     kind = state["rate"].dtype
     rate = lr * rates[int(torch.randint(len(rates), (1,), generator=draws))]
     u = torch.rand((), generator=draws, dtype=torch.float64).to(loss.device, kind)
