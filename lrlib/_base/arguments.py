@@ -458,6 +458,19 @@ def check_free(settings, taken, who):
             raise TypeError(f"{name}: {who} sets it itself; leave it out")
 
 
+def check_gradients():
+    """Raise ``RuntimeError`` inside ``torch.inference_mode()``, where nothing can have a gradient.
+
+    >>> with torch.inference_mode():
+    ...     check_gradients()
+    Traceback (most recent call last):
+    ...
+    RuntimeError: inside torch.inference_mode() no gradient can be computed: call this outside it
+    """
+    if torch.is_inference_mode_enabled():
+        raise RuntimeError("inside torch.inference_mode() no gradient can be computed: call this outside it")
+
+
 def check_task(task):
     """Raise ``TypeError`` unless the task has what a run asks for."""
     having("task", task, ("model", "train_for", "objective"), "a lrlib.Task")

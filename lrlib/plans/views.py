@@ -1,5 +1,7 @@
 """Looking at a plan in numbers: a table, the area under it, and when it reaches a value."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 
@@ -15,8 +17,15 @@ _BLOCK = 1 << 20
 _ENDLESS = 10_000_000  # steps of an endless plan that `when` searches
 
 
-class Table(NamedTuple):
+class _Columns(NamedTuple):
+    step: np.ndarray
+    value: np.ndarray
+
+
+class Table(_Columns):
     """Steps and values of a plan, two arrays of one length; prints as a table. Made by `Plan.table`.
+
+    Raises ``TypeError`` for what are no numbers and ``ValueError`` for two lengths.
 
     >>> from lrlib import linear
     >>> step, value = linear(4).table()
@@ -24,11 +33,19 @@ class Table(NamedTuple):
     array([1.  , 0.75, 0.5 , 0.25, 0.  ])
     """
 
-    step: np.ndarray
-    value: np.ndarray
+    __slots__ = ()
+
+    def __new__(cls, step: np.ndarray, value: np.ndarray) -> Table:
+        """Check the two columns."""
+        shapes = [arguments.numbers_of(name, column).shape for name, column in (("step", step), ("value", value))]
+        if shapes[0] != shapes[1] or len(shapes[0]) != 1:
+            raise ValueError(
+                f"step and value must be two lists of one length; got the shapes {shapes[0]} and {shapes[1]}"
+            )
+        return super().__new__(cls, step, value)
 
     def __repr__(self):
-        rows = [("step", "value"), *((str(t), f"{v:.6g}") for t, v in zip(self.step, self.value, strict=True))]
+        rows = [("step", "value"), *((str(t), f"{v:.6g}") for t, v in zip(self.step, self.value))]
         return "\n".join(f"{a:>6} {b:>10}" for a, b in rows)
 
 

@@ -13,9 +13,11 @@ from .._base import device as devices
 from .._base.arguments import (
     LARGEST_SEED,
     check_diverged_at,
+    check_gradients,
     check_task,
     factors_of,
     held,
+    numbers_of,
     plans_of,
     seed_list,
     shown,
@@ -182,6 +184,7 @@ def describe(
     >>> found.lr0.tolist(), found.hyper["momentum"].tolist(), found.planned(1, 2)[0, 0].tolist()
     ([1.0, 1.0, 2.0, 2.0], [0.8, 0.8, 0.9, 0.9], [0.75, 0.75, 1.5, 1.5])
     """
+    check_gradients()
     check_task(task)
     check_diverged_at(diverged_at)
     check_plateau(plateau)
@@ -235,11 +238,32 @@ def describe_one(task, rule="sgd", lr=None, *, seed=0, start=None, hyper=None, *
     """
     options = {} if _makes_optimizer(rule) else rules.get(rule).defaults
     for name, value in {"lr": lr, **(hyper or {})}.items():
-        if np.ndim(value) > np.ndim(options.get(name, 0.0)):
+        if _axes(value) > np.ndim(options.get(name, 0.0)):
             raise ValueError(f"{name} must be one number in a single run; got {value!r}; lrlib.sweep takes several")
     found = describe(task, rule, lr, seeds=[whole("seed", seed, 0, LARGEST_SEED)], hyper=hyper, **settings)
     weights = given(start, task, found.seeds[0]) or {}
     return dataclasses.replace(found, start={name: value[None] for name, value in weights.items()} or None)
+
+
+def _axes(value):
+    """Number of axes of a value; of rows of different lengths one too few, but more than none."""
+    try:
+        return np.ndim(value)
+    except ValueError:
+        return 1
+
+
+def stacked(rule):
+    """The `Rule` of that name, or itself; ``ValueError`` for a function that makes an optimizer of the caller's own.
+
+    >>> stacked(len)
+    Traceback (most recent call last):
+    ...
+    ValueError: rule must be a rule or its name in a sweep; got <built-in function len>: lrlib.fit takes an optimizer
+    """
+    if _makes_optimizer(rule):
+        raise ValueError(f"rule must be a rule or its name in a sweep; got {shown(rule)}: lrlib.fit takes an optimizer")
+    return rules.get(rule)
 
 
 def _makes_optimizer(rule):
@@ -265,7 +289,7 @@ def _method(rule, lr, hyper, seeds):
     rule = rules.get(rule)
     lr = rule.defaults["lr"] if lr is None else lr
     rule.check(lr=lr)
-    rates = np.atleast_1d(np.asarray(lr, dtype=float))
+    rates = np.atleast_1d(numbers_of("lr", lr))
     if rates.ndim != 1 or not len(rates):
         raise ValueError(f"lr must be a number or a list of numbers; got an array of shape {rates.shape}")
     rule.check(**hyper)

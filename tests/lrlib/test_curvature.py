@@ -501,3 +501,34 @@ def test_a_switch_of_the_largest_stable_rate_is_true_or_false(name):
     with pytest.raises(TypeError, match=f"^{name} must be True or False; got 'False'"):
         largest_stable_rate(4.0, **{name: "False"})
     assert largest_stable_rate(4.0, **{name: np.False_}) == 0.5
+
+
+def test_targets_of_another_number_are_named_where_the_loss_refuses_them():
+    net, x, y = small_net(0)
+    apart = lambda output, target: (output - target).square().mean()  # noqa: E731
+    stacked = {name: p.detach()[None] for name, p in net.named_parameters()}
+    for call in (
+        lambda: sharpness(net, apart, x, y[:5]),
+        lambda: trace(net, apart, x, y[:5]),
+        lambda: sharpness_lanes(net, apart, stacked, x, y[:5]),
+        lambda: sharpness_lanes(net, apart, stacked, x[None], y[None, :5], own_data=True),
+    ):
+        with pytest.raises(ValueError, match="^x and y must hold the same number of examples; got 12 and 5: "):
+            call()
+
+
+def test_a_loss_may_take_targets_of_another_number():
+    net, x, y = small_net(0)
+    halves = lambda output, target: mse(output, target.repeat(2, 1))  # noqa: E731
+    doubled = torch.cat([y[:6], y[:6]])
+    assert sharpness(net, halves, x, y[:6]) == sharpness(net, mse, x, doubled)
+
+
+def test_an_error_of_the_loss_itself_stays_as_it_is():
+    net, x, y = small_net(0)
+
+    def broken(output, target):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        sharpness(net, broken, x, y)

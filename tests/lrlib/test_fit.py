@@ -21,13 +21,18 @@ from lrlib import (
     Worsening,
     cosine,
     exponential,
+    find,
     fit,
+    initial_model,
     one_cycle_momentum,
+    range_test,
     rules,
+    sharpness,
     steps,
     streams,
     sweep,
     tasks,
+    trace,
     warmup,
 )
 
@@ -141,6 +146,7 @@ def test_dropout_and_batch_norm_come_from_the_seed():
     [
         ({"lr": -1}, "lr must be finite and at least 0; got -1", ValueError),
         ({"lr": [0.1, 0.2]}, "lr must be one number", ValueError),
+        ({"lr": [[0.1], [0.1, 0.2]]}, "lr must be one number in a single run", ValueError),
         ({"rule": "sdg"}, "unknown rule 'sdg'; known rules: sgd", ValueError),
         ({"device": "tpu"}, "device 'tpu' is not available", ValueError),
         ({"dtype": torch.float16}, "dtype must be", TypeError),
@@ -190,6 +196,24 @@ def test_dropout_and_batch_norm_come_from_the_seed():
 def test_mistakes_are_named_before_anything_runs(change, match, kind):
     with pytest.raises(kind, match=match):
         fit(**{"task": small(), "rule": "sgd", "lr": 0.1} | change)
+
+
+def test_inference_mode_is_named_where_a_gradient_is_needed():
+    task = small()
+    model, (x, y) = initial_model(task, 0), task.train
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for call in (
+        lambda: fit(task, lr=0.1, steps=2),
+        lambda: sweep(task, lr=[0.1], steps=2),
+        lambda: find(task, steps=2),
+        lambda: sharpness(model, task.loss, x, y),
+        lambda: trace(model, task.loss, x, y),
+        lambda: range_test(model, optimizer, [(x, y)], task.loss),
+    ):
+        with torch.inference_mode(), pytest.raises(RuntimeError, match=r"^inside torch.inference_mode\(\) no gradient"):
+            call()
+    with torch.no_grad():
+        assert fit(task, lr=0.1, steps=2) == fit(small(), lr=0.1, steps=2)
 
 
 @settings(max_examples=12)

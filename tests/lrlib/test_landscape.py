@@ -327,3 +327,13 @@ def test_figures_of_slices_and_barriers():
         plot.loss_line(line, name="metric")
     with pytest.raises(ValueError, match="name must be 'loss', or 'error'"):
         plot.barrier(landscape.barrier(*nets, ce, x, y, points=2), name="error")
+
+
+def test_targets_of_another_number_are_named_where_the_loss_refuses_them():
+    net, (x, y) = seeded_net(0), data()
+    for call in (
+        lambda: landscape.loss_line(net, ce, x, y[:3], at=[0.0, 1.0]),
+        lambda: landscape.barrier(net, seeded_net(1), ce, x, y[:3], points=2),
+    ):
+        with pytest.raises(ValueError, match=f"^x and y must hold the same number of examples; got {len(x)} and 3: "):
+            call()

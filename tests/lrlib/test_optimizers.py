@@ -249,6 +249,15 @@ def test_sparse_and_complex_are_refused_before_anything_changes():
             "annealed_sgd: rates must be a sequence of numbers",
         ),
         (lambda p: optimizers.make("sgdm", p), ValueError, "unknown rule 'sgdm'; known rules: sgd"),
+        (optimizers.RuleOptimizer, TypeError, "^RuleOptimizer has no rule: make one that has, as lrlib.Adam"),
+        (lambda p: optimizers.RuleOptimizer(p, "adam"), TypeError, "^RuleOptimizer has no rule: .*make.rule, params"),
+        (
+            type("Mine", (optimizers.RuleOptimizer,), {}),
+            TypeError,
+            "^Mine has no rule: .*class Mine.RuleOptimizer, rule",
+        ),
+        (lambda p: optimizers.Adam(3), TypeError, "^params must be an iterable of tensors or of group dicts; got 3"),
+        (lambda p: optimizers.SGD(None, lr=0.1), TypeError, "^params must be an iterable .*; got None"),
     ],
 )
 def test_wrong_options_are_named(build, error, words):

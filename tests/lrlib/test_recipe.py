@@ -337,6 +337,8 @@ def test_without_a_threshold_the_report_says_so(task, more, said, word, tmp_path
         ({"task": changed(test=None)}, ValueError, "no test set"),
         ({"task": 3}, TypeError, "task must be"),
         ({"rule": "sdg"}, ValueError, "sdg"),
+        ({"rule": len}, ValueError, "rule must be a rule or its name in a sweep; got <built-in"),
+        ({"folder": 3}, TypeError, "folder must be a path, as a str or an os.PathLike; got 3"),
         ({"seeds": 1}, ValueError, "seeds must be at least 2"),
         ({"seeds": [4]}, ValueError, "seeds must be at least 2"),
         ({"steps": 0}, ValueError, "steps"),

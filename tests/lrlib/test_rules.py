@@ -311,7 +311,7 @@ def test_rules_survive_pickle_and_describe_themselves(name):
         ("adam", {"beta2": 1.0}, ValueError, r"beta2 must be in \[0, 1\)"),
         ("adam", {"eps": "small"}, TypeError, "eps must be a number"),
         ("adam", {"eps": None}, TypeError, "eps must be a number"),
-        ("adam", {"lr": True}, TypeError, "lr must be a number or a tensor; got True"),
+        ("adam", {"lr": True}, TypeError, "lr must be a number, or a tensor or list of numbers; got True"),
         ("adam", {"lr": np.True_}, TypeError, "lr must be a number"),
         ("adam", {"lr": [0.1, False]}, TypeError, "lr must be a number"),
         ("adam", {"weight_decay": torch.tensor(True)}, TypeError, "weight_decay must be a number"),
@@ -403,3 +403,18 @@ def test_a_users_own_rule_is_known_and_checked(own):
         own.check(share=1.0)
     with pytest.raises(ValueError, match="the range of odd must be one of 'at least 0'.*got 'odd'"):
         own.check(odd=1.0)
+
+
+@pytest.mark.parametrize("name", [name for name, rule in rules.RULES.items() if rule.state_names])
+def test_a_state_that_lacks_something_is_refused_by_name(name):
+    rule, x = rules.get(name), torch.ones(2)
+    x = x if rule.kind in ("element", "tensor") else [x]
+    kept = ", ".join(rule.state_names)
+    for lacking in rule.state_names:
+        state = rule.init(x)
+        del state[lacking]
+        with pytest.raises(ValueError, match=f"^{name}: state must hold {kept}, as init.* it lacks {lacking}$"):
+            rule(x, x, state, 1)
+    for wrong in (None, 3, [rule.init(x)]):
+        with pytest.raises(TypeError, match=f"^{name}: state must be a dict, as init.x. gives it; got "):
+            rule(x, x, wrong, 1)

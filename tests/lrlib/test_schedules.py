@@ -822,6 +822,15 @@ def test_explain_reads_well():
         (lambda: hold(3) * -1, ValueError, "a number that multiplies a plan must be .* at least 0; got -1"),
         (lambda: linear(3) >> 2, TypeError, "unsupported operand"),
         (lambda: linear(3) * None, TypeError, "unsupported operand"),
+        (
+            lambda: plans.Table([1, 2], [3]),
+            ValueError,
+            r"^step and value must be two lists of one length; .*\(2,\) and \(1,",
+        ),
+        (lambda: plans.Table([[1]], [[3]]), ValueError, "^step and value must be two lists of one length"),
+        (lambda: plans.Table(3, [3]), ValueError, r"^step and value must be two lists of one length; .*\(\) and"),
+        (lambda: plans.Table(["a"], [3]), TypeError, "^step must be numbers; got"),
+        (lambda: plans.Table([1], None), TypeError, "^value must be numbers; got None"),
     ],
 )
 def test_wrong_arguments_are_named(build, error, words):

@@ -552,6 +552,9 @@ def test_a_layer_that_the_loss_does_not_use_stays_as_fit_leaves_it(rule, options
         ({"steps": -1}, "steps must be", ValueError),
         ({"plan": lambda t: np.nan}, "plan at t=0 must be a finite number of at least 0", ValueError),
         ({"plan": lambda t: "0.5"}, "plan at t=0 must be a finite number of at least 0; got '0.5'", TypeError),
+        ({"lr": (0.1 * k for k in (1, 2))}, "lr must be a number, or a tensor or list of numbers; got <gen", TypeError),
+        ({"lr": [[0.1], [0.1, 0.2]]}, "lr must be a number, or a tensor or list of numbers; got", TypeError),
+        ({"rule": torch.optim.SGD}, "rule must be a rule or its name in a sweep; got <class", ValueError),
         ({"plan": cosine}, "plan must be a Plan or a function of the step; got cosine, which makes", TypeError),
         ({"rule": "momentum", "plans": {"momentum": lambda t: None}}, r"plans\['momentum'\] at t=0 must", TypeError),
         ({"plans": {"momentum": warmup}}, r"plans\['momentum'\] must be a Plan .*; got warmup, which", TypeError),
@@ -560,6 +563,12 @@ def test_a_layer_that_the_loss_does_not_use_stays_as_fit_leaves_it(rule, options
 def test_mistakes_are_named_before_anything_runs(change, match, kind):
     with pytest.raises(kind, match=match):
         sweep(binary(), **{"lr": [0.1]} | change)
+
+
+def test_rates_may_be_tensors_with_a_gradient():
+    rates = torch.tensor([0.125, 0.25], requires_grad=True)
+    assert sweep(binary(), lr=rates, steps=2) == sweep(binary(), lr=[0.125, 0.25], steps=2)
+    assert fit(binary(), lr=rates[0], steps=2) == fit(binary(), lr=0.125, steps=2)
 
 
 @pytest.mark.gpu

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..._base.arguments import MOST_STEPS, function, held, module, number, shown, whole
+from ..._base.arguments import MOST_STEPS, check_gradients, function, held, module, number, shown, whole
 from ..._base import groups
 from ...runs.attachment import Attachment
 from ..._base.device import moved
@@ -185,6 +185,7 @@ def range_test(
     Source: Smith (2017), "Cyclical learning rates for training neural networks", section 3.3; the constants are
     those of fastai's `lr_find`.
     """
+    check_gradients()
     check_ramp(low, high, steps, stop)
     _check_user(model, batches, loss)
     optimizer = groups.stepped(optimizer)

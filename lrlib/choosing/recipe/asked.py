@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...methods import rules
 from ..._base.arguments import check_free, check_task, folder_of, number, seed_list, steps_of, whole
-from ...runs.description import parted
+from ...runs.description import parted, stacked
 from ...runs.sweeps import DIVIDING, describe_lanes, place, sweep
 from ...tasks.direction import best_low
 
@@ -60,7 +59,7 @@ class Asked:
         """(name, value) of every argument in turn; what comes later may build on those before it."""
         _check_sets(self.task)
         check_free(self.settings, KEPT, "the recipe")
-        yield "rule", rules.get(self.rule)
+        yield "rule", stacked(self.rule)
         yield "seeds", _several(self.seeds)
         yield "steps", steps_of(self.task, self.steps)
         half = max(1, self.steps // 2)

@@ -1,5 +1,6 @@
 """Hessian-vector products, of one model or of all lanes of a sweep, on data of any size, counted."""
 
+import contextlib
 import numbers
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from torch.func import functional_call, vmap
 from torch.utils.data import DataLoader, Dataset
 
-from ..._base.arguments import filled, shown, whole
+from ..._base.arguments import check_gradients, filled, first_line, shown, whole
 
 MOST_PRODUCTS = 1_000_000  # that a search or an estimate may spend
 NO_INPUTS = (numbers.Number, np.generic, np.ndarray, str, bytes, type)  # what no network takes
@@ -27,6 +28,7 @@ class Products:
     """
 
     def __init__(self, value, leaves, fixed, pieces, lanes=None, own=False):
+        check_gradients()
         self.value, self.leaves, self.fixed, self.pieces = value, leaves, fixed, pieces
         self.lanes, self.own, self.scale, self.count = lanes, own, None, 0
         self.sizes = [leaf.numel() // (lanes or 1) for leaf in leaves.values()]
@@ -70,7 +72,7 @@ class Products:
         return torch.cat(rows, dim=1)
 
     def _gradient(self, x, y):
-        with torch.enable_grad():
+        with torch.enable_grad(), of_one_length(x, y, int(self.own)):
             value = scalar("loss", self.value(self.leaves, self.fixed, x, y))
             if not value.requires_grad:
                 raise ValueError("loss: its value does not depend on any trainable parameter")
@@ -164,8 +166,29 @@ def pieces(x, y, chunk, axis=0):
 def alike(x, y, axis=0):
     """The number of examples in the tensors x and y; raises where it is not the same in both."""
     if x.shape[axis] != y.shape[axis]:
-        raise ValueError(f"x and y must hold the same number of examples; got {x.shape[axis]} and {y.shape[axis]}")
+        raise ValueError(_lengths(x, y, axis))
     return x.shape[axis]
+
+
+def _lengths(x, y, axis):
+    return f"x and y must hold the same number of examples; got {x.shape[axis]} and {y.shape[axis]}"
+
+
+@contextlib.contextmanager
+def of_one_length(x, y, axis=0):
+    """An error from a user's network or loss inside is said to be one of x and y, where their numbers differ.
+
+    A loss may take targets of another length, so the numbers alone are no mistake.
+    """
+    try:
+        yield
+    except Exception as error:
+        if (
+            all(isinstance(data, torch.Tensor) and data.ndim > axis for data in (x, y))
+            and x.shape[axis] != y.shape[axis]
+        ):
+            raise ValueError(f"{_lengths(x, y, axis)}: {first_line(error)}") from error
+        raise
 
 
 def _parts(model, parameters, buffers, dtype):

@@ -7,7 +7,7 @@ from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..._base.arguments import function, module, tensor_of
-from ..curvature.products import inputs, pair, scalar
+from ..curvature.products import inputs, of_one_length, pair, scalar
 from ...runs.evaluation import CELLS, cells, evaluating, in_pieces
 from ..._base.preserve import random_states
 
@@ -62,7 +62,8 @@ def evaluate_points(model, functions, x, y, origin, directions, coefficients, st
             points |= {n: b.expand(len(rows), *b.shape).clone() for n, b in model.named_buffers() if n not in points}
             if statistics is not None:
                 points = _refreshed(model, points, statistics)
-            values.append(_values(model, functions, points, x, y=y))
+            with of_one_length(x, y):
+                values.append(_values(model, functions, points, x, y=y))
     return torch.cat(values)
 
 

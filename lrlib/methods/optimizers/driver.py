@@ -78,8 +78,15 @@ class RuleOptimizer(torch.optim.Optimizer):
     def __init__(self, params: Params, *args: Any, maximize: bool = False, path: str = "eager", **options: Any) -> None:
         if not isinstance(path, str) or path not in PATHS:
             raise ValueError(f"path must be one of {', '.join(map(repr, PATHS))}; got {shown(path)}")
+        if self.rule is None:
+            raise TypeError(
+                f"{type(self).__name__} has no rule: make one that has, as lrlib.Adam(params) or "
+                "lrlib.optimizers.make(rule, params), or write class Mine(RuleOptimizer, rule=mine)"
+            )
         maximize = flag("maximize", maximize)
         options = {name: v for name, v in self._named(args, options).items() if name != "lr" or v is not None}
+        if not hasattr(params, "__iter__"):
+            raise TypeError(f"params must be an iterable of tensors or of group dicts; got {shown(params)}")
         params = params if isinstance(params, torch.Tensor) else list(params)
         defaults = {}
         if self.call is not None:

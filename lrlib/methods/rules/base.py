@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ..._base.arguments import shown
 from .ranges import check_option
 
 if TYPE_CHECKING:
@@ -77,7 +78,18 @@ class Rule:
         }
 
     def __call__(self, x: Tensors, g: Tensors, state: State, t: Number, **options: Any) -> tuple[Tensors, State]:
-        """Return ``(x_new, state_new)``; options that are not given take their defaults."""
+        """Return ``(x_new, state_new)``; options that are not given take their defaults.
+
+        Raises ``TypeError`` for a state that is no dict, ``ValueError`` for one that lacks what the rule keeps.
+        """
+        if not isinstance(state, dict):
+            raise TypeError(f"{self.name}: state must be a dict, as init(x) gives it; got {shown(state)}")
+        missing = [name for name in self.state_names if name not in state]
+        if missing:
+            raise ValueError(
+                f"{self.name}: state must hold {', '.join(self.state_names)}, as init(x) gives it; it lacks "
+                f"{', '.join(missing)}"
+            )
         return self.update(x, g, state, t, **{**self.defaults, **options})
 
     def check(self, **options: Any) -> None:

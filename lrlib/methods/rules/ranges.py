@@ -55,7 +55,7 @@ def check_option(rule_name, name, value, own=()):
 
 
 def _kind_of(key):
-    return {"switch": "True or False", "whole": "a whole number"}.get(key, "a number or a tensor")
+    return {"switch": "True or False", "whole": "a whole number"}.get(key, "a number, or a tensor or list of numbers")
 
 
 def _holds_bools(value):

@@ -14,7 +14,7 @@ import torch
 
 from ..._base.arguments import check_called
 from ..._base.streams import counting_from, seeds_from
-from ..description import Description, describe, parted
+from ..description import Description, describe, parted, stacked
 from .choose import obstacle
 from .loop import LoopRun
 from .run import BatchedRun, SweepEvent
@@ -162,10 +162,7 @@ def _events(run):
 
 def describe_lanes(task, rule, lr, **settings) -> Description:
     """`describe`, for what can be stacked: raises for an optimizer of the caller's own."""
-    described = describe(task, rule, lr, **settings)
-    if described.brings_optimizer:
-        raise ValueError(f"rule must be a rule or its name in a sweep; got {rule!r}: lrlib.fit takes an optimizer")
-    return described
+    return describe(task, stacked(rule), lr, **settings)
 
 
 def in_one_piece(jobs=None, folder=None, lanes=None):
