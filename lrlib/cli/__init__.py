@@ -34,7 +34,9 @@ def main(argv=None):
     0
     """
     try:
-        options = parser().parse_args(argv)
+        options, unknown = parser().parse_known_args(argv)
+        if unknown:
+            options.refuse(_unknown(options, unknown))
     except SystemExit as left:  # argparse has said what is wrong, or has printed the help
         return left.code
     try:
@@ -52,9 +54,27 @@ def main(argv=None):
         return 2 if isinstance(error, _INPUT) else 1
 
 
+def _unknown(options, words):
+    """What to say of words that no argument takes: an option of a rule is given by ``--set``."""
+    from ..methods.rules import RULES
+
+    said = f"unrecognized arguments: {' '.join(words)}"
+    name, _, value = words[0].removeprefix("--").partition("=")
+    if hasattr(options, "set") and any(name in rule.defaults for rule in RULES.values()):
+        said += f"; an option of the rule is given by --set {name}={value or ''.join(words[1:2]) or 'VALUE'}"
+    return said
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, and leaves the list of arguments to ``--help``."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}; --help lists the arguments\n")
+
+
 def parser():
     """The ``argparse`` parser of all commands."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="python -m lrlib", description="Learning rates: find one, compare many, plan.", allow_abbrev=False
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
@@ -62,6 +82,7 @@ def parser():
         words = module.__doc__.strip().splitlines()[0]
         command = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
         module.add(command)
+        command.set_defaults(refuse=command.error)
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
         if getattr(module, "FIGURE", True):
             command.add_argument(

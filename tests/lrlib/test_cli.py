@@ -382,11 +382,22 @@ def test_the_table_of_a_sweep_says_what_was_taken_from_its_folder(capsys, own):
         (["sweep", "quadratic", "--lr", "1", "--jobs", "0"], "jobs (or -1"),
         (["swep"], "invalid choice"),
         ([], "required"),
+        (["sweep", "quadratic"], "the following arguments are required: --lr; --help lists the arguments"),
+        (["find", "quadratic", "--steps", "many"], "argument --steps: invalid int value: 'many'"),
+        (
+            ["sweep", "quadratic", "--lr", "1", "--momentum", "0.9"],
+            "unrecognized arguments: --momentum 0.9; an option of the rule is given by --set momentum=0.9; --help",
+        ),
+        (["large-rate", "OWN:make_task", "--momentum=0.9", "3"], "is given by --set momentum=0.9; --help"),
+        (["find", "quadratic", "--weight_decay"], "is given by --set weight_decay=VALUE; --help"),
+        (["find", "quadratic", "--speed", "3"], "lrlib find: error: unrecognized arguments: --speed 3; --help"),
+        (["plan", "cosine(9)", "--momentum", "0.9"], "error: unrecognized arguments: --momentum 0.9; --help"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_code_2(capsys, own, words, message):
     answer = out(capsys, *[word.replace("OWN", own) for word in words], code=2)
     assert message in answer.err and "Traceback" not in answer.err and answer.out == ""
+    assert answer.err.count("\n") == 1
 
 
 def test_what_fails_in_the_run_says_so_with_exit_code_1(capsys, own, monkeypatch):
