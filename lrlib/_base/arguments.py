@@ -151,6 +151,18 @@ def numbers_of(name, values, least=0):
     return found
 
 
+def axes_of(value):
+    """The number of axes of ``value``: 0 for one number or text; rows of different lengths count as one axis.
+
+    >>> axes_of(3), axes_of("ab"), axes_of([1, 2]), axes_of([[1, 2], [3]])
+    (0, 0, 1, 1)
+    """
+    try:
+        return np.ndim(value)
+    except ValueError:
+        return 1
+
+
 def tensor_of(name, value):
     """``value``, a tensor or an array of numbers, as a tensor; ``TypeError`` for anything else.
 

@@ -12,6 +12,7 @@ import torch
 from .._base import device as devices
 from .._base.arguments import (
     LARGEST_SEED,
+    axes_of,
     check_diverged_at,
     check_gradients,
     check_task,
@@ -238,19 +239,11 @@ def describe_one(task, rule="sgd", lr=None, *, seed=0, start=None, hyper=None, *
     """
     options = {} if _makes_optimizer(rule) else rules.get(rule).defaults
     for name, value in {"lr": lr, **(hyper or {})}.items():
-        if _axes(value) > np.ndim(options.get(name, 0.0)):
+        if axes_of(value) > np.ndim(options.get(name, 0.0)):
             raise ValueError(f"{name} must be one number in a single run; got {value!r}; lrlib.sweep takes several")
     found = describe(task, rule, lr, seeds=[whole("seed", seed, 0, LARGEST_SEED)], hyper=hyper, **settings)
     weights = given(start, task, found.seeds[0]) or {}
     return dataclasses.replace(found, start={name: value[None] for name, value in weights.items()} or None)
-
-
-def _axes(value):
-    """Number of axes of a value; of rows of different lengths one too few, but more than none."""
-    try:
-        return np.ndim(value)
-    except ValueError:
-        return 1
 
 
 def stacked(rule):

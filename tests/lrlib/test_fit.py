@@ -154,6 +154,8 @@ def test_dropout_and_batch_norm_come_from_the_seed():
         ({"seed": -1}, "seed must be", ValueError),
         ({"evaluate": 0}, "evaluate must be", ValueError),
         ({"evaluate": [99]}, "evaluate must lie between 0 and 30 updates", ValueError),
+        ({"evaluate": [[1, 2], [3]]}, r"evaluate must be a whole number of at least 0; got \[1, 2\]", TypeError),
+        ({"snapshots": [[1, 2], [3]]}, r"snapshots must be a whole number of at least 0; got \[1, 2\]", TypeError),
         ({"diverged_at": 0.5}, "diverged_at must be above 1", ValueError),
         ({"beta": 1}, "unknown option 'beta'", TypeError),
         ({"plan": 3}, "plan must be a Plan or a function", TypeError),
