@@ -10,7 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import MOST_SEEDS, MOST_UNITS, check_task, flag, number, shown, whole
+from .._base.arguments import (
+    LARGEST_SEED,
+    MOST_SEEDS,
+    MOST_UNITS,
+    axes_of,
+    check_task,
+    flag,
+    number,
+    shown,
+    whole,
+)
 from .._base.start import given, is_record
 from .._base.streams import initial_model, is_lazy
 
@@ -212,17 +222,18 @@ def adapter_start(
         (<record of digits_low_rank, sgd: 2 rates × 3 seeds, 20 steps; 6 finished; eager>, (6, 2, 64))
     """
     plain, repeat = _plain(task), whole("repeat", repeat, most=MOST_SEEDS)
-    if not is_record(weights) and not (isinstance(weights, dict) and weights and all(map(np.ndim, weights.values()))):
+    if not is_record(weights) and not (isinstance(weights, dict) and weights and all(map(axes_of, weights.values()))):
         raise TypeError(
             f"weights must be a Record or a dict of arrays [lanes, …] by name; got {type(weights).__name__}"
         )
     lanes = len(next(iter((weights.parameters if is_record(weights) else weights).values())))
-    seeds = np.asarray(getattr(weights, "seed", np.arange(lanes)) if seeds is None else seeds)
-    if seeds.shape != (lanes,):
-        raise ValueError(f"seeds must name one seed for each of the {lanes} lanes; got shape {seeds.shape}")
-    arrays = given(weights, plain, int(seeds[0]), lanes, argument="weights")
-    models = {s: dict(initial_model(task, s).named_parameters()) for s in dict.fromkeys(seeds.tolist())}
-    drawn = {n: np.stack([models[s][n].detach().numpy() for s in seeds.tolist()]) for n in models[int(seeds[0])]}
+    seeds = getattr(weights, "seed", range(lanes)) if seeds is None else seeds
+    if axes_of(seeds) != 1 or len(seeds) != lanes:
+        raise ValueError(f"seeds must name one seed for each of the {lanes} lanes; got {shown(seeds)}")
+    seeds = [whole("seeds", seed, 0, LARGEST_SEED) for seed in seeds]
+    arrays = given(weights, plain, seeds[0], lanes, argument="weights")
+    models = {s: dict(initial_model(task, s).named_parameters()) for s in dict.fromkeys(seeds)}
+    drawn = {n: np.stack([models[s][n].detach().numpy() for s in seeds]) for n in models[seeds[0]]}
     return {name: np.tile(v, (repeat, *[1] * (v.ndim - 1))) for name, v in {**arrays, **drawn}.items()}
 
 

@@ -180,6 +180,11 @@ def test_weights_of_lanes_are_checked():
         merge_adapters(task(), before)
     with pytest.raises(ValueError, match="seeds"):
         adapter_start(adapted, before, seeds=[0, 1, 2])
+    for wrong in ([0, 1.5], [0, -1], [0, 2**70], [0, [1]], "ab", 3):
+        with pytest.raises((TypeError, ValueError), match="^seeds must "):
+            adapter_start(adapted, before, seeds=wrong)
+    with pytest.raises(TypeError, match=r"^weights\['a'\] must be an array of real numbers; got \[\[1\], \[1, 2\]\]"):
+        adapter_start(adapted, {"a": [[1], [1, 2]]})
     with pytest.raises(ValueError, match="repeat must be at most"):
         adapter_start(adapted, before, repeat=10**30)
     with pytest.raises(TypeError, match="weights"):

@@ -321,6 +321,8 @@ def test_figures_of_slices_and_barriers():
     assert [t.get_text() for t in plot.loss_plane(plane).axes[0].texts][-2:] == ["1", "2"]
     assert plot.loss_plane(plane, name="metric", levels=[0.4]).axes[0].collections
     assert plot.barrier(found, name="error").axes[0].texts[-1].get_text() == f"{found.error_barrier / 100:.3g}"
+    with pytest.raises(TypeError, match=r"^at must be numbers; got \[\[1\], \[1, 2\]\]"):
+        landscape.loss_plane(nets[0], ce, x, y, at=([[1], [1, 2]], [1.0, 2.0]))
     with pytest.raises(ValueError, match="slice must be a plane; got 1 axes"):
         plot.loss_plane(line)
     with pytest.raises(ValueError, match="name must be 'loss', or 'metric'"):

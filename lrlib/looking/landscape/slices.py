@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..._base.arguments import module, numbers_of, shown
+from ..._base.arguments import axes_of, module, numbers_of, shown
 from .directions import filter_normalised, plane_directions
 from .points import check_data, evaluate_points, matched, parameters_of
 
@@ -171,7 +171,7 @@ def _slice(model, loss, x, y, directions, at, metric, statistics, marks):
 def _axes(at, ends):
     if at is None:
         at = [np.linspace(*end, 25) for end in ends]
-    pair = at if isinstance(at, (tuple, list)) and len(at) == 2 and all(np.ndim(a) for a in at) else (at, at)
+    pair = at if isinstance(at, (tuple, list)) and len(at) == 2 and all(map(axes_of, at)) else (at, at)
     return tuple(_coefficients("at", a) for a in pair)
 
 
