@@ -1,7 +1,7 @@
-"""A plan on an optimizer, and the record of what it really applied.
+"""A plan on an optimizer: `attach`, and the handle that it returns.
 
-The value for step t is set just before step t and recorded just after it, through PyTorch's own step hooks, so the
-training loop calls nothing. Each parameter group holds its base value (``base_lr``) and the value last applied
+The value for step t is set just before step t and recorded just after it (`applied`), through PyTorch's own step hooks,
+so the training loop calls nothing. Each parameter group holds its base value (``base_lr``) and the value last applied
 (``applied_lr``) of every option that follows a plan, the first group also the step (``plan_step``) and what a plateau
 remembers (``plateau``); they ride in ``optimizer.state_dict()``, in copies and in pickles, so a loaded optimizer
 continues where the saved one stood.
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._base import arguments, groups
+from .applied import Track
 from .watching import check_plateau
 
 if TYPE_CHECKING:
@@ -133,85 +134,6 @@ def _check_free(optimizer):
         raise ValueError(f"this optimizer already follows {optimizer.attachment.plan!r}; call its detach() first")
 
 
-class _Track:
-    """One option that follows a plan, and the record of it: one row a step, one column a group."""
-
-    def __init__(self, option, plan, rule=None):
-        self.option, self.plan, self.rule = option, plan, rule
-        self.name = "plan" if option == "lr" else f"the plan of {option}"
-        self.base, self.last = groups.keys(option)
-        self.clear()
-
-    def clear(self):
-        self.used, self.bases = array.array("d"), array.array("d")
-
-    def value(self, group):
-        return groups.held(group, self.option)
-
-    def mark(self, group):
-        """Take a group in; its base is its value now, unless it is as a plan left it in a saved run."""
-        value = self.value(group)
-        if self.base not in group or group.get(self.last) != value:
-            group[self.base] = float(value)
-        group[self.last] = value
-
-    def check_left(self, column):
-        """Raise where a group does not hold what it was left with, which is about to be overwritten."""
-        now, left = [groups.held(group, self.option) for group in column], [group[self.last] for group in column]
-        if now != left:
-            place = next(k for k, pair in enumerate(zip(now, left)) if pair[0] != pair[1])
-            raise ValueError(
-                f"{self.option} of group {place} is {now[place]!r}, but was left at {left[place]!r}: under a plan a "
-                "value set by hand, or by another scheduler, would be overwritten; change the base value with set_base "
-                "(0 freezes a group), or detach() first"
-            )
-
-    def at(self, t):
-        """plan(t), checked."""
-        return arguments.factor_at(self.name, self.plan, t)
-
-    def factor(self, t, column):
-        """plan(t), if every group in ``column`` can take base · plan(t)."""
-        factor = self.at(t)
-        if factor > 1:  # a factor up to 1 takes no option out of its range
-            self.check(factor * max(group[self.base] for group in column), t)
-        return factor
-
-    def check(self, value, t):
-        if groups.is_beta(self.option) and value >= 1:
-            raise ValueError(f"{self.option} must stay below 1; at t={t} its plan gives {value:.6g}")
-        self.check_range([value])
-
-    def check_range(self, values):
-        """Raise where a rule of this library refuses a value of its option."""
-        if self.option in getattr(self.rule, "defaults", ()):
-            for value in values:
-                self.rule.check(**{self.option: value})
-
-    def apply(self, factor, column):
-        option, base, last = self.option, self.base, self.last
-        for group in column:
-            value = group[base] * factor
-            if type(group.get(option)) is float:  # nearly always
-                group[option] = group[last] = value
-            else:
-                group[last] = groups.put(group, option, value)
-
-    def record(self, column):
-        option, base, last = self.option, self.base, self.last
-        for group in column:
-            group[last] = value = groups.held(group, option)
-            self.used.append(value)
-            self.bases.append(group[base])
-
-    def widen(self, old, new):
-        """Make room for groups that were added: they are nan in the steps before."""
-        for name in ("used", "bases"):
-            wide = np.full((len(getattr(self, name)) // old, new), np.nan)
-            wide[:, :old] = np.array(getattr(self, name)).reshape(-1, old)
-            setattr(self, name, array.array("d", wide.tobytes()))
-
-
 class Attachment:
     """The handle of an attached plan: owns the step ``t`` and the record of the applied rates.
 
@@ -231,7 +153,7 @@ class Attachment:
     ) -> None:
         self.plan, self.plateau, self.plans = plan, plateau, dict(plans)
         rule = getattr(optimizer, "rule", None)
-        self._tracks = {name: _Track(name, each, rule) for name, each in {"lr": plan, **self.plans}.items()}
+        self._tracks = {name: Track(name, each, rule) for name, each in {"lr": plan, **self.plans}.items()}
         self._hooks, self._begun = [], False
         _check_free(optimizer)
         self._check(optimizer, optimizer.param_groups)
