@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import torch
 from torch import nn
 
@@ -415,3 +417,17 @@ def test_a_value_that_is_not_finite_is_said_with_its_row(run, part):
     x[7, 1] = float("nan")
     with pytest.warns(UserWarning, match=rf"^task 'mine': {part}: x has 1 of 36 values .* the first in row 7"):
         RUNS[run](task(**{part: (x, y)}))
+
+
+@given(st.integers(0, 10_000), st.integers(1, 12), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_no_sound_task_is_taken_for_one_of_all_pairs_by_chance(seed, n, whole):
+    """A share of hits over few examples is often the same for another order of them."""
+    g = torch.Generator().manual_seed(seed)
+    x, y = torch.randn(n, 3, generator=g), torch.randint(0, 2, (n,), generator=g)
+    pair = x, y if whole else y.float()
+    logits = lambda output, y: nn.functional.binary_cross_entropy_with_logits(output.squeeze(-1), y.float())  # noqa: E731
+    sound = task(
+        model=lambda: nn.Linear(3, 1), train=pair, valid=pair, loss=logits, metric=tasks.binary_accuracy, batch=None
+    )
+    assert fit(sound, lr=0.1, steps=1).status.tolist() == ["finished"]
