@@ -112,6 +112,21 @@ def _places(lang):
     }
 
 
+def changes(lang):
+    """Every verdict that changed after it was published, newest first: `id`, `day`, `before`, `after`, `cause` in words.
+
+    >>> changes("en")[0]["before"] != changes("en")[0]["after"]
+    True
+    """
+    check_language(lang)
+    rows = read_table("verdict_changes.csv")
+    return [
+        {"id": row["claim"], "day": row["day"], "cause": row[f"cause_{lang}"]}
+        | {when: t(f"verdict.{row[when]}", lang) for when in ("before", "after")}
+        for row in sorted(rows, key=lambda row: row["day"], reverse=True)
+    ]
+
+
 def counts():
     """How many claims have each verdict, as `{verdict name: number}`, all names included.
 

@@ -1,4 +1,5 @@
-"""Directives `{ledger}` (all claims with their verdicts) and `{document-map}` (all sections of the documents).
+"""Directives `{ledger}` (all claims with their verdicts), `{verdict-changes}` (those that changed, and why) and
+`{document-map}` (all sections of the documents).
 
 The rows come from `lrbook.ledger`; each claim has the anchor `claim-C72`, which `` {ref}`claim-c72` `` reaches.
 """
@@ -35,6 +36,7 @@ WORDS = {
         "filter": "Show claims with",
         "all": "any verdict",
         "find": "and the word",
+        "why": "Why",
     },
     "ja": {
         "id": "主張",
@@ -55,11 +57,13 @@ WORDS = {
         "filter": "表示する判定",
         "all": "すべて",
         "find": "含まれる語",
+        "why": "理由",
     },
 }
 SOURCES = (
     "claims.csv",
     "claim_parts.csv",
+    "verdict_changes.csv",
     "verdict_rules.csv",
     "tasks.csv",
     "sections.csv",
@@ -247,7 +251,30 @@ class DocumentMap(_Rows):
         return paragraph(*_joined(parts, self.words["comma"]))
 
 
+class Changes(DocumentMap):
+    """`{verdict-changes}`: every verdict that changed, from what to what, and why."""
+
+    def run(self):
+        self.depend()
+        heads = [self.words[key] for key in ("id", "verdict", "why")]
+        rows = [self._line(row) for row in ledger.changes(self.lang)]
+        return [table(heads, (10, 30, 60), rows, ["lr-ledger-table"])]
+
+    def _line(self, row):
+        said = paragraph(nodes.Text(f"{row['before']} → "), nodes.strong("", row["after"]))
+        return (
+            [
+                [self._claims([row["id"]])],
+                [said, paragraph(row["day"], classes=["lr-note"])],
+                [paragraph(row["cause"])],
+            ],
+            (),
+            (),
+        )
+
+
 def setup(app):
     app.add_directive("ledger", Ledger)
+    app.add_directive("verdict-changes", Changes)
     app.add_directive("document-map", DocumentMap)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

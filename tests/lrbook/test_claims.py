@@ -1,6 +1,7 @@
 """The tables of the book: all claims, in both languages, with their places; and how a claim is shown."""
 
 import ast
+import csv
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -38,6 +39,7 @@ def test_every_claim_once_and_in_order():
         "quantities",
         "tasks",
         "standard_tasks",
+        "verdict_changes",
     ],
 )
 def test_tables_are_rectangular(table):
@@ -209,7 +211,18 @@ def forbidden(text):
 
 
 @pytest.mark.parametrize(
-    "table", ["claims", "claim_parts", "sections", "strings", "verdict_rules", "quantities", "tasks", "standard_tasks"]
+    "table",
+    [
+        "claims",
+        "claim_parts",
+        "sections",
+        "strings",
+        "verdict_rules",
+        "quantities",
+        "tasks",
+        "standard_tasks",
+        "verdict_changes",
+    ],
 )
 def test_japanese_of_the_tables(table):
     """Forbidden renderings, half-width brackets, and spaces between Japanese and Latin."""
@@ -361,3 +374,20 @@ def test_ledger_lists_all_claims_and_the_map_all_sections(lang):
     assert sum(len(section["claims"]) for section in sections) == len(ROWS)
     assert sum(ledger.counts().values()) == len(ROWS)
     assert str(len(ROWS)) in ledger.summary(lang)[0]
+
+
+def test_a_verdict_that_changes_is_told_on_its_page():
+    """`verdict_words.csv` holds the verdicts that readers know."""
+    with (ROOT / "tests/lrbook/verdict_words.csv").open(encoding="utf-8", newline="") as file:
+        known = {row["claim"]: row["verdict"] for row in csv.DictReader(file)}
+    now = {claim: verdict.name for claim, verdict in verdicts.all_verdicts().items()}
+    moved = {claim: (known.get(claim), name) for claim, name in now.items() if known.get(claim) != name}
+    assert not moved, f"tell each in book/verdict_changes.csv, then set tests/lrbook/verdict_words.csv: {moved}"
+    last = {row["claim"]: row["after"] for row in read_table("verdict_changes.csv")}
+    assert {claim: name for claim, name in last.items() if now[claim] != name} == {}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_changes_are_told_with_their_cause(lang):
+    for row in ledger.changes(lang):
+        assert row["cause"] and row["before"] != row["after"] and re.fullmatch(r"\d{4}-\d\d-\d\d", row["day"]), row
