@@ -41,6 +41,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--force", action="store_true", help="overwrite a text that was not merged")
     one.add_argument("--untranslated", action="store_true", help="write the Japanese text from the English, marked")
     add("translated", help="declare pages' Japanese up to date").add_argument("names", nargs="+", metavar="NAME")
+    words = "run experiments on other seeds and data, and print their rows beside the stored ones"
+    one = add("experiment", help=words, description=words)
+    one.add_argument("names", nargs="+", metavar="NAME", help="experiments, as E03")
+    other = add("reproduce", help="the same for a random tenth of all experiments")
+    other.add_argument("--tenth", required=True, metavar="SEED", help="what the tenth is drawn with, a whole number")
+    for each in (one, other):
+        each.add_argument("--seeds-from", metavar="N", help="origin of seeds and data")
+        each.add_argument("--folder", metavar="PATH", help="where finished pieces are kept (_build/fresh/N)")
     add("js", help="build and check the widgets' JavaScript (needs Node)")
     add("format", help="lay out the Python, and where Node is installed the JavaScript, as the tests ask for")
     one = add("tables", help="rewrite the README's tables from the stored benchmarks")
@@ -91,18 +99,27 @@ def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
             status = tables.list_methods(env) | measured
             print("The README's tables " + ("were rewritten." if tables.rewrite(env.root) else "are up to date."))
             return status
+        case "experiment" | "reproduce":
+            return env.run(
+                "-m", "lrbook.fresh", *getattr(options, "names", []), *given(options, "tenth", "seeds_from", "folder")
+            )
         case "book":
             languages = [options.language] if options.language else ["en", "ja"]
             return max([env.run("-m", "lrbook.build", language) for language in languages])
     return writing(env, options)
 
 
+def given(options: argparse.Namespace, *names: str) -> list[str]:
+    """Those of the named options that were given, as words of a command line."""
+    found = {name: getattr(options, name, None) for name in names}
+    return [word for name, value in found.items() if value for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
 def writing(env: Environment, options: argparse.Namespace) -> int:
     """The commands of those who write the book."""
     names = [options.name] if options.command == "edit" else options.names
-    given = [] if getattr(options, "lang", None) is None else ["--lang", options.lang]
-    given += [f"--{name}" for name in ("force", "untranslated") if getattr(options, name, False)]
-    return env.run("-m", f"lrbook.{options.command}", *names, *given)
+    switches = [f"--{name}" for name in ("force", "untranslated") if getattr(options, name, False)]
+    return env.run("-m", f"lrbook.{options.command}", *names, *given(options, "lang"), *switches)
 
 
 def javascript(env: Environment, *steps: list[str]) -> int:

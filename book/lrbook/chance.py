@@ -76,3 +76,37 @@ def false_share(tests):
     chance = [test for test in tests if test.measured is not None and test.measured.method != "exact"]
     decided = [2 * p_value(test) for test in chance if test.verdict != UNDECIDED]
     return min(1.0, len(chance) * max(decided) / len(decided)) if decided else None
+
+
+def chance_to_repeat(test):
+    """How likely as many fresh seeds give the same verdict, if the effect measured is the true one.
+
+    The fresh mean is taken as normal around the stored one with its standard error, the interval as equally wide.
+
+    >>> from types import SimpleNamespace as Of
+    >>> measured = Of(mean=1.0, low=0.0, high=2.0, method="bootstrap", n=10)
+    >>> test = Of(measured=measured, verdict="undecided", rule=Of(direction=">", margin=0.0, centre=0.0))
+    >>> round(chance_to_repeat(test), 2)  # an end of the interval lies on the margin
+    0.5
+    """
+    from scipy.stats import norm
+
+    error, _ = _error(test.measured)
+    if not error > 0:
+        return 1.0
+    rule, half = test.rule, (test.measured.high - test.measured.low) / 2
+    mean = (test.measured.mean - rule.centre) * (-1 if rule.direction == "<" else 1)
+    above = norm.sf((rule.margin + half - mean) / error)
+    below = norm.cdf((-rule.margin - half - mean) / error)
+    inside = max(0.0, norm.cdf((rule.margin - half - mean) / error) - norm.cdf((half - rule.margin - mean) / error))
+    chances = {"above": above, "below": below, "inside": inside, "undecided": 1 - above - below - inside}
+    return float(sum(chances[where] for where in _where(test)))
+
+
+def _where(test):
+    """Where an interval with this verdict lies against the margin."""
+    if test.verdict == "undecided":
+        return ["undecided"]
+    if test.rule.direction == "=":
+        return ["inside"] if test.verdict == "supported" else ["above", "below"]
+    return {"supported": ["above"], "contradicted": ["below"]}.get(test.verdict, ["inside"])

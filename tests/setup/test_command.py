@@ -105,6 +105,17 @@ def test_those_who_write_hand_their_options_on(said, monkeypatch):
     assert seen == [("-m", f"lrbook.{said[0]}", *said[1:])]
 
 
+@pytest.mark.parametrize(
+    "said", [["experiment", "E03", "E05", "--seeds-from", "7", "--folder", "out"], ["reproduce", "--tenth", "0"]]
+)
+def test_experiments_are_run_again_by_name_or_by_lot(said, monkeypatch):
+    seen = []
+    monkeypatch.setattr(cli, "ensure", lambda env, cuda: "ready")
+    monkeypatch.setattr(cli.Environment, "run", lambda env, *words: seen.append(words) or 0)
+    assert cli.main(said) == 0
+    assert seen == [("-m", "lrbook.fresh", *said[1:])]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
 def test_without_a_display_no_browser_is_tried(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
