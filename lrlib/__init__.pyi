@@ -136,6 +136,7 @@ from ._base.statistics import (
     interval as interval,
     jackknife as jackknife,
     leave_one_out as leave_one_out,
+    share_interval as share_interval,
 )
 from ._base.streams import initial_model as initial_model
 

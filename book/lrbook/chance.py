@@ -1,6 +1,6 @@
 """Chance in the verdicts: p values of single tests, and how many of all decided ones may be wrong."""
 
-UNDECIDED = "undecided"
+OPEN = ("undecided", "no variation")  # words of an interval that decides nothing
 
 
 def p_value(test):
@@ -12,7 +12,7 @@ def p_value(test):
     margin = test.rule.margin
     error, tail = _error(test.measured)
     if error == 0:
-        return 0.0 if test.verdict != UNDECIDED else 1.0
+        return 1.0 if test.verdict in OPEN else 0.0
     mean = test.measured.mean - test.rule.centre
     above = tail((mean - margin) / error)
     below = tail((-margin - mean) / error)
@@ -36,23 +36,12 @@ def _error(measured):
     """Standard error, and the upper tail of its distribution."""
     from scipy.stats import norm, t
 
+    if measured.method == "share":  # of a skewed interval the wider side
+        return max(measured.mean - measured.low, measured.high - measured.mean) / norm.ppf(0.975), norm.sf
     if measured.method == "t":
         error = (measured.high - measured.low) / (2 * t.ppf(0.975, measured.n - 1))
         return error, lambda z: t.sf(z, measured.n - 1)
     return (measured.high - measured.low) / (2 * norm.ppf(0.975)), norm.sf
-
-
-def exact_share(hits, n):
-    """Clopper and Pearson's 95 % interval of a share (1934).
-
-    >>> [round(end, 2) for end in exact_share(10, 10)]
-    [0.69, 1.0]
-    """
-    from scipy.stats import beta
-
-    low = beta.ppf(0.025, hits, n - hits + 1) if hits else 0.0
-    high = beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0
-    return float(low), float(high)
 
 
 def benjamini_hochberg(p_values, rate=0.05):
@@ -74,7 +63,7 @@ def false_share(tests):
     `None` where nothing is decided.
     """
     chance = [test for test in tests if test.measured is not None and test.measured.method != "exact"]
-    decided = [2 * p_value(test) for test in chance if test.verdict != UNDECIDED]
+    decided = [2 * p_value(test) for test in chance if test.verdict not in OPEN]
     return min(1.0, len(chance) * max(decided) / len(decided)) if decided else None
 
 

@@ -8,7 +8,13 @@ from .language import BOOK, language, read_table, strings, t
 
 SPACE = {"en": " ", "ja": ""}
 COLON = {"en": ": ", "ja": "："}
-MARKS = {verdicts.SUPPORTED: "▮", verdicts.UNDECIDED: "▯", verdicts.SMALLER: "▫", verdicts.CONTRADICTED: "✕"}
+MARKS = {
+    verdicts.SUPPORTED: "▮",
+    verdicts.UNDECIDED: "▯",
+    verdicts.SMALLER: "▫",
+    verdicts.NO_VARIATION: "–",
+    verdicts.CONTRADICTED: "✕",
+}
 
 
 def rows():
@@ -187,7 +193,7 @@ class Claim:
             rows = join.join(f"{row.rule.number} {row_name(row.rule, lang)}" for row in verdict.against)
             key = "claim.but" if verdict.against[0].verdict == verdicts.SUPPORTED else "claim.but_not"
             notes.append(t(key, lang, rows=rows))
-        open_rows = sum(row.verdict == verdicts.UNDECIDED for row in verdict.others)
+        open_rows = sum(row.verdict in (verdicts.UNDECIDED, verdicts.NO_VARIATION) for row in verdict.others)
         if open_rows:
             notes.append(t("claim.undecided_rows", lang, n=open_rows))
         if verdict.missing:

@@ -149,7 +149,7 @@ def summary(lang):
     tests = measured_tests(judged)
     share = chance.false_share(tests)
     if share is not None:
-        n = sum(test.verdict != verdicts.UNDECIDED for test in tests)
+        n = sum(test.verdict not in chance.OPEN for test in tests)
         kept = chance.benjamini_hochberg([2 * chance.p_value(test) for test in tests])
         lines.append(t("ledger.false_share", lang, decided=n, share=_percent(share, lang)))
         lines.append(t("ledger.discoveries", lang, kept=kept, all=len(tests)))

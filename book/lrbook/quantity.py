@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lrlib import bootstrap, interval
+from lrlib import bootstrap, interval, share_interval
+
+METHODS = ("t", "bootstrap", "share")
+SHARES = ("share", "balance")  # how the units begin of what single trials give
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,17 @@ class Quantity:
         return entry | ({"about": self.about} if self.about else {})
 
 
-def measured(values, unit="", axes=None, method="t", band=None, about=""):
+def measured(values, unit="", axes=None, method=None, band=None, about=""):
     """A `Quantity` from values per seed: shape (*axes, seeds).
 
-    `method` names the 95 % interval of the mean: "t" (Student) or "bootstrap"
-    (2,000 resamples of the seeds, percentiles, seeded). NaN marks a value that
-    does not exist; then mean and interval are NaN too. A single
-    seed has no interval: its ends are the value. Raises `ValueError` for a wrong
-    shape or method.
+    `method` names the 95 % interval of the mean: "t" (Student), "bootstrap"
+    (2,000 resamples of the seeds, percentiles, seeded) or "share" (Clopper and
+    Pearson, of values that are 0 or 1, and, where −1 is among them, of the share
+    of hits minus the share of misses);
+    None is "share" for such values of a unit that is a share, and "t" for others.
+    NaN marks a value that does not exist; then mean and interval are NaN too. A
+    single seed has no interval: its ends are the value. Raises `ValueError` for a
+    wrong shape or method.
 
     >>> q = measured([1.0, 2.0, 3.0], unit="steps")
     >>> float(q.mean), round(float(q.low), 2), round(float(q.high), 2)
@@ -59,8 +65,11 @@ def measured(values, unit="", axes=None, method="t", band=None, about=""):
     values, axes = np.asarray(values, dtype=float), _axes(axes)
     if values.shape[:-1] != tuple(len(ticks) for ticks in axes.values()) or values.ndim == 0:
         raise ValueError(f"values must have the axes {list(axes)} and then the seeds, not shape {values.shape}")
-    if method not in ("t", "bootstrap"):
-        raise ValueError(f"method must be 't' or 'bootstrap', not {method!r}")
+    method = ("share" if unit.startswith(SHARES) and _hits(values) else "t") if method is None else method
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}")
+    if method == "share" and not _hits(values):
+        raise ValueError("method 'share' is for values that are −1, 0 or 1")
     mean = values.mean(axis=-1)
     low, high = _ends(values, method) if values.shape[-1] > 1 else (mean, mean)
     return Quantity(unit, axes, method, mean, low, high, values, band, about)
@@ -78,7 +87,7 @@ def exact(value, unit="", axes=None, band=None, about=""):
     return Quantity(unit, axes, "exact", value, value, value, None, band, about)
 
 
-def paired(a, b, unit="", axes=None, method="t", band=None):
+def paired(a, b, unit="", axes=None, method=None, band=None):
     """The paired difference a − b, seed by seed, with its 95 % interval.
 
     `a` and `b` have the same shape (*axes, seeds) and the same seeds in the same
@@ -97,11 +106,30 @@ def _axes(axes):
     return {name: np.asarray(ticks).tolist() for name, ticks in (axes or {}).items()}
 
 
+def _hits(values):
+    """Whether all values that exist are those of single trials, or of differences of two."""
+    return bool(np.isin(values[np.isfinite(values)], (-1.0, 0.0, 1.0)).all())
+
+
 def _ends(values, method):
     if method == "t":
         return interval(values)[1:3]
+    if method == "share":
+        ends = [_share_ends(row) for row in values.reshape(-1, values.shape[-1])]
+        return [np.reshape(end, values.shape[:-1]) for end in zip(*ends)]
     seeds = range(values.shape[-1])  # drawn for all axes together, and a mean with a value that does not exist is none
     return bootstrap(seeds, resamples=2000, statistic=lambda drawn: values[..., drawn].mean(axis=-1))
+
+
+def _share_ends(row):
+    """Ends for the share of hits; with misses (−1) among the values those of the two shares, each at half the error."""
+    if not np.isfinite(row).all():
+        return math.nan, math.nan
+    up, down, n = int((row == 1).sum()), int((row == -1).sum()), len(row)
+    if not down:
+        return share_interval(up, n)
+    (up_low, up_high), (down_low, down_high) = (share_interval(hits, n, 0.975) for hits in (up, down))
+    return up_low - down_high, up_high - down_low
 
 
 def _plain(array):

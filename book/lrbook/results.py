@@ -25,7 +25,7 @@ class Measured:
 
     `mean`, `low`, `high`: a float, or an array with one axis for each of `axes`;
     `low` and `high` are the ends of the 95 % interval by `method` ("t",
-    "bootstrap"), or the value itself for "exact" (no seeds). `values` has the
+    "bootstrap", "share"), or the value itself for "exact" (no seeds). `values` has the
     seeds as its last axis, and is `None` for "exact".
     """
 

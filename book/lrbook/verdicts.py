@@ -10,8 +10,10 @@ function of intervals and tables.
 import math
 from dataclasses import dataclass, field
 
+from lrlib import share_interval
+
 from . import results
-from .chance import exact_share, p_above
+from .chance import p_above
 from .language import LANGUAGES, read_table
 
 SUPPORTED = "supported"
@@ -24,6 +26,7 @@ NOT_YET = "not yet measured"
 PROVED = "proved"
 NOT_TESTABLE = "not testable here"
 NO_SOURCE = "no source read"
+NO_VARIATION = "no variation"
 CITED = {"supports": "by citation", "contradicts": "contradicted by source", "defines": "by definition"}
 VERDICTS = (
     *(SUPPORTED, MIXED, CONTRADICTED, UNDECIDED, SMALLER, PARTLY, NOT_YET, PROVED),
@@ -186,7 +189,7 @@ def judge(low, high, direction, margin):
 def join(names):
     """The verdict of a claim from those of its joined parts.
 
-    All supported: *supported*; supported and contradicted: *mixed*; else any contradicted: *contradicted*; any
+    No variation counts as undecided. All supported: *supported*; supported and contradicted: *mixed*; else any contradicted: *contradicted*; any
     undecided: *undecided*; else *smaller than the margin*. Proofs and sources count as what they say, and where there
     is nothing else the claim bears their word.
 
@@ -195,6 +198,7 @@ def join(names):
     >>> join(["proved", "proved"]), join(["supported", "smaller than the margin"])
     ('proved', 'smaller than the margin')
     """
+    names = [UNDECIDED if name == NO_VARIATION else name for name in names]
     if len(set(names)) == 1:
         return names[0]
     words = {AS.get(name, name) for name in names}
@@ -227,7 +231,7 @@ def _sometimes(tasks):
     names = [row.verdict for row in tasks]
     if any(row.verdict == SUPPORTED and p_above(row) < 0.025 / len(tasks) for row in tasks):
         return SUPPORTED
-    if None in names or SUPPORTED in names or UNDECIDED in names:
+    if {None, SUPPORTED, UNDECIDED, NO_VARIATION} & set(names):
         return UNDECIDED
     return CONTRADICTED if set(names) == {CONTRADICTED} else SMALLER
 
@@ -236,7 +240,7 @@ def _mostly(tasks):
     """*Nearly always, most*: the share of the tasks that support it, over at least twelve."""
     if len(tasks) < TASKS_FOR_MOST or any(row.verdict is None for row in tasks):
         return UNDECIDED
-    low, high = exact_share(sum(row.verdict == SUPPORTED for row in tasks), len(tasks))
+    low, high = share_interval(sum(row.verdict == SUPPORTED for row in tasks), len(tasks))
     return judge(low - 0.5, high - 0.5, ">", 0.0)
 
 
@@ -275,9 +279,15 @@ def measure(rule, library):
                 raise ValueError(
                     f"quantity {rule.quantity!r} of claim {rule.claim} still has axes {list(measured.axes)}"
                 )
-            ends = measured.low - rule.centre, measured.high - rule.centre
-            return Judged(rule, measured, judge(*ends, rule.direction, rule.margin))
+            return Judged(rule, measured, _judged(rule, measured))
     return Judged(rule)
+
+
+def _judged(rule, measured):
+    """The verdict of a row; seeds that all gave one value tell nothing of the next one."""
+    if measured.method != "exact" and measured.low == measured.high:
+        return NO_VARIATION
+    return judge(measured.low - rule.centre, measured.high - rule.centre, rule.direction, rule.margin)
 
 
 def verdict(row, parts_of_claim, rules_of_claim, library):

@@ -378,8 +378,7 @@ def plan_of(name, plan):
     allowed = f"{name} must be a Plan or a function of the step; got"
     if isinstance(plan, type) or not callable(plan):
         raise TypeError(f"{allowed} {shown(plan)}")
-    made = getattr(plan, "__annotations__", {}).get("return")
-    if getattr(made, "__name__", made) == "Plan":
+    if getattr(plan, "makes_plan", False):
         raise TypeError(f"{allowed} {plan.__name__}, which makes a Plan: call it, as {plan.__name__}(…)")
     return plan
 

@@ -1,4 +1,4 @@
-"""The statistics of the project: intervals by Student's t and by bootstrap, and the jackknife."""
+"""The statistics of the project: intervals by Student's t, of shares and by bootstrap, and the jackknife."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-MOST_RESAMPLES = 1_000_000
+MOST_RESAMPLES = MOST_TRIALS = 1_000_000
 FREEST = 1e8  # degrees of freedom
 QUANTILES = ("linear", "inverted_cdf")
 
@@ -185,6 +185,54 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Any, Any, Any
     mean = values.mean(axis=-1)
     half = t_quantile(confidence, n - 1) * values.std(axis=-1, ddof=1) / n**0.5 if n > 1 else mean * np.nan
     return mean, mean - half, mean + half, n
+
+
+def share_interval(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    r"""Clopper and Pearson's interval of a share, from hits among n independent trials: (low, high).
+
+    .. math:: P(X \ge h \mid p_\mathrm{low}) = P(X \le h \mid p_\mathrm{high}) = (1 - c)/2
+
+    with X binomial of n trials and c the `confidence`; 0 below no hit, and 1 above nothing but hits. It covers the true
+    share at least as often as it says, also where all trials came out alike.
+
+    Args:
+        hits: whole number from 0 to n.
+        n: whole number from 1 to 1,000,000.
+        confidence: coverage, between 0 and 1.
+
+    Raises:
+        ValueError, TypeError: an argument outside its range.
+
+    Example:
+        >>> [round(end, 3) for end in share_interval(10, 10)], [round(end, 3) for end in share_interval(3, 20)]
+        ([0.692, 1.0], [0.032, 0.379])
+
+    Source: Clopper & Pearson (1934).
+    """
+    n = whole("n", n, most=MOST_TRIALS)
+    hits, confidence = whole("hits", hits, 0, n), number("confidence", confidence, above=0, below=1)
+    tail = 0.5 - confidence / 2
+    return _lowest_share(hits, n, tail), 1 - _lowest_share(n - hits, n, tail)
+
+
+@functools.cache
+def _lowest_share(hits, n, tail):
+    """The share p at which at least so many hits have the probability `tail`; 0 for no hit."""
+    if not hits:
+        return 0.0
+    k = np.arange(hits, n + 1)
+    ways = np.array([math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in k])
+
+    def at_least(p):
+        return np.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p)).sum()
+
+    low, high = 0.0, hits / n
+    for _ in range(200):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        low, high = (low, middle) if middle < 1 and at_least(middle) > tail else (middle, high)
+    return low
 
 
 def t_quantile(confidence, freedom):

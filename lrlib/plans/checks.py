@@ -1,14 +1,27 @@
 """Checks of arguments: each names the argument, the value, and what is allowed."""
 
+from __future__ import annotations
+
 import math
 import numbers
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._base import arguments
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from .._types import P, R
+
 LONGEST = 2**53  # steps: a float64 tells each step from the next up to there
 DEEPEST = 50  # levels of plans inside plans: each takes several of the about 1,000 calls that Python nests
+
+
+def makes_plan(build: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function that makes a plan: one that was not called is no plan (`arguments.plan_of`)."""
+    vars(build)["makes_plan"] = True
+    return build
 
 
 def steps(name, value, least=0):

@@ -86,7 +86,7 @@ def named(
             plain = {k: _plain(v) for k, v in bound.arguments.items()}
             return Named(build.__name__, tuple(plain.items()), build(**plain))
 
-        _BUILDERS[build.__name__] = builder
+        _BUILDERS[build.__name__] = checks.makes_plan(builder)
         return builder
 
     return decorate

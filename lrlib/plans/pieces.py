@@ -38,6 +38,7 @@ FADES = {
 }
 
 
+@checks.makes_plan
 def ramp(n: int, start: float, stop: float, shape: str | float = "linear") -> Plan:
     """Go from ``start`` to ``stop`` in ``n`` steps: start + (stop − start)·s(t/n) for t < n, ``stop`` from t = n on.
 
@@ -55,6 +56,7 @@ def ramp(n: int, start: float, stop: float, shape: str | float = "linear") -> Pl
     return Ramp(n, start, stop, shape)
 
 
+@checks.makes_plan
 def hold(n: int, value: float = 1) -> Plan:
     """Stay at ``value`` for ``n`` steps (and after them, if nothing follows).
 
@@ -66,6 +68,7 @@ def hold(n: int, value: float = 1) -> Plan:
     return Hold(n, value)
 
 
+@checks.makes_plan
 def fade(tau: float, shape: str | float = "exponential") -> Plan:
     """Fall from 1 towards 0 for ever: f(t/τ), with ``tau`` in steps.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch.func import functional_call, vmap
-from torch.utils._pytree import tree_leaves, tree_map
 
 from .._base.device import choose, placed
 from .._base.arguments import LARGEST_SEED, check_task, having, shown, updates_of, whole
@@ -103,7 +102,8 @@ def evaluate_model(task, model, sets):
     values = {}
     with evaluating(model):
         for part, (x, y) in sets.items():
-            output = in_pieces(model, x, CELLS // cells(model, x))
+            size = at_once(model, x)
+            output = model(x) if size == len(x) else torch.cat([model(piece) for piece in x.split(size)])
             loss = task.loss(output, y)
             values |= {f"{part}_loss": float(loss), f"{part}_metric": float(_metric(task, output, y, loss))}
     return values
@@ -239,28 +239,35 @@ def _groups(task, sets, seeds, dtype, device):
 
 
 def _chunk(task, model, parameters, buffers, x, y):
+    size = at_once(model, x)
+    if size >= len(x):
+        return vmap(lambda p, q: measure(task, model, p, q, x=x, y=y))(parameters, buffers)
+
     def forward(inputs):
         return vmap(lambda p, q: functional_call(model, (p, q), (inputs,)))(parameters, buffers)
 
-    output = in_pieces(forward, x, CELLS // cells(model, x), axis=1)
+    output = torch.cat([forward(piece) for piece in x.split(size)], dim=1)
     return vmap(lambda o: (task.loss(o, y), task.metric(o, y)))(output)
 
 
-def in_pieces(forward, x, size, axis=0):
-    """``forward(x)``, made of at most ``size`` examples at a time and put together along the ``axis`` of the examples.
+def at_once(model, x):
+    """How many examples to compute at a time, so that one lane's layers put out at most `CELLS` numbers."""
+    size = max(1, CELLS // cells(model, x))
+    return size if size < len(x) and in_rows(model, x) else len(x)
 
-    Outputs without a row for each example are made in one piece.
 
-    >>> in_pieces(lambda x: 2 * x, torch.tensor([1, 2, 3]), size=2)
-    tensor([2, 4, 6])
+def in_rows(model, x):
+    """Whether the outputs are one tensor with a row for each example, which pieces can be put together of.
+
+    >>> in_rows(torch.nn.Linear(3, 2), torch.ones(9, 3)), in_rows(lambda x: (x, None), torch.ones(9, 3))
+    (True, False)
     """
-    first, *others = x.split(max(1, size))
-    if not others:
-        return forward(x)
-    outputs = [forward(first)]
-    if any(leaf.ndim <= axis or leaf.shape[axis] != len(first) for leaf in tree_leaves(outputs)):
-        return forward(x)
-    return tree_map(lambda *leaves: torch.cat(leaves, axis), *outputs, *map(forward, others))
+
+    def rows(x):
+        output = model(x)
+        return isinstance(output, torch.Tensor) and output.ndim > 0 and len(output) == len(x)
+
+    return on_few(rows, (x,), len(x))
 
 
 def record_model(task: Task, record: Record, lane: int = 0, device: str | torch.device = "cpu") -> torch.nn.Module:

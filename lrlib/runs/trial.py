@@ -1,6 +1,5 @@
 """A trial of a task on two examples, before a run: whether what its functions give can be trained and evaluated."""
 
-import math
 import numbers
 import warnings
 
@@ -12,9 +11,9 @@ from .._base.preserve import random_states
 from .._base.streams import materialise, seeded
 from .evaluation import evaluate_model, evaluating
 from .few import FEW, on_few
+from .pairing import SOME, all_pairs, some
 
 PARTS = ("train", "valid", "test")
-SOME, ENOUGH = 16, 4  # examples that show whether outputs are set against their own y, and how few still do
 
 
 def try_out(task, seed, dtype, device):
@@ -22,8 +21,9 @@ def try_out(task, seed, dtype, device):
 
     Looked at are: whether ``model`` gives a fresh network each time, with real parameters to train; whether the
     network takes ``train``, ``valid`` and ``test``; whether ``loss`` is one number with a gradient, ``metric`` one
-    number; whether both set each output against its own ``y``. Random states, gradients and buffers stay as they are.
-    Where two examples are too few for ``loss`` or ``metric``, more are taken. Warns of data that are not finite.
+    number; whether both set each output against its own ``y`` (`all_pairs`). Random states, gradients and buffers stay
+    as they are. Where two examples are too few for ``loss`` or ``metric``, more are taken. Warns of data that are not
+    finite where the loss is not finite with them.
 
     >>> from lrlib import tasks
     >>> task = tasks.digits(width=4)
@@ -44,7 +44,8 @@ def try_out(task, seed, dtype, device):
             _check_shared(task, shared, before)
             for part, pair in sets.items():
                 _try_evaluation(task, model, part, pair)
-            _check_pairing(task, model, *sets["train"])
+                _warn_of_nan(task, model, part, pair)
+                _check_pairing(task, model, *pair)
         finally:
             with torch.no_grad():
                 for name, buffer in shared.items():
@@ -69,7 +70,7 @@ def _network(task, seed):
             raise _error(task, what) from error
         other = task.model()
     places = {_place(tensor) for tensor in (*other.parameters(), *other.buffers())} - {None}
-    again = [name for name, p in model.named_parameters() if _place(p) in places]
+    again = [name for name, p in model.named_parameters() if p.requires_grad and _place(p) in places]
     if other is model or again:
         raise _error(
             task,
@@ -102,54 +103,41 @@ def _check_parameters(task, model):
 def _sets(task, seed, dtype, device):
     """{part: (x, y)} of the task, on the device and in the dtype of the run."""
     found = {"train": task.train_for(seed)} | {part: getattr(task, part, None) for part in PARTS[1:]}
-    for part, pair in found.items():
-        for name, values in zip("xy", pair or ()):
-            _warn_of_nan(task, f"{part}: {name}", values)
     return {part: placed(pair, device, dtype) for part, pair in found.items() if pair is not None}
 
 
-def _warn_of_nan(task, what, values):
-    odd = ~torch.isfinite(values)
-    if odd.any():
-        row = int(odd.nonzero()[0, 0])
-        count = f"{int(odd.sum())} of {values.numel()} values that are not finite, the first in row {row}"
-        warnings.warn(f"task {task.name!r}: {what} has {count}; losses become nan with it", stacklevel=2)
+def _warn_of_nan(task, model, part, pair):
+    """Warn of values that are not finite where they make the loss so; what the loss masks is no concern."""
+    for name, values in zip("xy", pair):
+        odd = (~torch.isfinite(values)).flatten(1).any(1) if values.ndim > 1 else ~torch.isfinite(values)
+        rows = odd.nonzero().flatten()
+        if len(rows) and not _loss_is_finite(task, model, *(d[rows[:SOME]] for d in pair)):
+            count = f"{int((~torch.isfinite(values)).sum())} of {values.numel()} values that are not finite"
+            what = f"{part}: {name} has {count}, the first in row {int(rows[0])}, and the loss is not finite with them"
+            warnings.warn(f"task {task.name!r}: {what}", stacklevel=2)
+
+
+def _loss_is_finite(task, model, x, y):
+    try:
+        with evaluating(model):
+            return bool(torch.isfinite(task.loss(model(x), y)))
+    except Exception:  # so few examples are not what the loss is for
+        return False
 
 
 def _check_pairing(task, model, x, y):
-    """Raise where outputs (n, 1) and y (n,), or the other way round, are broadcast to all pairs (n, n)."""
-    y = y[:SOME]
+    """Raise where loss or metric sets every output against every y (`all_pairs`)."""
+    rows = some(x)
     with evaluating(model):
-        output = model(x[:SOME])
-        if not isinstance(output, torch.Tensor) or {output.shape, y.shape} != {(len(y),), (len(y), 1)}:
-            return
-        if len(y) < ENOUGH:
+        try:
+            output, y = model(x[rows]), y[rows]
+        except Exception:  # a network that takes whole sets alone
             return
         for field in ("loss", "metric"):
-            if _sees_all_pairs(getattr(task, field), output, y):
+            if all_pairs(getattr(task, field), output, y):
                 shapes = f"outputs of shape {tuple(output.shape)} against y of shape {tuple(y.shape)}"
                 what = f"{field} sets every output against every y, not its own: {shapes} are broadcast to all pairs"
                 raise _error(task, f"{what}; give the two one shape, as y[:, None] or output.squeeze(-1)")
-
-
-def _sees_all_pairs(function, output, y):
-    """Whether ``function(output, y)`` looks at y, but not at which y belongs to which output, as far as it can be told.
-
-    Asked with y turned by every number of places, at these outputs and at random ones, of both signs and of none: a
-    share of hits is often the same for a few outputs, and for outputs on one side of a border always.
-    """
-    tried = False
-    random = [draw(output) for draw in (*[torch.randn_like] * 8, *[torch.rand_like] * 2)]
-    for made in (output, *random):
-        try:
-            first, other = float(function(made, y)), float(function(made, y + 1))
-            turned = [float(function(made, y.roll(places, 0))) for places in range(1, len(y))]
-        except Exception:  # outputs or y outside its range
-            continue
-        if any(not math.isclose(value, first, rel_tol=1e-5) for value in turned):
-            return False
-        tried = tried or other != first  # what does not look at y at all is no mistake of shapes
-    return tried and bool((y != y.flatten()[0]).any())
 
 
 def _try_training(task, model, x, y):
@@ -233,12 +221,9 @@ def _check_shared(task, shared, before):
 
 
 def _try_evaluation(task, model, part, pair):
-    """Loss and metric of two examples of a part; where these are too few, of all of it, as an evaluation takes them."""
-    x, y = (d[:FEW] for d in pair)
+    """Loss and metric of two examples of a part, and of some more; where these are too few, of all of it."""
     try:
-        with evaluating(model):
-            output = model(x)
-            found = {"loss": task.loss(output, y), "metric": task.metric(output, y)}
+        tried = [_evaluated(task, model, *(d[rows] for d in pair)) for rows in (slice(FEW), some(pair[0]))]
     except Exception:  # a metric may need more
         try:
             evaluate_model(task, model, {part: pair})
@@ -247,5 +232,12 @@ def _try_evaluation(task, model, part, pair):
                 task, f"an evaluation of {part} fails in model, loss or metric: {first_line(error)}"
             ) from error
         return
-    for field, value in found.items():
-        _check_number(task, field, value)
+    for found in tried:
+        for field, value in found.items():
+            _check_number(task, field, value)
+
+
+def _evaluated(task, model, x, y):
+    with evaluating(model):
+        output = model(x)
+        return {"loss": task.loss(output, y), "metric": task.metric(output, y)}

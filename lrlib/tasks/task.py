@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable
@@ -39,8 +40,10 @@ class Task:
     steps: steps of a run when the caller names none.
     noise: standard deviation of Gaussian noise added to every gradient; or a function ``x -> tensor`` like x that
         works entry by entry.
-    metric_name: what ``metric`` measures. "accuracy" and "share in the deeper well" are best high, "distance" and "loss
-        gap" best low; where it matters, the caller says it of any other name (``lowest`` of `large_rate`).
+    metric_name: what ``metric`` measures; by default "accuracy" for `accuracy` and `binary_accuracy`, of another
+        function its own name, and "metric" of one without. "accuracy" and "share in the deeper well" are best high,
+        "distance" and "loss gap" best low; where it matters, the caller says it of any other name (``lowest`` of
+        `large_rate`).
     optimum: where it is known, what the best loss is (a number), for ``loss − optimum``.
     details: anything else that belongs to the task, such as the true weights.
     augment: None, or a function ``(x, generator) -> x`` of the same shape and dtype, applied to each training batch
@@ -70,7 +73,7 @@ class Task:
     batch: int | None
     steps: int
     noise: Any = 0.0
-    metric_name: str = "accuracy"
+    metric_name: str | None = None
     optimum: float | None = None
     details: dict = field(default_factory=dict)
     augment: Callable | None = None
@@ -80,6 +83,7 @@ class Task:
     project: Callable | None = None
 
     def __post_init__(self):
+        self.metric_name = _name_of(self.metric) if self.metric_name is None else self.metric_name
         for name in ("name", "metric_name"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"task: {name} must be a text; got {getattr(self, name)!r}")
@@ -253,6 +257,13 @@ def _same(one, other):
     return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
 
 
+def _name_of(metric):
+    """What a metric is called that nobody named."""
+    function = metric.func if isinstance(metric, functools.partial) else metric
+    name = getattr(function, "__name__", type(function).__name__)
+    return {"binary_accuracy": "accuracy", "<lambda>": "metric"}.get(name, name)
+
+
 def check_pair(what, data):
     """Raise ``TypeError`` or ``ValueError`` unless ``data`` is a pair (x, y) of tensors with as many x as y."""
     if not (isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(d, torch.Tensor) for d in data)):
@@ -270,7 +281,7 @@ def accuracy(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
     tensor(0.5000)
     """
-    return (output.argmax(-1) == y).to(output.dtype).mean()
+    return _hits(output.argmax(-1), y).to(output.dtype).mean()
 
 
 def binary_loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -283,9 +294,17 @@ def binary_loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def binary_accuracy(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Share of examples on the right side of 0: logits [n, 1], y in {0, 1} [n] → scalar.
+    """Share of examples on the right side of 0: logits [n, 1], y in {0, 1} [n] or [n, 1] → scalar.
 
     >>> binary_accuracy(torch.tensor([[1.0], [-2.0]]), torch.tensor([1.0, 1.0]))
     tensor(0.5000)
     """
-    return ((output.squeeze(-1) > 0) == (y > 0.5)).to(output.dtype).mean()
+    own = y.squeeze(-1) if y.shape == output.shape else y
+    return _hits(output.squeeze(-1) > 0, own > 0.5).to(output.dtype).mean()
+
+
+def _hits(found, y):
+    """Where what was found is y; ``ValueError`` where their shapes would make other pairs than own ones."""
+    if found.shape != y.shape:
+        raise ValueError(f"y must have the shape {tuple(found.shape)}, one class an output; got {tuple(y.shape)}")
+    return found == y

@@ -28,6 +28,24 @@ def test_ninety_five_of_a_hundred_intervals_hold_the_mean(method):
     assert 0.90 < held < 0.97
 
 
+def test_a_share_of_single_trials_is_never_certain():
+    q = measured(np.ones(10), "share of runs")
+    assert q.method == "share" and (q.mean, q.high) == (1, 1) and round(float(q.low), 3) == 0.692
+    assert measured(np.ones(10), "accuracy").method == measured([0.2, 1.0], "share of walkers").method == "t"
+    rows = measured([[0, 1, 1], [0, 0, np.nan]], "share", axes={"rate": [1, 2]})
+    assert rows.low[0] > 0 and np.isnan(rows.low[1]) and np.isnan(rows.high[1])
+    with pytest.raises(ValueError, match="method 'share' is for values"):
+        measured([0.5, 1.0], "share", method="share")
+
+
+def test_hits_minus_misses_are_covered_at_least_as_often_as_they_say():
+    draws = np.random.default_rng(0)
+    for p in ((0.4, 0.1, 0.5), (0.4, 0.2, 0.4), (0.5, 0.5, 0.0)):
+        values = draws.choice([-1.0, 0.0, 1.0], p=p, size=(500, 20))
+        q = measured(values, "share of runs", axes={"world": range(500)})
+        assert q.method == "share" and np.mean((q.low <= p[2] - p[0]) & (p[2] - p[0] <= q.high)) >= 0.95
+
+
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20), st.floats(-5, 5))
 def test_a_pair_of_shifted_values_differs_by_the_shift(values, shift):
     q = paired(np.array(values) + shift, values)

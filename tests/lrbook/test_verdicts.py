@@ -140,6 +140,15 @@ def test_an_undecided_interval_on_one_side_of_zero_has_a_sign(low, high, sign):
     assert judged("supported", low=low, high=high).sign == 0
 
 
+@pytest.mark.parametrize("method, word", [("t", "no variation"), ("share", "no variation"), ("exact", "supported")])
+def test_seeds_that_all_gave_one_value_judge_nothing(method, word):
+    values = None if method == "exact" else np.ones(10)
+    quantity = results.Measured("gap", "", {}, method, 1.0, 1.0, 1.0, values)
+    found = verdicts.measure(RULE, {"E01": [results.Result("e01_ladder", "Does it?", "full", [], {"gap": quantity})]})
+    assert found.verdict == word and join([found.verdict]) == ("supported" if method == "exact" else "undecided")
+    assert join(["supported", "no variation"]) == "undecided"
+
+
 def sometimes(*rows):
     return verdicts.judge_part(Part(quantifier="may"), list(rows)).name
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrlib import Finding, bootstrap, interval, jackknife, leave_one_out, plot
+from lrlib import Finding, bootstrap, interval, jackknife, leave_one_out, plot, share_interval
 from lrlib._base import statistics
 from lrlib._base.statistics import t_quantile
 
@@ -220,3 +220,29 @@ def test_no_other_module_computes_an_interval():
 )
 def test_a_quantile_is_seen(text):
     assert list(quantiles(text))
+
+
+# shares
+
+
+@given(st.integers(1, 300), st.floats(0, 1), st.sampled_from([0.5, 0.9, 0.95, 0.975]))
+def test_a_share_has_the_interval_of_clopper_and_pearson(n, share, confidence):
+    beta = pytest.importorskip("scipy.stats").beta
+    hits, tail = round(share * n), 0.5 - confidence / 2
+    low, high = share_interval(hits, n, confidence)
+    assert low == pytest.approx(beta.ppf(tail, hits, n - hits + 1) if hits else 0, abs=1e-12)
+    assert high == pytest.approx(beta.ppf(1 - tail, hits + 1, n - hits) if hits < n else 1, abs=1e-12)
+    assert low <= hits / n <= high
+
+
+def test_a_share_is_covered_at_least_as_often_as_it_says():
+    draws = np.random.default_rng(0)
+    for truth in (0.02, 0.3, 0.5, 0.97):
+        ends = [share_interval(int(hits), 20) for hits in draws.binomial(20, truth, 2000)]
+        assert np.mean([low <= truth <= high for low, high in ends]) >= 0.945
+
+
+@pytest.mark.parametrize("wrong", [dict(hits=-1), dict(hits=11), dict(n=0), dict(hits=1.5), dict(confidence=1.0)])
+def test_a_share_that_cannot_be_is_named(wrong):
+    with pytest.raises((ValueError, TypeError), match=f"^{next(iter(wrong))} must be"):
+        share_interval(**dict(hits=3, n=10) | wrong)

@@ -1,5 +1,6 @@
 """Sweeps: lanes are single runs, neighbours do not notice each other, every path gives the same."""
 
+import types
 import sys
 
 import numpy as np
@@ -628,3 +629,29 @@ def test_lanes_of_odd_models_are_single_runs(habit, path):
         torch.rand(lane)  # the caller's generator has no say
         single = fit(task, lr=swept.lr0[lane], seed=swept.seed[lane], steps=6, evaluate=3, dtype=torch.float64)
         assert differences(swept, lane, single) < 1e-12
+
+
+class Told(torch.nn.Module):
+    """A network that gives more than a tensor: a pair with something else, or an object."""
+
+    def __init__(self, beside):
+        super().__init__()
+        self.layer, self.beside = torch.nn.Linear(3, 1), beside
+
+    def forward(self, x):
+        return self.layer(x), self.beside
+
+
+@pytest.mark.parametrize("beside", [None, True, types.SimpleNamespace(size=3)])
+@pytest.mark.parametrize("cells", [2**24, 50])
+def test_outputs_that_hold_more_than_tensors_are_evaluated_on_every_path(beside, cells, monkeypatch):
+    x = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+
+    def loss(output, y):
+        return summed(output[0], y)
+
+    task = tasks.Task("told", lambda: Told(beside), (x, x.sum(1)), (x, x.sum(1)), None, loss, loss, 10, 5)
+    whole = fit(task, lr=1e-3)
+    monkeypatch.setattr("lrlib.runs.evaluation.CELLS", cells)
+    for record in (fit(task, lr=1e-3), sweep(task, lr=[1e-3], path="loop"), sweep(task, lr=[1e-3])):
+        assert np.allclose(record.final("valid_loss"), whole.final("valid_loss"), rtol=1e-4)

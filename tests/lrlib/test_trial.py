@@ -1,6 +1,7 @@
 """A task is tried on two examples before a run: what a run would fail on, or learn nothing by, is one sentence."""
 
 import copy
+import math
 import random
 import warnings
 
@@ -417,6 +418,84 @@ def test_a_value_that_is_not_finite_is_said_with_its_row(run, part):
     x[7, 1] = float("nan")
     with pytest.warns(UserWarning, match=rf"^task 'mine': {part}: x has 1 of 36 values .* the first in row 7"):
         RUNS[run](task(**{part: (x, y)}))
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_values_that_the_loss_masks_are_no_concern(run):
+    def masked(output, y):
+        known = ~y.isnan()
+        return ((output.squeeze(-1) - torch.where(known, y, 0.0)) ** 2 * known).sum() / known.sum().clamp(min=1)
+
+    x, y = measured(own, own).train
+    y = y.clone()
+    y[4] = float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RUNS[run](measured(masked, masked, train=(x, y), valid=(x, y)))
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("shift", [0.0, 5.0, 290.0])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda o, y: nn.functional.l1_loss(o.squeeze(-1), y),
+        lambda o, y: nn.functional.huber_loss(o[:, 0], y),
+        lambda o, y: (o.mean() - y.mean()).abs(),
+        lambda o, y: ((o[:, 0].sort()[0] - y.sort()[0]) ** 2).mean(),
+        lambda o, y: nn.functional.mse_loss(o.squeeze(-1), y * 1000),
+    ],
+)
+def test_losses_that_hardly_know_which_y_is_whose_are_taken(run, shift, loss):
+    """Far from all outputs an absolute error is the same for any order of y."""
+    x, y = measured(own, own).train
+    RUNS[run](measured(loss, loss, train=(x, y + shift), valid=(x, y + shift)))
+
+
+@pytest.mark.parametrize("shapes", [((4, 1, 5), (4, 5)), ((4, 5), (4, 1, 5)), ((4, 1, 2, 3), (4, 2, 3))])
+def test_other_shapes_that_broadcasting_makes_pairs_of_are_refused(shapes):
+    given, wanted = shapes
+    x, y = torch.randn(4, 3), torch.randn(wanted)
+    net = lambda: nn.Sequential(nn.Linear(3, math.prod(given[1:])), nn.Unflatten(1, given[1:]))  # noqa: E731
+    with pytest.raises(ValueError, match="loss sets every output against every y"):
+        fit(task(model=net, train=(x, y), valid=None, loss=mse, metric=mse), lr=0.01)
+
+
+def test_sorted_labels_and_a_validation_set_of_another_shape_hide_nothing():
+    x, y = measured(own, own).train
+    ordered = y.sort().values.sign()
+    with pytest.raises(ValueError, match="metric sets every output against every y"):
+        fit(measured(own, sides, train=(x, ordered), valid=(x, ordered)), lr=0.01)
+    with pytest.raises(ValueError, match="loss sets every output against every y"):
+        fit(measured(mse, mse, train=(x, y[:, None]), valid=(x, y)), lr=0.01)
+
+
+def test_a_shared_frozen_network_is_taken():
+    body = nn.Linear(3, 4).requires_grad_(False)
+    assert fit(task(model=lambda: nn.Sequential(body, nn.Linear(4, 2))), lr=0.1, steps=2).status.tolist() == [
+        "finished"
+    ]
+
+
+def test_one_hot_classes_are_named_before_the_run():
+    x, y = task().train
+    hot = nn.functional.one_hot(y).float()
+    with pytest.raises(
+        ValueError, match=r"an evaluation of train fails .* y must have the shape \(\d+,\), one class an output"
+    ):
+        fit(task(train=(x, hot), valid=None), lr=0.1)
+
+
+def test_binary_classes_may_have_an_axis_of_their_own():
+    x, y = task().train
+    net = dict(model=lambda: nn.Linear(3, 1), loss=nn.functional.binary_cross_entropy_with_logits)
+    tall = fit(task(train=(x, y[:, None].float()), valid=None, metric=tasks.binary_accuracy, **net), lr=0.5, steps=20)
+    flat = fit(
+        task(train=(x, y.float()), valid=None, metric=tasks.binary_accuracy, **net | {"loss": tasks.binary_loss}),
+        lr=0.5,
+        steps=20,
+    )
+    assert tall.final("train_metric") == flat.final("train_metric")
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12), st.booleans())

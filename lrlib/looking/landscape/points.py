@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..._base.arguments import function, module, tensor_of
 from ..curvature.products import inputs, of_one_length, pair, scalar
-from ...runs.evaluation import CELLS, cells, evaluating, in_pieces
+from ...runs.evaluation import CELLS, cells, evaluating, in_rows
 from ..._base.preserve import random_states
 
 
@@ -86,9 +86,9 @@ def _values(model, functions, points, x, y):
         return torch.stack([scalar(name, f(output, y)) for name, f in zip(("loss", "metric"), functions)])
 
     size = _size(model, x)
-    if not size < len(x):
+    if size >= len(x) or not in_rows(model, x):
         return batched(lambda point: judge(functional_call(model, point, (x,))), points).cpu().double()
-    outputs = in_pieces(forward, x, size, axis=1)
+    outputs = torch.cat([forward(piece) for piece in x.split(size)], dim=1)
     return batched(lambda point: judge(point["output"]), {"output": outputs}).cpu().double()
 
 
