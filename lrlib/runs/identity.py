@@ -31,7 +31,7 @@ def identity(description):
     objective = {name: getattr(task, name) for name in ("loss", "l1", "l2", "penalise")}
     trained = {name: getattr(task, name) for name in ("train", "batch", "augment", "noise", "project")}
     parts = {
-        "task": (task.name, task.metric_name),
+        "task": (task.name, str(task.metric_name)),
         "model": task.model,
         "loss": objective,
         "data": trained,

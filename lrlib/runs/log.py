@@ -40,7 +40,7 @@ def recorded(description, happened, **how):
         optimizer=happened.get("optimizer") or d.rule.name,
         plan="" if d.plan is None else repr(d.plan),
         dtype=kind_of(d.dtype),
-        metric_name=d.task.metric_name,
+        metric_name=str(d.task.metric_name),
         **how,
     )
 

@@ -11,7 +11,7 @@ from .._base.preserve import random_states
 from .._base.streams import materialise, seeded
 from .evaluation import evaluate_model, evaluating
 from .few import FEW, on_few
-from .pairing import SOME, all_pairs, some
+from .pairing import all_pairs, some
 
 PARTS = ("train", "valid", "test")
 
@@ -70,13 +70,13 @@ def _network(task, seed):
             raise _error(task, what) from error
         other = task.model()
     places = {_place(tensor) for tensor in (*other.parameters(), *other.buffers())} - {None}
-    again = [name for name, p in model.named_parameters() if p.requires_grad and _place(p) in places]
+    again = [name for name, p in model.named_parameters() if _place(p) in places]
     if other is model or again:
         raise _error(
             task,
             f"model gives {'one network' if other is model else 'the parameter ' + again[0]} again at its second "
-            "call, so that runs would train on from each other: build the network inside the function, as "
-            "lambda: nn.Linear(3, 2)",
+            "call, so that runs would write into each other: build the network inside the function, as "
+            "lambda: nn.Linear(3, 2), and take copy.deepcopy of one that is there already",
         )
     _check_parameters(task, model)
     return model, {name: buffer for name, buffer in model.named_buffers() if _place(buffer) in places}
@@ -111,7 +111,7 @@ def _warn_of_nan(task, model, part, pair):
     for name, values in zip("xy", pair):
         odd = (~torch.isfinite(values)).flatten(1).any(1) if values.ndim > 1 else ~torch.isfinite(values)
         rows = odd.nonzero().flatten()
-        if len(rows) and not _loss_is_finite(task, model, *(d[rows[:SOME]] for d in pair)):
+        if len(rows) and not _loss_is_finite(task, model, *(d[torch.cat([some(pair[1]), rows[:1]])] for d in pair)):
             count = f"{int((~torch.isfinite(values)).sum())} of {values.numel()} values that are not finite"
             what = f"{part}: {name} has {count}, the first in row {int(rows[0])}, and the loss is not finite with them"
             warnings.warn(f"task {task.name!r}: {what}", stacklevel=2)
@@ -127,7 +127,7 @@ def _loss_is_finite(task, model, x, y):
 
 def _check_pairing(task, model, x, y):
     """Raise where loss or metric sets every output against every y (`all_pairs`)."""
-    rows = some(x)
+    rows = some(y)
     with evaluating(model):
         try:
             output, y = model(x[rows]), y[rows]
@@ -223,7 +223,7 @@ def _check_shared(task, shared, before):
 def _try_evaluation(task, model, part, pair):
     """Loss and metric of two examples of a part, and of some more; where these are too few, of all of it."""
     try:
-        tried = [_evaluated(task, model, *(d[rows] for d in pair)) for rows in (slice(FEW), some(pair[0]))]
+        tried = [_evaluated(task, model, *(d[rows] for d in pair)) for rows in (slice(FEW), some(pair[1]))]
     except Exception:  # a metric may need more
         try:
             evaluate_model(task, model, {part: pair})

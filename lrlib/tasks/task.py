@@ -28,7 +28,7 @@ class Task:
 
     name: a word for titles and files.
     model: a function without arguments that returns a fresh ``nn.Module``; its weights come from PyTorch's global
-        generator, which the run seeds.
+        generator, which the run seeds. Of a network that is there already it returns a ``copy.deepcopy``.
     train: ``(x, y)`` tensors; or a function ``seed -> (x, y)`` that draws a training set for each seed; or a
         ``DataLoader`` or ``Dataset``, read once into tensors (of a ``Subset`` or ``SubsetRandomSampler`` its part).
         A run makes its own batches, so a loader that does more than draw the examples is refused, and so is a Dataset
@@ -83,7 +83,8 @@ class Task:
     project: Callable | None = None
 
     def __post_init__(self):
-        self.metric_name = _name_of(self.metric) if self.metric_name is None else self.metric_name
+        if self.metric_name is None or isinstance(self.metric_name, _OwnName):
+            self.metric_name = _OwnName(_name_of(self.metric))
         for name in ("name", "metric_name"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"task: {name} must be a text; got {getattr(self, name)!r}")
@@ -257,6 +258,10 @@ def _same(one, other):
     return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
 
 
+class _OwnName(str):
+    """A name that nobody gave: with another metric in its place (``dataclasses.replace``) the name is another one."""
+
+
 def _name_of(metric):
     """What a metric is called that nobody named."""
     function = metric.func if isinstance(metric, functools.partial) else metric
@@ -281,7 +286,11 @@ def accuracy(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
     tensor(0.5000)
     """
-    return _hits(output.argmax(-1), y).to(output.dtype).mean()
+    if output.shape[-1] < 2:
+        raise ValueError(
+            f"output must have two classes or more; got {tuple(output.shape)}: binary_accuracy takes one logit"
+        )
+    return _hits(output.argmax(-1), y, output).to(output.dtype).mean()
 
 
 def binary_loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -300,11 +309,12 @@ def binary_accuracy(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     tensor(0.5000)
     """
     own = y.squeeze(-1) if y.shape == output.shape else y
-    return _hits(output.squeeze(-1) > 0, own > 0.5).to(output.dtype).mean()
+    return _hits(output.squeeze(-1) > 0, own > 0.5, output).to(output.dtype).mean()
 
 
-def _hits(found, y):
+def _hits(found, y, output):
     """Where what was found is y; ``ValueError`` where their shapes would make other pairs than own ones."""
     if found.shape != y.shape:
-        raise ValueError(f"y must have the shape {tuple(found.shape)}, one class an output; got {tuple(y.shape)}")
+        way = ": of one-hot rows take y.argmax(-1)" if y.shape == output.shape else ""
+        raise ValueError(f"y must have the shape {tuple(found.shape)}, one class an output; got {tuple(y.shape)}{way}")
     return found == y

@@ -655,3 +655,23 @@ def test_outputs_that_hold_more_than_tensors_are_evaluated_on_every_path(beside,
     monkeypatch.setattr("lrlib.runs.evaluation.CELLS", cells)
     for record in (fit(task, lr=1e-3), sweep(task, lr=[1e-3], path="loop"), sweep(task, lr=[1e-3])):
         assert np.allclose(record.final("valid_loss"), whole.final("valid_loss"), rtol=1e-4)
+
+
+class Centred(torch.nn.Module):
+    """A network in which every example changes the outputs of all others."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 1)
+
+    def forward(self, x):
+        return self.layer((x - x.mean(0)) / x.std(0).clamp(min=0.1))
+
+
+def test_examples_that_see_each_other_are_evaluated_together(monkeypatch):
+    x = torch.randn(60, 3, generator=torch.Generator().manual_seed(0)).sort(0).values
+    task = tasks.Task("centred", Centred, (x, x.sum(1)), (x, x.sum(1)), None, summed, summed, 10, 5)
+    whole = fit(task, lr=1e-3)
+    monkeypatch.setattr("lrlib.runs.evaluation.CELLS", 50)
+    for record in (fit(task, lr=1e-3), sweep(task, lr=[1e-3]), sweep(task, lr=[1e-3], path="loop")):
+        assert np.allclose(record.final("valid_loss"), whole.final("valid_loss"), rtol=1e-4)

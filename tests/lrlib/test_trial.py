@@ -1,6 +1,7 @@
 """A task is tried on two examples before a run: what a run would fail on, or learn nothing by, is one sentence."""
 
 import copy
+import dataclasses
 import math
 import random
 import warnings
@@ -424,7 +425,7 @@ def test_a_value_that_is_not_finite_is_said_with_its_row(run, part):
 def test_values_that_the_loss_masks_are_no_concern(run):
     def masked(output, y):
         known = ~y.isnan()
-        return ((output.squeeze(-1) - torch.where(known, y, 0.0)) ** 2 * known).sum() / known.sum().clamp(min=1)
+        return nn.functional.mse_loss(output.squeeze(-1)[known], y[known])
 
     x, y = measured(own, own).train
     y = y.clone()
@@ -470,11 +471,51 @@ def test_sorted_labels_and_a_validation_set_of_another_shape_hide_nothing():
         fit(measured(mse, mse, train=(x, y[:, None]), valid=(x, y)), lr=0.01)
 
 
-def test_a_shared_frozen_network_is_taken():
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda o, y: ((o - y) ** 2).sum() / len(y),
+        lambda o, y: nn.functional.mse_loss(o, y, reduction="sum") / y.size(0),
+        lambda o, y: 1 - ((o - y) ** 2).sum() / ((y - y.mean()) ** 2).sum(),
+        lambda o, y: ((o - y) ** 2).mean() / y.var(),
+        lambda o, y: ((o > 0) == (y > 0)).float().sum() / len(y),
+    ],
+)
+@pytest.mark.parametrize("shift", [0.0, 5.0])
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_all_pairs_are_seen_whatever_they_are_divided_by(loss, shift):
+    x, y = measured(own, own).train
+    with pytest.raises(ValueError, match="metric sets every output against every y"):
+        fit(measured(own, loss, train=(x, y + shift), valid=None), lr=0.01)
+    tall = x, (y + shift)[:, None]
+    assert fit(measured(mse, loss, (12, 1), train=tall, valid=None), lr=0.01, steps=1).status.tolist() == ["finished"]
+
+
+def test_a_network_that_is_there_already_is_copied_by_whoever_shares_it():
     body = nn.Linear(3, 4).requires_grad_(False)
-    assert fit(task(model=lambda: nn.Sequential(body, nn.Linear(4, 2))), lr=0.1, steps=2).status.tolist() == [
-        "finished"
-    ]
+    with pytest.raises(ValueError, match="parameter 0.weight again .* take copy.deepcopy of one that is there already"):
+        fit(task(model=lambda: nn.Sequential(body, nn.Linear(4, 2))), lr=0.1)
+    copied = task(model=lambda: nn.Sequential(copy.deepcopy(body), nn.Linear(4, 2)))
+    assert fit(copied, lr=0.1, steps=2).status.tolist() == ["finished"]
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_a_class_that_the_network_has_not_is_named_before_the_run(run, part):
+    x, y = torch.randn(200, 3), torch.arange(200) % 2
+    wrong = y.clone()
+    wrong[150] = 7
+    sets = {"train": (x, y), "valid": (x, y)} | {part: (x, wrong)}
+    with pytest.raises(ValueError, match=f"^task 'mine': an evaluation of {part} fails in model, loss or metric"):
+        RUNS[run](task(**sets))
+
+
+def test_a_metric_in_the_place_of_another_has_its_own_name():
+    first = task()
+    assert first.metric_name == "accuracy" and dataclasses.replace(first, metric=mse).metric_name == "mse"
+    assert dataclasses.replace(task(metric_name="hits"), metric=mse).metric_name == "hits"
+    with pytest.raises(ValueError, match="output must have two classes or more"):
+        tasks.accuracy(torch.zeros(3, 1), torch.zeros(3))
 
 
 def test_one_hot_classes_are_named_before_the_run():
