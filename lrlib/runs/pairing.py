@@ -8,14 +8,14 @@ import torch
 SOME = 16  # examples that show it
 
 
-def some(y):
-    """Places of a few examples, spread over all, since data may be sorted, and those of the least and the largest y."""
-    places = torch.linspace(0, len(y) - 1, min(SOME, len(y))).round().long()
-    rows = y.detach().reshape(len(y), -1)
-    if rows.shape[1] and not rows.is_complex():
-        ends = rows.double().nan_to_num()[:, 0] if rows.device.type != "mps" else rows.float().nan_to_num()[:, 0]
-        places = torch.cat([places, torch.stack([ends.argmin(), ends.argmax()]).cpu()])
-    return places.unique().to(y.device)
+def some(x, y):
+    """Places of a few examples: spread over all, since data may be sorted, and where y, or a whole x, has its ends."""
+    places = [torch.linspace(0, len(y) - 1, min(SOME, len(y))).round().long()]
+    for values in (y,) if x.is_floating_point() else (x, y):
+        if values.numel() and not values.is_complex():
+            rows = values.detach().reshape(len(values), -1).float().nan_to_num()
+            places.append(torch.stack([rows.amin(1).argmin(), rows.amax(1).argmax()]).cpu())
+    return torch.cat(places).unique().to(y.device)
 
 
 def all_pairs(function, output, y):
@@ -45,13 +45,18 @@ def all_pairs(function, output, y):
 
 
 def _laid_out(function, output, y, shape):
+    """Asked of lists, and of columns, over which a function may take a sum for each output first."""
+    return _as(function, output, y, shape, form=(-1,)) or _as(function, output, y, shape, form=(-1, 1))
+
+
+def _as(function, output, y, shape, form):
     try:
         found = float(function(output, y))
-        every = float(function(output.expand(shape).flatten(), y.expand(shape).flatten()))
-        own = float(function(output.flatten(), y.flatten()))
+        every = float(function(output.expand(shape).reshape(form), y.expand(shape).reshape(form)))
+        own = float(function(output.reshape(form), y.reshape(form)))
     except Exception:  # a function with an opinion about shapes
         return False
-    return _same(found, every) and not _same(found, own)
+    return not _same(found, own) and (_same(found, every) or _same(found, len(y) * every))
 
 
 def _of_one_shape(function, output, y):
@@ -65,4 +70,4 @@ def _of_one_shape(function, output, y):
 
 
 def _same(one, other):
-    return math.isclose(one, other, rel_tol=1e-4)
+    return math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-6)

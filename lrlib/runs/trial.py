@@ -1,5 +1,6 @@
 """A trial of a task on two examples, before a run: whether what its functions give can be trained and evaluated."""
 
+import contextlib
 import numbers
 import warnings
 
@@ -40,6 +41,7 @@ def try_out(task, seed, dtype, device):
         before = {name: buffer.clone() for name, buffer in shared.items()}
         model = model.to(device=device, dtype=dtype).train()
         try:
+            _check_untouched(task, model, *sets["train"])
             _try_training(task, model, *sets["train"])
             _check_shared(task, shared, before)
             for part, pair in sets.items():
@@ -111,7 +113,7 @@ def _warn_of_nan(task, model, part, pair):
     for name, values in zip("xy", pair):
         odd = (~torch.isfinite(values)).flatten(1).any(1) if values.ndim > 1 else ~torch.isfinite(values)
         rows = odd.nonzero().flatten()
-        if len(rows) and not _loss_is_finite(task, model, *(d[torch.cat([some(pair[1]), rows[:1]])] for d in pair)):
+        if len(rows) and not _loss_is_finite(task, model, *(d[torch.cat([some(*pair), rows[:1]])] for d in pair)):
             count = f"{int((~torch.isfinite(values)).sum())} of {values.numel()} values that are not finite"
             what = f"{part}: {name} has {count}, the first in row {int(rows[0])}, and the loss is not finite with them"
             warnings.warn(f"task {task.name!r}: {what}", stacklevel=2)
@@ -127,7 +129,7 @@ def _loss_is_finite(task, model, x, y):
 
 def _check_pairing(task, model, x, y):
     """Raise where loss or metric sets every output against every y (`all_pairs`)."""
-    rows = some(y)
+    rows = some(x, y)
     with evaluating(model):
         try:
             output, y = model(x[rows]), y[rows]
@@ -138,6 +140,24 @@ def _check_pairing(task, model, x, y):
                 shapes = f"outputs of shape {tuple(output.shape)} against y of shape {tuple(y.shape)}"
                 what = f"{field} sets every output against every y, not its own: {shapes} are broadcast to all pairs"
                 raise _error(task, f"{what}; give the two one shape, as y[:, None] or output.squeeze(-1)")
+
+
+def _check_untouched(task, model, x, y):
+    """Raise where model, loss or metric write into what they are given: the data, which all steps and lanes share."""
+    few = [d[:FEW].clone() for d in (x, y)]
+    given = [d.clone() for d in few]
+    with contextlib.suppress(Exception), torch.no_grad():  # what fails is told by the trials that follow
+        output = model(given[0])
+        task.loss(output, given[1])
+        task.metric(output, given[1])
+    changed = [name for name, before, after in zip("xy", few, given) if not _alike(before, after)]
+    if changed:
+        who = "model changes its inputs" if changed[0] == "x" else "loss or metric changes y"
+        raise _error(task, f"{who} in place, which would change the data from step to step: begin with a .clone()")
+
+
+def _alike(one, other):
+    return bool(((one == other) | ((one != one) & (other != other))).all())
 
 
 def _try_training(task, model, x, y):
@@ -223,7 +243,7 @@ def _check_shared(task, shared, before):
 def _try_evaluation(task, model, part, pair):
     """Loss and metric of two examples of a part, and of some more; where these are too few, of all of it."""
     try:
-        tried = [_evaluated(task, model, *(d[rows] for d in pair)) for rows in (slice(FEW), some(pair[1]))]
+        tried = [_evaluated(task, model, *(d[rows] for d in pair)) for rows in (slice(FEW), some(*pair))]
     except Exception:  # a metric may need more
         try:
             evaluate_model(task, model, {part: pair})

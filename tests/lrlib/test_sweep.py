@@ -675,3 +675,26 @@ def test_examples_that_see_each_other_are_evaluated_together(monkeypatch):
     monkeypatch.setattr("lrlib.runs.evaluation.CELLS", 50)
     for record in (fit(task, lr=1e-3), sweep(task, lr=[1e-3]), sweep(task, lr=[1e-3], path="loop")):
         assert np.allclose(record.final("valid_loss"), whole.final("valid_loss"), rtol=1e-4)
+
+
+class Scaled(torch.nn.Module):
+    """A network with a parameter that is a single number."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.scale = torch.nn.Linear(3, 1), torch.nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x):
+        return self.scale * self.layer(x)
+
+
+@pytest.mark.parametrize("rule", ["sgd", "adam", "lars", "hypergradient_sgd"])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_a_parameter_that_is_a_single_number_trains_alike_on_every_path(rule, noise):
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    task = tasks.Task("scaled", Scaled, (x, x.sum(1)), None, None, summed, summed, 10, 6, noise=noise)
+    alone = fit(task, rule, lr=1e-3)
+    for path in ("eager", "loop", "auto"):
+        found = sweep(task, rule, lr=[1e-3, 2e-3], path=path)
+        assert found.parameters["scale"].shape == (2,)
+        assert np.allclose(found.parameters["scale"][0], alone.parameters["scale"][0], rtol=1e-4)

@@ -479,6 +479,9 @@ def test_sorted_labels_and_a_validation_set_of_another_shape_hide_nothing():
         lambda o, y: 1 - ((o - y) ** 2).sum() / ((y - y.mean()) ** 2).sum(),
         lambda o, y: ((o - y) ** 2).mean() / y.var(),
         lambda o, y: ((o > 0) == (y > 0)).float().sum() / len(y),
+        lambda o, y: ((o - y) ** 2).sum(1).mean(),
+        lambda o, y: ((o - y) ** 2).mean(1).mean(),
+        lambda o, y: ((o - y) ** 2).sum(-1).mean(),
     ],
 )
 @pytest.mark.parametrize("shift", [0.0, 5.0])
@@ -508,6 +511,40 @@ def test_a_class_that_the_network_has_not_is_named_before_the_run(run, part):
     sets = {"train": (x, y), "valid": (x, y)} | {part: (x, wrong)}
     with pytest.raises(ValueError, match=f"^task 'mine': an evaluation of {part} fails in model, loss or metric"):
         RUNS[run](task(**sets))
+
+
+@pytest.mark.parametrize("where", [(150, 0), (150, 3)])
+def test_a_class_that_is_missing_is_named_wherever_it_stands(where):
+    x, y = torch.randn(200, 3), torch.arange(1000).reshape(200, 5) % 2
+    y[where] = 7
+    net = lambda: nn.Sequential(nn.Linear(3, 10), nn.Unflatten(1, (2, 5)))  # noqa: E731
+    with pytest.raises(ValueError, match="an evaluation of train fails"):
+        fit(task(model=net, train=(x, y), valid=None, metric=CLASSES), lr=0.1)
+
+
+class InPlace(nn.Module):
+    """A network that writes into its inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x):
+        x -= 0.5
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_what_writes_into_the_data_is_refused_and_the_data_stay(run):
+    x, y = task().train
+    before = x.clone(), y.clone()
+    with pytest.raises(
+        ValueError, match=r"^task 'mine': model changes its inputs in place, .* begin with a .clone\(\)"
+    ):
+        RUNS[run](task(model=InPlace, train=(x, y)))
+    with pytest.raises(ValueError, match="loss or metric changes y in place"):
+        RUNS[run](task(train=(x, y), loss=lambda o, y: CLASSES(o, y.mul_(0))))
+    assert torch.equal(x, before[0]) and torch.equal(y, before[1])
 
 
 def test_a_metric_in_the_place_of_another_has_its_own_name():

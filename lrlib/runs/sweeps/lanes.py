@@ -72,7 +72,7 @@ class Lanes:
         """{name: [L, …]} as {"all": [L, parameters]} for a rule that works entry by entry."""
         if not self.packed:
             return tensors
-        return {"all": torch.cat([tensors[n].flatten(1) for n in self.shapes], dim=1)}
+        return {"all": torch.cat([tensors[n].reshape(len(tensors[n]), -1) for n in self.shapes], dim=1)}
 
     def pack(self, packed):
         """Keep the parameters in one buffer from now on, or each for itself: the numbers stay the same.
