@@ -67,12 +67,12 @@ def widest(device):
 
 
 def placed(data, device, dtype):
-    """A pair of data on a device: floating-point tensors in ``dtype``, whole numbers as they are.
+    """A copy of a pair of data on a device: floating-point tensors in ``dtype``, whole numbers as they are.
 
     >>> [d.dtype for d in placed((torch.zeros(2), torch.tensor([0, 1])), "cpu", torch.float64)]
     [torch.float64, torch.int64]
     """
-    return tuple(d.to(device, dtype if d.is_floating_point() else d.dtype) for d in data)
+    return tuple(d.to(device, dtype if d.is_floating_point() else d.dtype, copy=True) for d in data)
 
 
 def moved(value, device):

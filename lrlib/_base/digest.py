@@ -33,15 +33,15 @@ def digest(*things):
     (True, False)
     """
     hashed = hashlib.blake2b(digest_size=12)
-    _feed(hashed.update, things, frozenset(), {})
+    _feed(hashed.update, things, {})
     return hashed.hexdigest()
 
 
-def _feed(put, thing, around, code):
-    """Give ``put`` the bytes of a thing.
+def _feed(put, thing, met):
+    """Give ``put`` the bytes of a thing; one that was met before, or holds itself, counts as its number.
 
-    A thing that lies inside itself (``around``: the ids of what is being fed) only counts as met; so does code that was
-    fed before (``code``: id → its number, and the thing, which must live as long as its id is kept).
+    ``met``: id → number, and the thing, which must live as long as its id is kept. Tuples have none, since Python
+    itself decides which of the equal ones are one.
     """
     put(f"{type(thing).__module__}.{type(thing).__qualname__}(".encode())
     if isinstance(thing, torch.Tensor):
@@ -52,13 +52,13 @@ def _feed(put, thing, around, code):
         put(repr(thing).encode())
     elif isinstance(thing, CODE) and _installed(thing):
         put(f"{thing.__module__}.{thing.__qualname__}".encode())
-    elif id(thing) in code:
-        put(str(code[id(thing)][0]).encode())
-    elif id(thing) not in around:
-        if isinstance(thing, CODE):
-            code[id(thing)] = len(code), thing
+    elif id(thing) in met:
+        put(str(met[id(thing)][0]).encode())
+    else:
+        if not isinstance(thing, (tuple, frozenset)):
+            met[id(thing)] = len(met), thing
         for part in _parts(thing):
-            _feed(put, part, around | {id(thing)}, code)
+            _feed(put, part, met)
     put(b")")
 
 

@@ -9,13 +9,22 @@ SOME = 16  # examples that show it
 
 
 def some(x, y):
-    """Places of a few examples: spread over all, since data may be sorted, and where y, or a whole x, has its ends."""
-    places = [torch.linspace(0, len(y) - 1, min(SOME, len(y))).round().long()]
-    for values in (y,) if x.is_floating_point() else (x, y):
+    """Places of a few examples: the first two, some spread over all, as data may be sorted, and the ends of columns."""
+    places = [torch.arange(min(2, len(y))), torch.linspace(0, len(y) - 1, min(SOME, len(y))).round().long()]
+    for values in (x, y):
         if values.numel() and not values.is_complex():
             rows = values.detach().reshape(len(values), -1).float().nan_to_num()
-            places.append(torch.stack([rows.amin(1).argmin(), rows.amax(1).argmax()]).cpu())
+            ends = [rows] if rows.shape[1] <= SOME else [rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)]
+            places += [end(columns).cpu() for columns in ends for end in (_lowest, _highest)]
     return torch.cat(places).unique().to(y.device)
+
+
+def _lowest(columns):
+    return columns.argmin(0)
+
+
+def _highest(columns):
+    return columns.argmax(0)
 
 
 def all_pairs(function, output, y):

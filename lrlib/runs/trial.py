@@ -144,16 +144,19 @@ def _check_pairing(task, model, x, y):
 
 def _check_untouched(task, model, x, y):
     """Raise where model, loss or metric write into what they are given: the data, which all steps and lanes share."""
-    few = [d[:FEW].clone() for d in (x, y)]
-    given = [d.clone() for d in few]
-    with contextlib.suppress(Exception), torch.no_grad():  # what fails is told by the trials that follow
-        output = model(given[0])
-        task.loss(output, given[1])
-        task.metric(output, given[1])
-    changed = [name for name, before, after in zip("xy", few, given) if not _alike(before, after)]
-    if changed:
-        who = "model changes its inputs" if changed[0] == "x" else "loss or metric changes y"
-        raise _error(task, f"{who} in place, which would change the data from step to step: begin with a .clone()")
+    rows = some(x, y)
+    for training in (True, False):
+        few = [d[rows] for d in (x, y)]
+        given = [d.clone() for d in few]
+        with contextlib.suppress(Exception), torch.no_grad():  # what fails is told by the trials that follow
+            output = model.train(training)(given[0])
+            task.loss(output, given[1])
+            task.metric(output, given[1])
+        model.train()
+        changed = [name for name, before, after in zip("xy", few, given) if not _alike(before, after)]
+        if changed:
+            who = "model changes its inputs" if changed[0] == "x" else "loss or metric changes y"
+            raise _error(task, f"{who} in place, which would change the data from step to step: begin with a .clone()")
 
 
 def _alike(one, other):

@@ -455,3 +455,16 @@ def test_records_and_checkpoints_of_older_versions_are_refused_with_a_sentence(t
     torch.save({"format": 2, "signature": {}, "state": {}}, tmp_path / "c")
     with pytest.raises(ValueError, match="is not a whole checkpoint of lrlib.fit of this version"):
         checkpointed(tmp_path / "c")
+
+
+def test_things_that_all_name_each_other_have_a_digest_at_once():
+    class Linked:
+        pass
+
+    linked = [Linked() for _ in range(60)]
+    for one in linked:
+        one.others = list(linked)
+    before = digest(linked)
+    assert digest(copy.deepcopy(linked)) == before
+    linked[59].gain = 2
+    assert digest(linked) != before

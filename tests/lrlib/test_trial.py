@@ -547,6 +547,38 @@ def test_what_writes_into_the_data_is_refused_and_the_data_stay(run):
     assert torch.equal(x, before[0]) and torch.equal(y, before[1])
 
 
+@pytest.mark.parametrize("eval_only", [False, True])
+def test_what_writes_into_some_rows_or_only_in_an_evaluation_is_seen_too(eval_only):
+    class Filling(InPlace):
+        def forward(self, x):
+            if not (eval_only and self.training):
+                x[x.isnan()] = 0.0
+            return self.layer(x)
+
+    x, y = torch.randn(200, 3), torch.arange(200) % 2
+    x[150, 2] = float("nan")
+    spread = torch.where(x.isnan(), torch.full_like(x, float("nan")), x)
+    spread[::13, 1] = float("nan")
+    before = spread.clone()
+    with pytest.raises(ValueError, match="model changes its inputs in place"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit(task(model=Filling, train=(spread, y), valid=None), lr=0.1)
+    assert torch.equal(spread.isnan(), before.isnan())
+
+
+def test_the_users_own_data_are_never_handed_to_a_network():
+    seen = []
+
+    class Watching(nn.Linear):
+        def forward(self, x):
+            seen.append(x.untyped_storage().data_ptr())
+            return super().forward(x)
+
+    x, y = task().train
+    fit(task(model=lambda: Watching(3, 2), train=(x, y), valid=(x, y), batch=None), lr=0.1, steps=2)
+    assert x.untyped_storage().data_ptr() not in seen
+
+
 def test_a_metric_in_the_place_of_another_has_its_own_name():
     first = task()
     assert first.metric_name == "accuracy" and dataclasses.replace(first, metric=mse).metric_name == "mse"

@@ -408,3 +408,26 @@ def test_tasks_records_and_devices_are_checked_by_name(given, call):
     for wrong in (3, None, Record, given.parameters):
         with pytest.raises(TypeError, match="^record must be a lrlib.Record; got "):
             record_model(problem(None, normed), wrong)
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.GRU(3, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.body(x[:, None])[0][:, -1])
+
+
+def test_weights_that_vmap_cannot_run_are_evaluated_lane_by_lane():
+    def share(output, y):
+        return float((output.argmax(1) == y).double().mean())
+
+    x = torch.randn(24, 3, generator=torch.Generator().manual_seed(0))
+    pair = x, (x.sum(1) > 0).long()
+    task = tasks.Task("recurrent", Recurrent, pair, pair, None, nn.functional.cross_entropy, share, 8, 5)
+    record = sweep(task, lr=[0.1, 0.2])
+    found = evaluate_weights(task, record)
+    assert record.path == "loop"
+    for name in ("valid_loss", "valid_metric"):
+        assert np.allclose(found[name], record.final(name), rtol=1e-6)
