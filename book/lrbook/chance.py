@@ -1,6 +1,6 @@
 """Chance in the verdicts: p values of single tests, and how many of all decided ones may be wrong."""
 
-OPEN = ("undecided", "no variation")  # words of an interval that decides nothing
+NOT_DECIDED = ("undecided", "no variation")  # words of an interval that decides nothing
 
 
 def p_value(test):
@@ -12,7 +12,7 @@ def p_value(test):
     margin = test.rule.margin
     error, tail = _error(test.measured)
     if error == 0:
-        return 1.0 if test.verdict in OPEN else 0.0
+        return 1.0 if test.verdict in NOT_DECIDED else 0.0
     mean = test.measured.mean - test.rule.centre
     above = tail((mean - margin) / error)
     below = tail((-margin - mean) / error)
@@ -63,7 +63,7 @@ def false_share(tests):
     `None` where nothing is decided.
     """
     chance = [test for test in tests if test.measured is not None and test.measured.method != "exact"]
-    decided = [2 * p_value(test) for test in chance if test.verdict not in OPEN]
+    decided = [2 * p_value(test) for test in chance if test.verdict not in NOT_DECIDED]
     return min(1.0, len(chance) * max(decided) / len(decided)) if decided else None
 
 

@@ -4,6 +4,7 @@ import re
 from html import escape
 
 from . import results, verdicts
+from .chance import NOT_DECIDED
 from .language import BOOK, language, read_table, strings, t
 
 SPACE = {"en": " ", "ja": ""}
@@ -163,7 +164,7 @@ class Claim:
     def _effect(self, test):
         rule, lang = test.rule, self.lang
         asked = t("claim.aside", lang, text=question(test, lang))
-        return f"{rule.number}{SPACE[lang] or ' '}{row_name(rule, lang)}{COLON[lang]}{effect(test, lang)}{asked}"
+        return f"{rule.number} {row_name(rule, lang)}{COLON[lang]}{effect(test, lang)}{asked}"
 
     def _quantified(self, part):
         tasks = sum(row.rule.role == "replication" for row in part.others) + 1
@@ -193,7 +194,7 @@ class Claim:
             rows = join.join(f"{row.rule.number} {row_name(row.rule, lang)}" for row in verdict.against)
             key = "claim.but" if verdict.against[0].verdict == verdicts.SUPPORTED else "claim.but_not"
             notes.append(t(key, lang, rows=rows))
-        open_rows = sum(row.verdict in (verdicts.UNDECIDED, verdicts.NO_VARIATION) for row in verdict.others)
+        open_rows = sum(row.verdict in NOT_DECIDED for row in verdict.others)
         if open_rows:
             notes.append(t("claim.undecided_rows", lang, n=open_rows))
         if verdict.missing:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import golden, results, verdicts
-from .chance import OPEN, chance_to_repeat
+from .chance import NOT_DECIDED, chance_to_repeat
 from .language import BOOK
 
 FOLDER = BOOK.parent / "_build" / "fresh"
@@ -40,7 +40,7 @@ class Row:
     @property
     def over(self):
         """Whether it went from one decided verdict to another."""
-        return not self.same and not set(OPEN) & {self.stored.verdict, self.fresh.verdict}
+        return not self.same and not set(NOT_DECIDED) & {self.stored.verdict, self.fresh.verdict}
 
     @property
     def apart(self):

@@ -17,8 +17,8 @@ def rows(lang):
 
     Keys: `id`, `document`, `title`, `author`, `section` (its title), `line`,
     `sentence`, `kind`, `verdict` (its word), `verdict_key` (its name in
-    `verdicts.VERDICTS`), `head` (how many parts), `effect` (of the first
-    core), `parts`, `notes`, `others` (lists, as `claims.Claim` gives them),
+    `verdicts.VERDICTS`), `head` (how many parts),
+    `parts`, `notes`, `others` (lists, as `claims.Claim` gives them),
     `experiments`, `missing` (lists), `chapters` (pages of this book), `stale`
     (list of the results whose code has changed).
 
@@ -47,7 +47,6 @@ def _row(row, verdict, places, papers, stale, lang):
         "verdict": claim.verdict_word,
         "verdict_key": verdict.name,
         "head": claim.head(),
-        "effect": claims.first_effect(claim),
         "parts": claim.parts(),
         "notes": claim.notes(),
         "others": claim.others(),
@@ -149,7 +148,7 @@ def summary(lang):
     tests = measured_tests(judged)
     share = chance.false_share(tests)
     if share is not None:
-        n = sum(test.verdict not in chance.OPEN for test in tests)
+        n = sum(test.verdict not in chance.NOT_DECIDED for test in tests)
         kept = chance.benjamini_hochberg([2 * chance.p_value(test) for test in tests])
         lines.append(t("ledger.false_share", lang, decided=n, share=_percent(share, lang)))
         lines.append(t("ledger.discoveries", lang, kept=kept, all=len(tests)))

@@ -189,9 +189,9 @@ def judge(low, high, direction, margin):
 def join(names):
     """The verdict of a claim from those of its joined parts.
 
-    No variation counts as undecided. All supported: *supported*; supported and contradicted: *mixed*; else any contradicted: *contradicted*; any
-    undecided: *undecided*; else *smaller than the margin*. Proofs and sources count as what they say, and where there
-    is nothing else the claim bears their word.
+    No variation counts as undecided. All supported: *supported*; supported and contradicted: *mixed*; else any
+    contradicted: *contradicted*; any undecided: *undecided*; else *smaller than the margin*. Proofs and sources count as
+    what they say, and where there is nothing else the claim bears their word.
 
     >>> join(["supported", "contradicted"]), join(["supported", "undecided"]), join(["proved", "supported"])
     ('mixed', 'undecided', 'supported')
