@@ -44,10 +44,13 @@ def parser() -> argparse.ArgumentParser:
     words = "run experiments on other seeds and data, and print their rows beside the stored ones"
     one = add("experiment", help=words, description=words)
     one.add_argument("names", nargs="+", metavar="NAME", help="experiments, as E03")
+    one.add_argument(
+        "--store", action="store_true", help="with --seeds-from rules: keep the runs as the results that judge"
+    )
     other = add("reproduce", help="the same for a random tenth of all experiments")
     other.add_argument("--tenth", required=True, metavar="SEED", help="what the tenth is drawn with, a whole number")
     for each in (one, other):
-        each.add_argument("--seeds-from", metavar="N", help="origin of seeds and data")
+        each.add_argument("--seeds-from", metavar="N", help='origin of seeds and data, or "rules"')
         each.add_argument("--folder", metavar="PATH", help="where finished pieces are kept (_build/fresh/N)")
     add("js", help="build and check the widgets' JavaScript (needs Node)")
     add("format", help="lay out the Python, and where Node is installed the JavaScript, as the tests ask for")
@@ -100,9 +103,8 @@ def act(env: Environment, options: argparse.Namespace, rest: list[str]) -> int:
             print("The README's tables " + ("were rewritten." if tables.rewrite(env.root) else "are up to date."))
             return status
         case "experiment" | "reproduce":
-            return env.run(
-                "-m", "lrbook.fresh", *getattr(options, "names", []), *given(options, "tenth", "seeds_from", "folder")
-            )
+            words = [*getattr(options, "names", []), *given(options, "tenth", "seeds_from", "folder")]
+            return env.run("-m", "lrbook.fresh", *words, *["--store"] * getattr(options, "store", False))
         case "book":
             languages = [options.language] if options.language else ["en", "ja"]
             return max([env.run("-m", "lrbook.build", language) for language in languages])

@@ -164,7 +164,18 @@ class Claim:
     def _effect(self, test):
         rule, lang = test.rule, self.lang
         asked = t("claim.aside", lang, text=question(test, lang))
-        return f"{rule.number} {row_name(rule, lang)}{COLON[lang]}{effect(test, lang)}{asked}"
+        return f"{rule.number} {row_name(rule, lang)}{COLON[lang]}{effect(test, lang)}{asked}{self._registered(test)}"
+
+    def _registered(self, test):
+        """Whether the rule stood before the result, and what the pilot had measured; nothing where no chance is in it."""
+        lang, pilot = self.lang, test.pilot
+        if test.measured.method == "exact":
+            return ""
+        said = [t(f"registered.{test.registered}", lang)]
+        if pilot:
+            value = with_unit(pilot.mean, test.rule.unit, lang)
+            said.append(t("claim.pilot", lang, value=value, low=number(pilot.low), high=number(pilot.high)))
+        return t("claim.aside", lang, text=t("claim.join", lang).join(said))
 
     def _quantified(self, part):
         tasks = sum(row.rule.role == "replication" for row in part.others) + 1

@@ -3,7 +3,9 @@
 `run.py experiment E03 --seeds-from 500000` runs experiments at their full protocol with other weights, orders, noise,
 training, validation and test data, and prints every row of the ledger that rests on them: the stored interval and
 verdict, the fresh ones, and how likely the stored verdict was to come again. `run.py reproduce --tenth SEED` does so for
-a random tenth of all experiments. Finished pieces are kept in a folder and taken up again.
+a random tenth of all experiments. Finished pieces are kept in a folder and taken up again. `--seeds-from rules` counts the
+seeds from the number that the experiment's rules give together, and `--store` keeps such a run as the result that
+judges; the one before stays as pilot.
 
 A row goes *over* where it leaves one decided verdict for another; its intervals are *apart* where they do not touch.
 None should go over, at most one in fifty should be apart, and as many verdicts should come again as their own power says.
@@ -16,17 +18,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import golden, results, verdicts
+from . import golden, registered, results, verdicts
 from .chance import NOT_DECIDED, chance_to_repeat
 from .language import BOOK
 
 FOLDER = BOOK.parent / "_build" / "fresh"
+RULES = "rules"  # the origin of seeds that the rules give
 FIRST = 1_000_000  # origin of the seeds of a drawn tenth, counted on by what it was drawn with
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the ledger twice: `stored` and `fresh`, a `verdicts.Judged` each, and the claims that it bears on."""
+    """One row of the ledger twice: `stored` (not measured where the quantity is new) and `fresh`, a `verdicts.Judged` each."""
 
     claims: tuple
     stored: object
@@ -61,12 +64,21 @@ def rows(one, fresh):
         for rule in rules:
             if rule.number == number:
                 found.setdefault((rule.quantity, rule.direction, rule.margin, rule.centre), []).append((claim, rule))
-    return [_row(same, {number: [results.result(one.id)]}, {number: [fresh]}) for same in found.values()]
+    stored = {number: [results.result(one.id)]} if one.path.exists() else {}
+    return [_row(same, stored, {number: [fresh]}) for same in found.values()]
 
 
 def _row(same, stored, fresh):
     claims, rule = tuple(claim for claim, _ in same), same[0][1]
-    return Row(claims, verdicts.measure(rule, stored), verdicts.measure(rule, fresh))
+    return Row(claims, _measured(rule, stored), verdicts.measure(rule, fresh))
+
+
+def _measured(rule, library):
+    """A rule judged by a stored result; not measured where the result is older than the quantity."""
+    try:
+        return verdicts.measure(rule, library)
+    except ValueError:
+        return verdicts.Judged(rule)
 
 
 def again(one, begin, folder, mode="full"):
@@ -81,11 +93,19 @@ def table(found):
     """The rows as text, one a line, and below them what they come to."""
     lines = []
     for row in found:
-        rule, marks = row.stored.rule, [word for word in ("over", "apart") if getattr(row, word)]
+        if row.stored.measured is None:
+            lines.append(f"{_named(row)}\n    {_shown(row.fresh)} {row.fresh.verdict} (not stored yet)")
+            continue
+        marks = [word for word in ("over", "apart") if getattr(row, word)]
         before, now = (f"{_shown(t)} {t.verdict}" for t in (row.stored, row.fresh))
         ends = " ".join([f"(expected with {row.expected:.0%})", *(word.upper() for word in marks)])
-        lines.append(f"{rule.number} {rule.quantity} [{' '.join(row.claims)}]\n    {before}\n    {now} {ends}")
+        lines.append(f"{_named(row)}\n    {before}\n    {now} {ends}")
     return "\n".join([*lines, *summary(found)])
+
+
+def _named(row):
+    rule = row.fresh.rule
+    return f"{rule.number} {rule.quantity} [{' '.join(row.claims)}]"
 
 
 def _shown(test):
@@ -95,7 +115,7 @@ def _shown(test):
 
 def summary(found):
     """Three sentences: verdicts that came again, rows that went over, intervals that are apart."""
-    chance = [row for row in found if row.stored.measured.method != "exact"]
+    chance = [row for row in found if row.stored.measured and row.stored.measured.method != "exact"]
     if not chance:
         return ["No row with chance in it rests on these experiments."]
     same, expected = sum(row.same for row in chance), sum(row.expected for row in chance)
@@ -126,27 +146,55 @@ def tenth(seed):
     return sorted(random.Random(seed).sample(names, -(-len(names) // 10)))
 
 
-def main(argv=None):
+def parsed(argv):
+    """The options of a command line; what does not go together ends it with a message."""
     parser = argparse.ArgumentParser(prog="experiment", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="experiments, as E03")
     parser.add_argument("--tenth", type=int, metavar="SEED", help="a random tenth of all experiments instead")
-    parser.add_argument("--seeds-from", type=int, metavar="N", help="origin of seeds and data (500000)")
+    words = 'origin of seeds and data (500000), or "rules": the number that the experiment\'s rules give'
+    parser.add_argument("--seeds-from", metavar="N", help=words)
+    parser.add_argument("--store", action="store_true", help="keep the runs as the results that judge")
     parser.add_argument("--folder", default=FOLDER, help="where finished pieces are kept (_build/fresh/N)")
     options = parser.parse_args(argv)
     if bool(options.names) == (options.tenth is not None):
         parser.error("name experiments, or draw some with --tenth SEED")
-    begin = options.seeds_from
-    if begin is None:
-        begin = 500_000 if options.tenth is None else FIRST + options.tenth
-    if begin < 0 or (options.tenth or 0) < 0:
-        parser.error("SEED and N must be 0 or larger")
+    if (options.tenth or 0) < 0:
+        parser.error(f"--tenth must be 0 or larger; got {options.tenth}")
+    if options.store and options.seeds_from != RULES:
+        parser.error("--store needs --seeds-from rules: what judges has seeds that come from its rules")
+    options.seeds_from = _origin(parser, options)
+    return parser, options
+
+
+def _origin(parser, options):
+    given = options.seeds_from
+    if given is None:
+        return 500_000 if options.tenth is None else FIRST + options.tenth
+    if given != RULES and not given.isdecimal():
+        parser.error(f"--seeds-from must be a whole number, 0 or larger, or {RULES}; got {given}")
+    return given if given == RULES else int(given)
+
+
+def compared(one, options):
+    """Run an experiment as the options say, store it if they say so, and return its rows (`Row`)."""
+    rules, at = registered.identities(one.id.split("_")[0].upper(), verdicts.rules()), None
+    if options.store:
+        registered.check_committed()
+        at = registered.commit()
+    begin = registered.origin(rules) if options.seeds_from == RULES else options.seeds_from
+    print(f"{one.id}: seeds from {begin} …", file=sys.stderr, flush=True)
+    folder = Path(options.folder) / str(begin)
+    found = rows(one, again(one, begin, folder))
+    if options.store:
+        registered.store(one.id, json.loads((folder / f"{one.id}.json").read_text(encoding="utf-8")), rules, at)
+    return found
+
+
+def main(argv=None):
+    parser, options = parsed(argv)
     try:
         names = chosen(options.names) if options.names else tenth(options.tenth)
-        found = []
-        for name in names:
-            one = golden.experiment(name)
-            print(f"{name}: seeds from {begin} …", file=sys.stderr, flush=True)
-            found += rows(one, again(one, begin, Path(options.folder) / str(begin)))
+        found = [row for name in names for row in compared(golden.experiment(name), options)]
     except ValueError as error:
         parser.error(str(error))
     print(table(found))

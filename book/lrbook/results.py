@@ -15,6 +15,7 @@ import numpy as np
 from .language import BOOK
 
 FOLDER = BOOK / "results"
+PILOTS = FOLDER / "pilot"
 LIMIT = 300_000
 SCHEMA_VERSION = 1
 
@@ -37,6 +38,7 @@ class Measured:
     low: object
     high: object
     values: object = None
+    about: str = ""
 
     @property
     def n(self):
@@ -69,7 +71,7 @@ class Measured:
 
         rest = {name: ticks for name, ticks in self.axes.items() if name != axis}
         parts = map(take, (self.mean, self.low, self.high, self.values))
-        return Measured(self.name, self.unit, rest, self.method, *parts)
+        return Measured(self.name, self.unit, rest, self.method, *parts, self.about)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _array(nested):
 def _measured(name, entry):
     values = None if entry.get("values") is None else _array(entry["values"])
     parts = [_array(entry[key]) for key in ("mean", "low", "high")]
-    return Measured(name, entry["unit"], entry["axes"], entry["method"], *parts, values)
+    return Measured(name, entry["unit"], entry["axes"], entry["method"], *parts, values, entry.get("about", ""))
 
 
 def check(document):
@@ -203,6 +205,12 @@ def result(name):
     if not path.exists():
         raise ValueError(f"name must be one of {names()}, not {name!r}")
     return _load(path, path.stat().st_mtime_ns)
+
+
+def pilot(name):
+    """The pilot of an experiment, or None where it has none beside its result."""
+    path = PILOTS / f"{name}.json"
+    return _load(path, path.stat().st_mtime_ns) if path.exists() else None
 
 
 class Library:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lrlib import share_interval
 
-from . import results
+from . import registered, results
 from .chance import p_above
 from .language import LANGUAGES, read_table
 
@@ -90,11 +90,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Judged:
-    """A rule with what was measured: `measured` and `verdict` are `None` while it is missing."""
+    """A rule with what was measured: `measured` and `verdict` are `None` while it is missing.
+
+    `registered` says whether the rule stood before the result (`registered.WORDS`); `pilot` is what the pilot measured,
+    `None` where the result is the pilot itself or the pilot has no such quantity.
+    """
 
     rule: Rule
     measured: object = None
     verdict: object = None
+    registered: str = registered.AFTER
+    pilot: object = None
 
     @property
     def sign(self):
@@ -279,8 +285,18 @@ def measure(rule, library):
                 raise ValueError(
                     f"quantity {rule.quantity!r} of claim {rule.claim} still has axes {list(measured.axes)}"
                 )
-            return Judged(rule, measured, _judged(rule, measured))
+            pilot = _pilot(rule, result)
+            return Judged(rule, measured, _judged(rule, measured), registered.word(rule, result, pilot), pilot)
     return Judged(rule)
+
+
+def _pilot(rule, result):
+    """What the pilot of a result measured of a rule's quantity, or `None`."""
+    found = results.pilot(result.id) if registered.fresh(result) else None
+    try:
+        return found and found.quantity(rule.quantity)
+    except ValueError:  # the quantity, or its place, is newer than the pilot
+        return None
 
 
 def _judged(rule, measured):

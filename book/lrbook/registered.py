@@ -1,0 +1,117 @@
+"""Rules that stood before their result, and the seeds that show it.
+
+A rule of `book/verdict_rules.csv` is known by the hash of what it says, not by its line. The seeds of a run that is to
+judge are counted from a number that all rules of its experiment give together, and its result holds their hashes. So the
+result itself shows which rules stood before it: with another rule other seeds would have been drawn. A run from other
+seeds, and the results from before there were such seeds, are a *pilot*: they say how many seeds are needed, and are
+printed beside the result that judges.
+"""
+
+import hashlib
+import json
+import subprocess
+
+from . import results
+from .language import BOOK, read_table
+from .result_file import save
+
+RULES = BOOK / "verdict_rules.csv"
+BEFORE, REDEFINED, AGAIN, AFTER = WORDS = ("before", "re-defined", "looked again", "after")
+
+
+def identity(rule):
+    """Twelve hexadecimal digits of a rule: of its claim, quantity, direction, margin, centre and role.
+
+    >>> from lrbook.verdicts import Rule
+    >>> identity(Rule("C1", "E03", "gap", ">", 0.1, "decades")) == identity(Rule("C1", "E03", "gap", ">", 0.10, "nats"))
+    True
+    >>> identity(Rule("C1", "E03", "gap", ">", 0.1, "")) == identity(Rule("C1", "E03", "gap", ">", 0.2, ""))
+    False
+    """
+    margin = f"{rule.margin:g}@{rule.centre:g}"
+    return _hash(" ".join((rule.claim, rule.number, rule.quantity, rule.direction, margin, rule.role)), 12)
+
+
+def identities(number, rules):
+    """The identities of all rules of an experiment, sorted; `rules` as `verdicts.rules()` gives them."""
+    return sorted({identity(rule) for claim in rules.values() for rule in claim if rule.number == number})
+
+
+def origin(names):
+    """Where the seeds of a run that judges by rules of these identities are counted from.
+
+    >>> origin(["0123456789ab", "a0b1c2d3e4f5"]) == origin(["a0b1c2d3e4f5", "0123456789ab"])
+    True
+    """
+    return int(_hash(" ".join(sorted(names)), 7), 16)
+
+
+def _hash(text, digits):
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:digits]
+
+
+def word(rule, result, pilot=None):
+    """One of `WORDS` for a rule and the result that it judges.
+
+    *before*: the rule stood before the result. *re-defined*: so it did, and what its quantity measures was changed after
+    the pilot (a `results.Measured`). *looked again*: it did, but the same seeds were run anew and gave other numbers.
+    *after*: the seeds do not come from the rule.
+    """
+    about = result.about
+    held = about.get("rules", ())
+    if identity(rule) not in held or about.get("seeds_from") != origin(held):
+        return AFTER
+    if about.get("looks", 1) > 1:
+        return AGAIN
+    return REDEFINED if pilot and pilot.about != result.quantity(rule.quantity).about else BEFORE
+
+
+def fresh(result):
+    """Whether the seeds of a result come from rules that stood before it."""
+    held = result.about.get("rules")
+    return bool(held) and result.about.get("seeds_from") == origin(held)
+
+
+def check_committed():
+    """Raise `ValueError` where the rules differ from those of the last commit: a rule is committed before its result."""
+    if _git("status", "--porcelain", "--", RULES.name):
+        raise ValueError(f"{RULES.name} has changes that are not committed; a rule is committed before its result")
+
+
+def commit():
+    """The commit that the code and the rules are of, abbreviated."""
+    return _git("rev-parse", "--short=10", "HEAD")
+
+
+def _git(*words):
+    return subprocess.run(["git", *words], cwd=BOOK, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def store(name, found, rules, at):
+    """Write a full run as the result of an experiment; the one before, judged by other rules, is kept as pilot.
+
+    name: the experiment's id. found: the run's document, as JSON. rules: its identities. at: `commit()` when it began.
+    Raises `ValueError` where the seeds of the run do not come from the rules.
+    """
+    if found["mode"] != "full" or found.get("seeds_from") != origin(rules):
+        raise ValueError(f"{name}: not a full run with the seeds of its rules, {origin(rules)}")
+    path = results.FOLDER / f"{name}.json"
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    same = old.get("rules") == rules
+    if old and not same:
+        save(results.PILOTS / path.name, pilot(old))
+    looks = old.get("looks", 1) + (old["quantities"] != found["quantities"]) if same else 1
+    quick = {"quick": old["quick"]} if "quick" in old else {}
+    save(path, found | quick | {"rules": rules, "commit": at} | ({"looks": looks} if looks > 1 else {}))
+
+
+def pilot(document):
+    """What is kept of a result as pilot: the quantities that a rule can judge."""
+    number = document["id"].split("_")[0].upper()
+    judged = {
+        row["quantity"].partition("[")[0]
+        for row in read_table(RULES.name)
+        if row["experiment"].split("_")[0].upper() == number
+    }
+    kept = {name: entry for name, entry in document["quantities"].items() if name in judged}
+    return {key: value for key, value in document.items() if key != "quick"} | {"quantities": kept}
