@@ -20,7 +20,7 @@ ID = "e02_stability_limit"
 QUESTION = "Does a network become unstable where a quadratic of the same curvature would?"
 
 MULTIPLES = np.array([0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0, 64.0])
-SIZES = modes(quick=dict(seeds=3, steps=60), full=dict(seeds=20, steps=200))
+SIZES = modes(quick=dict(seeds=3, steps=60), full=dict(seeds=40, steps=200))
 EARLY, HUGE = 20, 1000.0
 BELOW, ABOVE = MULTIPLES <= 0.5, (MULTIPLES >= 1.5) & (MULTIPLES <= 2)
 
@@ -56,7 +56,7 @@ def update(task, seed, rate, steps=1):
 
 
 def run(mode):
-    """Train; `mode` "full": 20 seeds, 200 steps, "quick": 3 seeds, 60 steps."""
+    """Train; `mode` "full": 40 seeds, 200 steps, "quick": 3 seeds, 60 steps."""
     seeds, steps = SIZES[mode].values()
     task = problem()
     limits = np.array([limit(task, seed) for seed in range(seeds)])

@@ -2,8 +2,9 @@
 
 MNIST-1D, a 40-64-64-10 ReLU network, plain SGD with batches of 100; every rate of a
 quarter-decade grid, the same initial weights and batch orders for all of them, and a
-training set of its own for each seed. Further arms: the tenth of the best rate with ten
-times the steps, and a strong network at wrong rates against a weak one at its right rate.
+training set of its own for each seed. The best rate is chosen on the validation data of a few further seeds, which judge
+nothing. Further arms: the tenth of the best rate with ten times the steps, and a strong network at wrong rates against a
+weak one at its right rate.
 """
 
 from dataclasses import replace
@@ -22,27 +23,40 @@ QUESTION = "What does a constant rate that is too small, right or too large do t
 CHANCE = 0.1
 GOAL = 0.9
 TENTH, LARGE = 4, 3
+CHOOSE = 1000  # first of the seeds that choose rates
 # Rates that are too large part with the processor's rounding: in three seeds of 100 steps the best rate then moves by a
 # place of the grid, and what is measured at multiples of it moves along. `expect` holds the orderings.
 CHAOS = {"accuracy": 0.15, "nats": 1.0, "share of evaluations": 0.6, "decades": 0.6, "rate": 0.5}
 SIZES = modes(
     quick=dict(
-        seeds=3, steps=100, train=500, held=500, low=-1.25, high=1, below=4, pair=3, few=3, epochs=30, strong=64
+        seeds=3,
+        pilot=3,
+        steps=100,
+        train=500,
+        held=500,
+        low=-1.25,
+        high=1,
+        below=4,
+        pair=3,
+        few=3,
+        epochs=30,
+        strong=64,
     ),
     full=dict(
-        seeds=10,
+        seeds=16,
+        pilot=4,
         steps=2000,
         train=4000,
         held=10_000,
         low=-3,
         high=0.75,
         below=8,
-        pair=40,
-        few=10,
+        pair=20,
+        few=20,
         epochs=400,
         strong=128,
     ),
-    counts=("seeds", "pair", "few"),
+    counts=("seeds", "pilot", "pair", "few"),
 )
 
 
@@ -80,29 +94,27 @@ def test_at(found, rate, goal):
     return at
 
 
+def judged(task, size, count, low, high, **options):
+    """Every rate of a grid that has the best one well inside, and the place of the best, which other seeds chose.
+
+    → (`Curve` of the seeds that judge, `Curve` of those that chose, place).
+    """
+    choosing = range(CHOOSE, CHOOSE + size["pilot"])
+    steps, evaluate = options.pop("steps"), options.pop("evaluate")
+    chose = tuned(task, "sgd", grid(low, high), choosing, steps=steps, evaluate=evaluate, **options)
+    return curve(task, "sgd", chose.lr, count, steps=steps, evaluate=evaluate), chose, chose.best()
+
+
 def main_arm(size):
-    task = data(size)
-    found = tuned(
-        task,
-        "sgd",
-        grid(size["low"], size["high"]),
-        size["seeds"],
-        below=size["below"],
-        above=4,
-        steps=size["steps"],
-        evaluate=marks(size["steps"], 14),
+    task, steps = data(size), size["steps"]
+    wide = dict(below=size["below"], above=4)
+    found, chose, best = judged(
+        task, size, size["seeds"], size["low"], size["high"], steps=steps, evaluate=marks(steps, 14), **wide
     )
-    best = found.best()
-    right = curve(task, "sgd", found.lr[[best]], size["pair"], steps=size["steps"], evaluate=marks(size["steps"], 14))
-    long = curve(
-        task,
-        "sgd",
-        found.lr[[best - TENTH]],
-        size["pair"],
-        steps=10 * size["steps"],
-        evaluate=marks(10 * size["steps"], 25),
-    )
-    return found, best, right, long
+    right = curve(task, "sgd", found.lr[[best]], size["pair"], steps=steps, evaluate=marks(steps, 14))
+    tenth, long = found.lr[[best - TENTH]], 10 * steps
+    slow = curve(task, "sgd", tenth, size["pair"], steps=long, evaluate=marks(long, 25))
+    return found, chose, best, right, slow
 
 
 def curves(found):
@@ -118,7 +130,7 @@ def curves(found):
             q[f"{name}_by_step"] = per_seed(
                 np.moveaxis(values, 1, -1)[..., :10], unit, both, f"{name} along the run, first ten seeds"
             )
-    q["valid_accuracy"] = per_seed(found.final("valid_metric", CHANCE), "accuracy", rate, "selects the best rate")
+    q["valid_accuracy"] = per_seed(found.final("valid_metric", CHANCE), "accuracy", rate, "validation accuracy")
     q["steps_to_90"] = per_seed(
         count.astype(float), "steps", rate, "steps to 90 % training accuracy; the whole run where it never comes"
     )
@@ -135,7 +147,7 @@ def contrasts(found, best):
     test, bad, up = found.final("test_metric", CHANCE), failed(found).astype(float), rises(found)
     tiny = max(0, best - 2 * TENTH)
     return {
-        "best_rate": fixed(found.lr[best], "rate", {}, "highest mean validation accuracy"),
+        "best_rate": fixed(found.lr[best], "rate", {}, "highest mean validation accuracy of the seeds that choose"),
         "failures_at_ten_times": per_seed(
             bad[best + TENTH] - bad[best],
             "share of runs",
@@ -205,19 +217,9 @@ def against_long(right, long):
 
 def strength(size):
     """A weak network at its right rate against a strong one at wrong rates, few epochs."""
-    steps = size["epochs"]
-    weak = tuned(data(size, width=16), "sgd", grid(-1, 0.5), size["few"], steps=steps, evaluate=[steps])
-    strong = tuned(
-        data(size, width=size["strong"]),
-        "sgd",
-        grid(-1, 0.5),
-        size["few"],
-        below=8,
-        above=4,
-        steps=steps,
-        evaluate=[steps],
-    )
-    right, other = weak.best(), strong.best()
+    ends = dict(steps=size["epochs"], evaluate=[size["epochs"]])
+    weak, _, right = judged(data(size, width=16), size, size["few"], -1, 0.5, **ends)
+    strong, _, other = judged(data(size, width=size["strong"]), size, size["few"], -1, 0.5, below=8, above=4, **ends)
     good, test = weak.final("test_metric", CHANCE)[right], strong.final("test_metric", CHANCE)
     return {
         "weak_right_over_strong_small": per_seed(
@@ -244,10 +246,10 @@ def strength(size):
     }
 
 
-def early(found, best, size):
+def early(found, chose, best, size):
     """Ten epochs at the rate that is right for ten epochs against all steps at a hundredth of the best."""
     at = int(np.abs(found.step - size["epochs"]).argmin())
-    score = np.nan_to_num(found.metrics["valid_metric"][..., at], nan=CHANCE).mean(axis=1)
+    score = np.nan_to_num(chose.metrics["valid_metric"][..., at], nan=CHANCE).mean(axis=1)
     test = np.nan_to_num(found.metrics["test_metric"], nan=CHANCE)
     tiny = max(0, best - 2 * TENTH)
     return per_seed(
@@ -259,11 +261,11 @@ def early(found, best, size):
 
 
 def run(mode):
-    """Train; `mode` "full": 10 seeds (40 for the pair), 2,000 steps, "quick": 3 seeds, 100 steps, a small training set."""
+    """Train; `mode` "full": 16 seeds (20 for the pairs), 2,000 steps, "quick": 3 seeds, 100 steps, a small training set."""
     size = SIZES[mode]
-    found, best, right, long = main_arm(size)
+    found, chose, best, right, long = main_arm(size)
     q = curves(found) | contrasts(found, best) | against_long(right, long) | strength(size)
-    q["early_right_over_late_wrong"] = early(found, best, size)
+    q["early_right_over_late_wrong"] = early(found, chose, best, size)
     return {name: replace(one, band=CHAOS.get(one.unit)) for name, one in q.items()}
 
 

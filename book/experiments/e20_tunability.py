@@ -10,6 +10,7 @@ numbers are of the test set. The options of SGD are compared in `importance`.
 import importance
 import numpy as np
 from best_range import decades
+from halves import crossed
 from quantities import fixed, per_seed
 from sizes import modes
 from tuning import grid, tuned
@@ -26,7 +27,7 @@ NATS = 0.02  # what counts as near on the language task
 CHANCE = {"digits": 0.1, "breast_cancer": 0.37, "mnist1d": 0.1}
 SIZES = modes(
     quick=dict(
-        seeds=2,
+        seeds=4,
         low=-3,
         high=0.5,
         every=2,
@@ -36,7 +37,7 @@ SIZES = modes(
         language=dict(low=-3, high=0.75, every=5, steps=10, train=100, pieces=30),
     ),
     full=dict(
-        seeds=10,
+        seeds=20,
         low=-4.5,
         high=0.75,
         every=1,
@@ -82,24 +83,21 @@ def sweeps(size):
 
 
 def run(mode):
-    """Train; `mode` "full": 10 seeds and 22 rates, "quick": 2 seeds, few rates and steps."""
+    """Train; `mode` "full": 20 seeds and 22 rates, "quick": 2 seeds, few rates and steps."""
     size = SIZES[mode]
-    found = sweeps(size)
-    names = list(size["tasks"])
-    test = {key: one.final("test_metric", CHANCE[key[0]]) for key, one in found.items()}
-    best = {key: one.best(failed=CHANCE[key[0]]) for key, one in found.items()}
-    numbers = (
-        curves(found, test)
-        | merits(found, test, best, names)
-        | choices(found, test, best, names, grid(size["low"], size["high"])[:: size["every"]])
-    )
-    return numbers | language(size) | importance.quantities(mode)
+    found, names, n = sweeps(size), list(size["tasks"]), size["seeds"]
+    common = grid(size["low"], size["high"])[:: size["every"]]
+
+    def halved(choose, judge):
+        return merits({key: one.mixed(choose, judge) for key, one in found.items()}, names, common)
+
+    return curves(found) | widths(found, names) | crossed(halved, n) | language(size) | importance.quantities(mode)
 
 
-def curves(found, test):
-    q = {
+def curves(found):
+    return {
         f"accuracy_{task}_{method}": per_seed(
-            test[task, method],
+            one.final("test_metric", CHANCE[task]),
             "accuracy",
             {"rate": one.lr},
             f"test accuracy against the rate: {method} on {task}",
@@ -107,24 +105,18 @@ def curves(found, test):
         )
         for (task, method), one in found.items()
     }
-    return q
 
 
-def merits(found, test, best, names):
-    """Width, trials, regret at the default and spread: axes method × task."""
-    axes = {"method": METHODS, "task": names}
-    shape = (len(METHODS), len(names), -1)
-    keys = [(task, method) for method in METHODS for task in names]
-    scores = np.stack([jackknifed(test[key], found[key].lr) for key in keys])
-    tuned_test = np.stack([test[key][best[key]] for key in keys])
-    regret = np.stack([test[key][best[key]] - test[key][found[key].index(default(key[1]))] for key in keys])
-    spread = np.abs(tuned_test - tuned_test.mean(axis=1, keepdims=True))
-    sgd, adam = (slice(METHODS.index(m) * len(names), (METHODS.index(m) + 1) * len(names)) for m in ("sgd", "adam"))
-    top = {
-        task: max(METHODS, key=lambda m: found[task, m].final("valid_metric", 0)[best[task, m]].mean())
-        for task in names
-    }
-    alone = [test[t, top[t]][best[t, top[t]]] - test[t, "adam"][found[t, "adam"].index(default("adam"))] for t in names]
+def by_method(names):
+    """The pairs (task, method) in the order of the axes method × task."""
+    return [(task, method) for method in METHODS for task in names]
+
+
+def widths(found, names):
+    """Width of the range of good rates, trials until one is found, and the best rates: axes method × task."""
+    axes, shape, keys = {"method": METHODS, "task": names}, (len(METHODS), len(names), -1), by_method(names)
+    scores = np.stack([jackknifed(found[key].final("test_metric", CHANCE[key[0]]), found[key].lr) for key in keys])
+    sgd = [keys.index((task, "sgd")) for task in names]
     return {
         "width": per_seed(
             scores[:, 0].reshape(shape),
@@ -141,12 +133,42 @@ def merits(found, test, best, names):
             band=1e6,
         ),
         "best_rate": fixed(
-            np.array([found[k].lr[best[k]] for k in keys]).reshape(shape[:2]),
+            np.array([found[k].lr[found[k].best(failed=CHANCE[k[0]])] for k in keys]).reshape(shape[:2]),
             "rate",
             axes,
             "highest mean validation accuracy",
             band=10.0,
         ),
+        "trials_beyond_one": per_seed(
+            scores[sgd, 1].mean(axis=0) - 1,
+            "trials",
+            {},
+            "SGD at a constant rate, mean over the tasks: expected trials minus one",
+            band=1e6,
+        ),
+    }
+
+
+def merits(found, names, common):
+    """Accuracy and regret of tuned rates, of defaults and of one rate for everything; the chosen rates are the seeds' that choose."""
+    test = {key: one.final("test_metric", CHANCE[key[0]]) for key, one in found.items()}
+    best = {key: one.best(failed=CHANCE[key[0]]) for key, one in found.items()}
+    return defaults(found, test, best, names) | choices(found, test, best, names, common)
+
+
+def defaults(found, test, best, names):
+    """Regret at the default and spread: axes method × task."""
+    axes, shape, keys = {"method": METHODS, "task": names}, (len(METHODS), len(names), -1), by_method(names)
+    tuned_test = np.stack([test[key][best[key]] for key in keys])
+    regret = np.stack([test[key][best[key]] - test[key][found[key].index(default(key[1]))] for key in keys])
+    spread = np.abs(tuned_test - tuned_test.mean(axis=1, keepdims=True))
+    sgd, adam = (slice(METHODS.index(m) * len(names), (METHODS.index(m) + 1) * len(names)) for m in ("sgd", "adam"))
+    top = {
+        task: max(METHODS, key=lambda m: found[task, m].final("valid_metric", 0)[best[task, m]].mean())
+        for task in names
+    }
+    alone = [test[t, top[t]][best[t, top[t]]] - test[t, "adam"][found[t, "adam"].index(default("adam"))] for t in names]
+    return {
         "tuned_accuracy": per_seed(
             tuned_test.reshape(shape), "accuracy", axes, "test accuracy at the best rate", band=0.2
         ),
@@ -163,13 +185,6 @@ def merits(found, test, best, names):
             axes,
             "distance of a seed's test accuracy from the mean of the seeds, at the best rate",
             band=0.2,
-        ),
-        "trials_beyond_one": per_seed(
-            scores[sgd, 1].mean(axis=0) - 1,
-            "trials",
-            {},
-            "SGD at a constant rate, mean over the tasks: expected trials minus one",
-            band=1e6,
         ),
         "spread_sgd_minus_adam": per_seed(
             (spread[sgd] - spread[adam]).mean(axis=0),
@@ -243,19 +258,24 @@ def language(size):
         m: tuned(task, m, lr, range(size["seeds"]), name="valid_loss", steps=steps, evaluate=[steps]) for m in METHODS
     }
     even = np.log(len(task.details["alphabet"]))
+
+    def halved(choose, judge):
+        return language_merits({m: one.mixed(choose, judge) for m, one in found.items()}, even, lr)
+
+    return language_widths(found, even) | crossed(halved, size["seeds"])
+
+
+def language_merits(found, even, common):
+    """Loss and regret of tuned rates, of defaults and of one rate for all; the chosen rates are the seeds' that choose."""
     test, valid = ({m: one.final(f"{part}_loss", even) for m, one in found.items()} for part in ("test", "valid"))
     best = {m: one.best("valid_loss") for m, one in found.items()}
-    return language_merits(found, test, best) | language_choices(found, test, valid, best, lr)
+    return language_defaults(found, test, best) | language_choices(found, test, valid, best, common)
 
 
-def language_merits(found, test, best):
-    """Curves, width, trials, regret at the default and spread: axis method."""
-    axes = {"method": METHODS}
-    scores = np.stack([jackknifed(-test[m], found[m].lr, NATS) for m in METHODS])
-    tuned_test = np.stack([test[m][best[m]] for m in METHODS])
-    regret = np.stack([test[m][found[m].index(default(m))] - test[m][best[m]] for m in METHODS])
-    spread = np.abs(tuned_test - tuned_test.mean(axis=1, keepdims=True))
-    sgd, adam = METHODS.index("sgd"), METHODS.index("adam")
+def language_widths(found, even):
+    """Curves, width of the range of good rates, trials until one is found, and the best rates: axis method."""
+    axes, test = {"method": METHODS}, {m: one.final("test_loss", even) for m, one in found.items()}
+    scores, sgd = np.stack([jackknifed(-test[m], found[m].lr, NATS) for m in METHODS]), METHODS.index("sgd")
     q = {
         f"loss_language_{m}": per_seed(
             test[m], "nats", {"rate": found[m].lr}, f"test loss against the rate: {m} on language", band=3.0
@@ -278,8 +298,26 @@ def language_merits(found, test, best):
             band=1e6,
         ),
         "best_rate_language": fixed(
-            [found[m].lr[best[m]] for m in METHODS], "rate", axes, "lowest mean validation loss", band=10.0
+            [found[m].lr[found[m].best("valid_loss")] for m in METHODS],
+            "rate",
+            axes,
+            "lowest mean validation loss",
+            band=10.0,
         ),
+        "trials_beyond_one_language": per_seed(
+            scores[sgd, 1] - 1, "trials", {}, "SGD at a constant rate on language: expected trials minus one", band=1e6
+        ),
+    }
+
+
+def language_defaults(found, test, best):
+    """Regret at the default and spread: axis method."""
+    axes = {"method": METHODS}
+    tuned_test = np.stack([test[m][best[m]] for m in METHODS])
+    regret = np.stack([test[m][found[m].index(default(m))] - test[m][best[m]] for m in METHODS])
+    spread = np.abs(tuned_test - tuned_test.mean(axis=1, keepdims=True))
+    sgd, adam = METHODS.index("sgd"), METHODS.index("adam")
+    return {
         "tuned_loss_language": per_seed(tuned_test, "nats", axes, "test loss at the best rate", band=1.0),
         "default_regret_language": per_seed(
             regret, "nats", axes, "test loss at the default of torch.optim minus at the best rate", band=3.0
@@ -290,9 +328,6 @@ def language_merits(found, test, best):
             axes,
             "distance of a seed's test loss from the mean of the seeds, at the best rate",
             band=0.5,
-        ),
-        "trials_beyond_one_language": per_seed(
-            scores[sgd, 1] - 1, "trials", {}, "SGD at a constant rate on language: expected trials minus one", band=1e6
         ),
         "spread_sgd_minus_adam_language": per_seed(
             spread[sgd] - spread[adam],

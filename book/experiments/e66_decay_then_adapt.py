@@ -3,7 +3,7 @@
 A 40-64-64-10 ReLU network learns MNIST-1D (1,000 examples, SGD, batches of 25) at each of several first rates that stay
 or fall linearly or as a cosine, in the same number of steps; the runs at a constant rate also give the mean of their
 weights over the last quarter. All of these adapt to shifted signals with 500 examples, by SGD over a grid of rates that
-fall linearly to zero. Rates are chosen on validation data: of the pre-training by its own accuracy ("as pre-trained"),
+fall linearly to zero. Rates are chosen on validation data, for each half of the seeds by the other half: of the pre-training by its own accuracy ("as pre-trained"),
 or by the accuracy after adapting ("re-tuned"); the rate of adapting always by the latter.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from best_range import best
+from halves import crossed, mixed
 from quantities import fixed, per_seed
 from shifted import repeated
 from sizes import modes
@@ -66,6 +67,10 @@ class Arm:
     before: dict
     after: dict
 
+    def mixed(self, choose, judge):
+        """The arm with the validation scores of the seeds that choose and the test scores of those that judge."""
+        return Arm(mixed(self.before, choose, judge), mixed(self.after, choose, judge))
+
     def fine(self):
         """For each rate of the pre-training, the place of the best rate of adapting."""
         return self.after["valid"].mean(axis=-1).argmax(axis=0)
@@ -96,7 +101,12 @@ def run(mode):
         if plan is None:
             loss = np.nan_to_num(record.final("train_loss"), nan=np.inf).reshape(len(size["lr"]), size["seeds"])
             arms["averaged"] = averaged(size, record)
-    return curves(size, arms, loss) | decay(arms) | first_rate(size, arms, loss)
+
+    def halved(choose, judge):
+        mix = {name: one.mixed(choose, judge) for name, one in arms.items()}
+        return decay(mix) | first_rate(size, mix, loss)
+
+    return curves(size, arms, loss) | crossed(halved, size["seeds"])
 
 
 def averaged(size, record):

@@ -39,6 +39,16 @@ class Curve:
             return int(self.final(name, failed=np.inf).mean(axis=1).argmin())
         return int(self.final(name, failed).mean(axis=1).argmax())
 
+    def mixed(self, choose, judge):
+        """The curve with validation scores of the seeds that choose and test scores of those that judge; nan where one diverged."""
+        parts = {"valid": choose, "test": judge}
+        shown = {
+            name: np.where(self.diverged[..., None], np.nan, values)[:, parts[name.split("_")[0]]]
+            for name, values in self.metrics.items()
+            if name.split("_")[0] in parts
+        }
+        return Curve(self.lr, self.step, shown, np.zeros((len(self.lr), 1), dtype=bool))
+
     def index(self, rate):
         """Where a rate stands in the grid."""
         return int(np.abs(np.log(self.lr / rate)).argmin())
