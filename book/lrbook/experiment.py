@@ -31,7 +31,7 @@ from . import pieces, results
 from .codehash import code_hash
 from .command import parsed
 from .quantity import entries, table
-from .result_file import check_free, compare, machine, moved, save, versions
+from .result_file import check_free, differences, machine, moved, quick_part, save, versions
 
 
 @dataclass(frozen=True)
@@ -119,14 +119,14 @@ class Experiment:
         document = {"schema": results.SCHEMA_VERSION, "id": self.id, "question": self.question, "mode": mode}
         document |= {"seeds": list(self.seeds) or list(range(n))} | ({"seeds_from": begin} if begin else {})
         document |= {"quantities": entries(quantities)}
-        document |= {} if quick is None else {"quick": {"quantities": entries(quick), "code": self.code}}
+        document |= {} if quick is None else {"quick": quick_part(quick, self.code)}
         document |= {"versions": versions(), "machine": machine(), "device": self.device}
         return document | {"seconds": float(f"{seconds:.3g}"), "code": self.code}
 
     def store_quick(self, quantities):
         """Replace the quick part of the result file by these quantities."""
         document = json.loads(self.path.read_text(encoding="utf-8"))
-        document["quick"] = {"quantities": entries(quantities), "code": self.code}
+        document["quick"] = quick_part(quantities, self.code)
         save(self.path, document)
 
     def confirm(self, quantities):
@@ -147,8 +147,8 @@ class Experiment:
         save(self.path, document | {"confirmed": self.code})
 
     def differences(self, quantities):
-        """Sentences about each quick mean outside the band around the stored one."""
-        return compare(results.parse(self.path.read_text(encoding="utf-8")).quick, quantities)
+        """Sentences about what a quick run gives otherwise than the stored one (`result_file.differences`)."""
+        return differences(json.loads(self.path.read_text(encoding="utf-8")), quantities)
 
     def unmet(self, quantities):
         """Sentences about what `expect` asserts and other seeds do not show."""

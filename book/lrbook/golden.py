@@ -20,8 +20,9 @@ import sys
 from lrlib import one_thread
 
 from . import golden_values
-from .golden_values import compared, fixture, instructions, portable, store, stored
+from .golden_values import compared, fixture, portable, store, stored
 from .language import BOOK
+from .result_file import instructions
 
 SCRIPTS = BOOK / "experiments"
 

@@ -4,21 +4,24 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from lrlib._base.layout import plain
 
 from .language import BOOK
-from .result_file import machine, versions
+from .result_file import instructions, machine, versions
 
 FOLDER = BOOK.parent / "tests" / "experiments" / "golden"
 ANYWHERE = 1e-4
 DIGITS = 10
 
 
-def instructions():
-    """The vector instructions that torch computes with, as "AVX2"."""
-    return torch.backends.cpu.get_cpu_capability()
+def here(document):
+    """Whether a fixture was computed on a machine like this one, so that every digit has to come again."""
+    return (document["machine"], document["instructions"], document["versions"]) == (
+        machine(),
+        instructions(),
+        versions(),
+    )
 
 
 def numbers(outcome, timed=()):

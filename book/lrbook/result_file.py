@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from . import results
+from .quantity import entries
 
 
 def machine():
@@ -30,6 +31,19 @@ def versions():
     import torch
 
     return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+
+
+def instructions():
+    """The vector instructions that torch computes with, as "AVX2"."""
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()
+
+
+def quick_part(quantities, code):
+    """What a result file holds of the quick run: its numbers, and where every digit of them comes again."""
+    where = {"machine": machine(), "instructions": instructions(), "versions": versions()}
+    return where | {"code": code, "quantities": entries(quantities)}
 
 
 def check_free(path, mode, begin):
@@ -55,17 +69,17 @@ def save(path, document):
 
 
 def _layout(document):
-    lines = []
-    for key, value in document.items():
-        if key in ("quantities", "quick"):
-            inner = value if key == "quantities" else value["quantities"]
-            rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in inner.items())
-            body = "{\n" + rows + "\n }"
-            value = body if key == "quantities" else f'{{"code": {json.dumps(value["code"])}, "quantities": {body}}}'
-        else:
-            value = json.dumps(value, ensure_ascii=False)
-        lines.append(f" {json.dumps(key)}: {value}")
+    lines = [f" {json.dumps(key)}: {_written(key, value)}" for key, value in document.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _written(key, value):
+    if key == "quick":
+        return "{" + ", ".join(f"{json.dumps(name)}: {_written(name, part)}" for name, part in value.items()) + "}"
+    if key == "quantities":
+        rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in value.items())
+        return "{\n" + rows + "\n }"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def moved(old, new):
@@ -75,6 +89,18 @@ def moved(old, new):
 
 def _numbers(entry):
     return None if entry is None else {key: entry.get(key) for key in ("axes", "values", "mean", "low", "high")}
+
+
+def differences(document, fresh):
+    """Sentences about how a fresh quick run differs from the one that a result file holds, as JSON.
+
+    Every digit on a machine like the one that stored it; elsewhere every mean within its band, as `compare` says it.
+    """
+    held, now = document["quick"], quick_part(fresh, "")
+    if all(held.get(key) == now[key] for key in ("machine", "instructions", "versions")):
+        names = moved(held["quantities"], json.loads(json.dumps(now["quantities"])))
+        return [f"{name}: other digits than stored" for name in names]
+    return compare(results.parse(json.dumps(document)).quick, fresh)
 
 
 def compare(stored, fresh):

@@ -6,22 +6,14 @@ import json
 import numpy as np
 import pytest
 
-from lrbook import golden, golden_values
-
-CHEAP = [
-    "e01_quadratic_ladder",
-    "e02_stability_limit",
-    "e05_last_iterate_bound",
-    "e06_double_well",
-    "e52_catapult",
-]
+from lrbook import golden, golden_values, results, verdicts
 
 
-@pytest.mark.parametrize("name", CHEAP)
-def test_no_golden_value_has_moved_by_more_than_another_machine_would_move_it(name):
-    """Of what holds on any machine; every digit is compared by `python -m lrbook.golden`."""
+@pytest.mark.parametrize("name", golden.names())
+def test_no_golden_value_has_moved(name):
+    """Every digit on a machine like the one that stored them; elsewhere what holds on any machine."""
     _, found = golden.check(golden.experiment(name))
-    assert found.moved(portable=True) == []
+    assert found.moved(portable=not golden_values.here(golden_values.stored(name))) == []
 
 
 def test_every_experiment_has_golden_values():
@@ -46,3 +38,20 @@ def test_the_single_size_is_the_full_one_with_fewer_seeds(name):
         if not np.all(np.equal(single, value)) and not isinstance(single, str):
             counts = list(single.values()) if isinstance(single, dict) else [single]
             assert {*counts} <= {1, 2}, entry
+
+
+def judged(number):
+    """The quantities of an experiment that a rule judges, illustrations left out."""
+    rules = [rule for claim in verdicts.rules().values() for rule in claim if rule.number == number]
+    return sorted({rule.quantity.partition("[")[0] for rule in rules if rule.role != "illustration"})
+
+
+@pytest.mark.parametrize("name", golden.names())
+def test_an_effect_with_its_sign_turned_is_noticed(name):
+    """By its golden value, or by its quick value where a single seed shows no effect; every digit of both is compared."""
+    one, held = golden.experiment(name), golden_values.stored(name)["quantities"]
+    quick = results.result(name).quick
+    for quantity in judged(name.split("_")[0].upper()):
+        if quantity not in one.timed:
+            effect = np.array(held[quantity]["mean"], dtype=float)
+            assert golden_values.apart(effect, -effect) > 0 or np.any(quick[quantity].mean), quantity
