@@ -3,8 +3,9 @@
 A 40-64-64-10 ReLU network learns MNIST-1D (1,000 examples, SGD, batches of 25) at each of several first rates that stay
 or fall linearly or as a cosine, in the same number of steps; the runs at a constant rate also give the mean of their
 weights over the last quarter. All of these adapt to shifted signals with 500 examples, by SGD over a grid of rates that
-fall linearly to zero. Rates are chosen on validation data, for each half of the seeds by the other half: of the pre-training by its own accuracy ("as pre-trained"),
-or by the accuracy after adapting ("re-tuned"); the rate of adapting always by the latter.
+fall linearly to zero. Rates are chosen on validation data, for each half of the seeds by the other half: of the
+pre-training by its own accuracy ("as pre-trained"), or by the accuracy after adapting ("re-tuned"); the rate of adapting
+always by the latter.
 """
 
 from dataclasses import dataclass

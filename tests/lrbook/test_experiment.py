@@ -113,6 +113,13 @@ def test_quick_mode_writes_nothing_and_compares(helper, capsys):
     before = helper.path.read_bytes()
     assert helper.main([]) == 0 and helper.path.read_bytes() == before
     document = json.loads(before)
+    near = 0.5000001
+    document["quick"]["quantities"]["limit"] |= dict(mean=near, low=near, high=near)
+    result_file.save(helper.path, document)
+    assert helper.main([]) == 1 and "limit: other digits than stored" in capsys.readouterr().out
+    document["quick"]["machine"] = "another one"  # where only bands hold
+    result_file.save(helper.path, document)
+    assert helper.main([]) == 0
     document["quick"]["quantities"]["limit"] |= dict(mean=0.9, low=0.9, high=0.9)
     result_file.save(helper.path, document)
     assert helper.main([]) == 1 and "limit: 0.5" in capsys.readouterr().out
