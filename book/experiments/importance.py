@@ -197,13 +197,14 @@ def measures(found, default, prefix, options):
         lost = np.stack([regret(found[name], chosen[name]) for name in names], axis=1)  # [2, task, option, seed]
         q[f"{prefix}_regret_{kind}"] = per_seed(
             lost[1].swapaxes(0, 1),
-            "share",
+            "share of the way",
             axes,
             f"share of the way from chance to the best that is lost when one option is {about[kind]} and the others are tuned",
             band=1.0,
         )
         q |= leading(
             f"rate_over_{prefix}_{kind}",
+            "share of the way",
             *lead(*lost),
             options,
             f"that share: the rate minus the strongest other option, mean over the tasks, {about[kind]}",
@@ -217,24 +218,25 @@ def measures(found, default, prefix, options):
     ):
         q[f"{prefix}_{row}"] = per_seed(
             shares[1, kind].swapaxes(0, 1),
-            "share",
+            "share of the variance",
             axes,
             f"share of an option's {words} in the variance of the scores over all combinations",
             band=1.0,
         )
     return q | leading(
         f"rate_over_{prefix}_variance",
+        "share of the variance",
         *lead(*shares[:, 0]),
         options,
         "share of the variance: main effect of the rate minus the strongest other option's, mean over the tasks",
     )
 
 
-def leading(name, values, other, options, about):
+def leading(name, unit, values, other, options, about):
     """Two quantities: the lead, and the number of the option that comes next."""
     words = ", ".join(f"{i} {option}" for i, option in enumerate(options))
     return {
-        name: per_seed(values, "share", {}, about, band=1.0),
+        name: per_seed(values, unit, {}, about, band=1.0),
         name.replace("rate_over", "next_to_rate", 1): fixed(
             other, "option", {}, f"the strongest other option: {words}", band=9.0
         ),

@@ -14,7 +14,7 @@ from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 from . import ledger
-from .language import BOOK
+from .language import BOOK, read_table
 
 WORDS = {
     "en": {
@@ -37,6 +37,8 @@ WORDS = {
         "all": "any verdict",
         "find": "and the word",
         "why": "Why",
+        "kind": "Difference in",
+        "margin": "Margin",
     },
     "ja": {
         "id": "主張",
@@ -58,11 +60,15 @@ WORDS = {
         "all": "すべて",
         "find": "含まれる語",
         "why": "理由",
+        "kind": "何の差か",
+        "margin": "許容幅",
     },
 }
+MARGINS = "margins.csv"
 SOURCES = (
     "claims.csv",
     "claim_parts.csv",
+    MARGINS,
     "verdict_changes.csv",
     "verdict_rules.csv",
     "tasks.csv",
@@ -273,7 +279,19 @@ class Changes(DocumentMap):
         )
 
 
+class SmallestEffects(_Rows):
+    """`{smallest-effects}`: the margin of each kind of quantity, with its reason."""
+
+    def run(self):
+        self.depend()
+        heads = [self.words[key] for key in ("kind", "margin", "why")]
+        cells = [(row[f"name_{self.lang}"], row["margin"], row[f"reason_{self.lang}"]) for row in read_table(MARGINS)]
+        rows = [([[paragraph(text)] for text in line], (), ()) for line in cells]
+        return [table(heads, (32, 12, 56), rows, ["lr-ledger-table"])]
+
+
 def setup(app):
+    app.add_directive("smallest-effects", SmallestEffects)
     app.add_directive("ledger", Ledger)
     app.add_directive("verdict-changes", Changes)
     app.add_directive("document-map", DocumentMap)

@@ -262,6 +262,15 @@ def rules():
     return found
 
 
+def margins():
+    """`{unit: margin}`: the smallest effect of interest of each kind of quantity, from `book/margins.csv`.
+
+    >>> margins()["accuracy"]
+    0.01
+    """
+    return {row["unit"]: float(row["margin"]) for row in read_table("margins.csv")}
+
+
 def parts():
     """All rows of `book/claim_parts.csv` as `{claim: [Part, …]}`."""
     found = {}

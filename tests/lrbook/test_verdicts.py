@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbook import chance, quantity, results, verdicts
+from lrbook.language import read_table
 from lrbook.verdicts import Judged, Part, Rule, join, judge, verdict
 
 numbers = st.floats(-1e3, 1e3, allow_nan=False)
@@ -304,3 +305,19 @@ def test_the_share_of_false_verdicts_grows_with_undecided_tests():
     alone, among = chance.false_share([made(sure)]), chance.false_share([made(sure)] + 9 * [made(open_)])
     assert 0 < alone < among <= 1
     assert chance.false_share([made(open_)]) is None
+
+
+def test_every_rule_has_the_margin_of_its_kind_of_quantity():
+    """A number that the sentence implies is a centre, and its margin is 0; the threefold and the half more are in the quantity."""
+    margins, implied = verdicts.margins(), {"narrower_than_threefold", "adam_time_over_half_more"}
+    for rule in [rule for claim in verdicts.rules().values() for rule in claim if rule.role != "illustration"]:
+        if rule.centre or rule.quantity.partition("[")[0] in implied:
+            assert rule.margin == 0, rule
+        else:
+            assert rule.margin == margins[rule.unit], rule
+
+
+def test_every_margin_has_its_reason_and_its_use():
+    rows, used = read_table("margins.csv"), {rule.unit for claim in verdicts.rules().values() for rule in claim}
+    assert all(row["reason_en"] and row["reason_ja"] and float(row["margin"]) > 0 for row in rows)
+    assert {row["unit"] for row in rows} <= used
