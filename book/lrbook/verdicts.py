@@ -27,7 +27,12 @@ PROVED = "proved"
 NOT_TESTABLE = "not testable here"
 NO_SOURCE = "no source read"
 NO_VARIATION = "no variation"
-CITED = {"supports": "by citation", "contradicts": "contradicted by source", "defines": "by definition"}
+CITED = {
+    "supports": "by citation",
+    "contradicts": "contradicted by source",
+    "defines": "by definition",
+    "absent": "not found in the source",  # of which not every page was read
+}
 VERDICTS = (
     *(SUPPORTED, MIXED, CONTRADICTED, UNDECIDED, SMALLER, PARTLY, NOT_YET, PROVED),
     *CITED.values(),
@@ -37,9 +42,15 @@ KINDS = ("measure", "exact", "cite", "cite and measure", NOT_TESTABLE)
 PART_KINDS = ("measure", "exact", "cite", "untestable")
 QUANTIFIERS = ("plain", "may", "most")
 ROLES = ("core", "replication", "scope", "illustration")
-OPEN = (PARTLY, NOT_YET, UNDECIDED)
+OPEN = (PARTLY, NOT_YET, UNDECIDED, CITED["absent"])
 TASKS_FOR_MOST = 12
-AS = {PROVED: SUPPORTED, CITED["supports"]: SUPPORTED, CITED["defines"]: SUPPORTED, CITED["contradicts"]: CONTRADICTED}
+AS = {
+    PROVED: SUPPORTED,
+    CITED["supports"]: SUPPORTED,
+    CITED["defines"]: SUPPORTED,
+    CITED["contradicts"]: CONTRADICTED,
+    CITED["absent"]: UNDECIDED,
+}
 
 
 @dataclass(frozen=True)
