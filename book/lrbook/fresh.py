@@ -21,6 +21,7 @@ from pathlib import Path
 from . import golden, registered, results, verdicts
 from .chance import NOT_DECIDED, chance_to_repeat
 from .language import BOOK
+from .result_file import quick_part
 
 FOLDER = BOOK.parent / "_build" / "fresh"
 RULES = "rules"  # the origin of seeds that the rules give
@@ -186,7 +187,8 @@ def compared(one, options):
     folder = Path(options.folder) / str(begin)
     found = rows(one, again(one, begin, folder))
     if options.store:
-        registered.store(one.id, json.loads((folder / f"{one.id}.json").read_text(encoding="utf-8")), rules, at)
+        document = json.loads((folder / f"{one.id}.json").read_text(encoding="utf-8"))
+        registered.store(one.id, document, quick_part(one.quick(), one.code), rules, at)
     return found
 
 

@@ -87,10 +87,11 @@ def _git(*words):
     return subprocess.run(["git", *words], cwd=BOOK, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def store(name, found, rules, at):
+def store(name, found, quick, rules, at):
     """Write a full run as the result of an experiment; the one before, judged by other rules, is kept as pilot.
 
-    name: the experiment's id. found: the run's document, as JSON. rules: its identities. at: `commit()` when it began.
+    name: the experiment's id. found: the run's document, as JSON. quick: its quick part (`result_file.quick_part`).
+    rules: its identities. at: `commit()` when it began.
     Raises `ValueError` where the seeds of the run do not come from the rules.
     """
     if found["mode"] != "full" or found.get("seeds_from") != origin(rules):
@@ -101,8 +102,7 @@ def store(name, found, rules, at):
     if old and not same:
         save(results.PILOTS / path.name, pilot(old))
     looks = old.get("looks", 1) + (old["quantities"] != found["quantities"]) if same else 1
-    quick = {"quick": old["quick"]} if "quick" in old else {}
-    save(path, found | quick | {"rules": rules, "commit": at} | ({"looks": looks} if looks > 1 else {}))
+    save(path, found | {"quick": quick, "rules": rules, "commit": at} | ({"looks": looks} if looks > 1 else {}))
 
 
 def pilot(document):

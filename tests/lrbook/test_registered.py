@@ -27,6 +27,9 @@ RULES = st.builds(
 )
 
 
+QUICK = {"quantities": {}, "code": "0" * 16}
+
+
 def said(rule):
     return rule.claim, rule.number, rule.quantity, rule.direction, rule.margin, rule.centre, rule.role
 
@@ -79,15 +82,15 @@ def test_a_run_is_stored_beside_the_one_before(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "check", lambda _: None)
     monkeypatch.setattr(registered, "read_table", lambda _: [{"experiment": "E98", "quantity": "gap[at=1]"}])
     path, names = tmp_path / "e98_gap.json", ["0" * 12]
-    old = document({"quick": {"quantities": {}, "code": "0" * 16}})
+    old = document({"quick": {"quantities": {}, "code": "1" * 16}})
     path.write_text(json.dumps(old), encoding="utf-8")
     new = document({"seeds_from": registered.origin(names)}, 2.0)
     with pytest.raises(ValueError, match="not a full run with the seeds of its rules"):
-        registered.store("e98_gap", new, ["1" * 12], "abcdef0")
+        registered.store("e98_gap", new, QUICK, ["1" * 12], "abcdef0")
     for value, looks in ((2.0, None), (2.0, None), (3.0, 2), (4.0, 3)):
-        registered.store("e98_gap", document({"seeds_from": registered.origin(names)}, value), names, "abcdef0")
+        registered.store("e98_gap", document({"seeds_from": registered.origin(names)}, value), QUICK, names, "abcdef0")
         now = json.loads(path.read_text(encoding="utf-8"))
-        assert now["quantities"]["gap"]["mean"] == value and now["quick"] == old["quick"] and now.get("looks") == looks
+        assert now["quantities"]["gap"]["mean"] == value and now["quick"] == QUICK and now.get("looks") == looks
         assert (
             json.loads((tmp_path / "pilot" / path.name).read_text(encoding="utf-8"))["quantities"] == old["quantities"]
         )
