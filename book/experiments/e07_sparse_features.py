@@ -1,11 +1,18 @@
 """E07: do adaptive methods give rare features the larger stride, and does it help?
 
 Logistic regression on 200 binary features, feature k on with frequency 1/k, all true
-weights of size 1. SGD, AdaGrad, RMSProp and Adam, each at its own best rate. The stride
-of a weight is the distance that it travelled over the sum of its gradients' sizes: plain
-SGD has the same for all. A second part asks on a network trained by Adam whether the
-weights with farther to go have the larger stride.
+weights of size 1. SGD, AdaGrad, RMSProp and Adam, each at the rate that further seeds chose.
+The stride of a weight is the distance that it travelled over the sum of its gradients' sizes:
+plain SGD has the same for all. The error on rare features is compared where two methods have
+the same validation loss, so that it does not hang on which of two rates fits the run's length.
+A second part asks on a network trained by Adam whether the weights with farther to go have
+the larger stride. How far a weight has to go is measured without Adam: it is the distance to
+where plain SGD, from there on, ends after ten times the steps. Plain SGD goes far where the
+gradients are large, as Adam goes far where they are small; so the same is asked with Adam
+itself going on, and on the rare features, whose true weights are known.
 """
+
+import copy
 
 import numpy as np
 import torch
@@ -24,13 +31,18 @@ QUESTION = "Does an adaptive method take larger strides where more is still to b
 
 STARTS = {"sgd": (-1, 1), "adagrad": (-1.5, 0.5), "rmsprop": (-3, -1), "adam": (-3, -1)}
 SIZES = modes(
-    quick=dict(seeds=3, steps=200, features=50, valid=1000, test=5000, network=60),
-    full=dict(seeds=20, steps=2000, features=200, valid=2000, test=10_000, network=600),
+    quick=dict(seeds=3, steps=200, features=50, valid=1000, test=5000, network=60, more=2),
+    full=dict(seeds=20, steps=2000, features=200, valid=2000, test=10_000, network=600, more=10),
 )
 
 
 def strides(task, rule, lr, seeds, steps):
     """Distance travelled over summed gradient sizes, [seed, feature], by the rule itself."""
+    return walked(task, rule, lr, seeds, steps)[1]
+
+
+def walked(task, rule, lr, seeds, steps):
+    """Weights after so many steps, and distance travelled over summed gradient sizes, [seed, feature] both."""
     rule = rules.get(rule)
     data = [task.train_for(seed) for seed in seeds]
     x, y = (torch.stack(part) for part in zip(*data, strict=True))
@@ -43,7 +55,14 @@ def strides(task, rule, lr, seeds, steps):
         g = ((torch.sigmoid((a @ w[..., None])[..., 0]) - b)[:, None] @ a)[:, 0] / task.batch
         new, state = rule(w, g, state, t + 1, lr=lr)
         travelled, pushed, w = travelled + (new - w).abs(), pushed + g.abs(), new
-    return np.where(pushed > 0, travelled / pushed.clamp(min=1e-30), np.nan)
+    return w.numpy(), np.where(pushed > 0, travelled / pushed.clamp(min=1e-30), np.nan)
+
+
+def need_true(task, lr, seeds, steps):
+    """Rank correlation, per seed, of a weight's stride under Adam with its distance from the true weight."""
+    w, stride = walked(task, "adam", lr, seeds, steps)
+    left = np.abs(task.details["weights"].numpy() - w)
+    return np.array([spearmanr(a, b, nan_policy="omit").statistic for a, b in zip(stride, left, strict=True)])
 
 
 def binned(values, bins=4):
@@ -53,9 +72,16 @@ def binned(values, bins=4):
     return np.stack([np.nanmean(values[:, a:b], axis=1) for a, b in zip(edges[:-1], edges[1:], strict=True)])
 
 
+MARKS = 40  # of a run, at which weights are kept
+REST = 0.1  # rate at which plain SGD goes to the end
+
+
 def sparse(size):
+    """Tuning, and by rule on fresh seeds: errors by frequency at the end, strides, test loss, and (loss, error on the rarest)
+    along the run."""
     task = tasks.sparse_logistic(features=size["features"], valid=size["valid"], test=size["test"])
-    found, error, stride, loss = {}, {}, {}, {}
+    found, error, stride, loss, path = {}, {}, {}, {}, {}
+    marks = [size["steps"] * k // MARKS for k in range(1, MARKS + 1)]
     for rule, (low, high) in STARTS.items():
         found[rule] = tuned(
             task,
@@ -74,39 +100,74 @@ def sparse(size):
             lr=[best],
             seeds=fresh,
             steps=size["steps"],
-            evaluate=[size["steps"]],
+            evaluate=marks,
+            snapshots=marks,
             path=path_of(task, [best], fresh, size["steps"]),
         )
         lowest, error[rule] = frequency_error(task, record.parameters)
+        rare = [frequency_error(task, record.snapshots[k]["parameters"])[1][:, -1] for k in marks]
+        path[rule] = np.asarray(record.evaluations["valid_loss"])[:, -MARKS:], np.stack(rare, axis=-1)
         loss[rule] = record.final("test_loss")
         stride[rule] = binned(strides(task, rule, float(best), fresh, size["steps"]))
-    return found, lowest, error, stride, loss
+    adam = found["adam"].lr[found["adam"].best("valid_loss")]
+    true = need_true(task, float(adam), fresh, size["steps"] // 3)
+    return found, lowest, error, stride, loss, path, true
+
+
+def at_equal_loss(one, other):
+    """Values of two runs where both have the loss that the worse of them ends with, [seed] both; a run is (loss, value), [seed, mark]."""
+    goal = np.maximum(one[0].min(axis=1), other[0].min(axis=1))
+    return [np.array([_first(*row) for row in zip(*run, goal, strict=True)]) for run in (one, other)]
+
+
+def _first(loss, value, goal):
+    """The value where a loss [mark] first falls to a goal, on a line between the marks."""
+    k = int((loss <= goal).argmax())
+    if k == 0:
+        return value[0]
+    share = (loss[k - 1] - goal) / (loss[k - 1] - loss[k])
+    return value[k - 1] + share * (value[k] - value[k - 1])
+
+
+def going_on(task, model, optimizer, orders):
+    """Train a model on batches of these rows, and return its weights in one row."""
+    x, y = task.train_for(orders[0])
+    for rows in orders[1]:
+        optimizer.zero_grad()
+        task.loss(model(x[rows]), y[rows]).backward()
+        optimizer.step()
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
 def network(size):
-    """Rank correlation, per seed, of a weight's stride under Adam with the distance it still has to go."""
+    """Rank correlations of a weight's stride under Adam, a third of the way, with the distance still to go, [2, seed].
+
+    The first by plain SGD from there on, the second by Adam itself, both for `more` times the steps.
+    """
     task, steps = tasks.digits(), size["network"]
-    found = []
-    for seed in range(max(3, size["seeds"] // 2)):
-        model, (x, y) = initial_model(task, seed), task.train_for(seed)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        for t, rows in enumerate(streams.Order(seed, len(x), task.batch).rows(0, steps)):
-            if t == steps // 3:
-                here = torch.cat([p.detach().flatten() for p in model.parameters()])
-                square = torch.cat([optimizer.state[p]["exp_avg_sq"].flatten() for p in model.parameters()])
-            optimizer.zero_grad()
-            task.loss(model(x[rows]), y[rows]).backward()
-            optimizer.step()
-        left = (torch.cat([p.detach().flatten() for p in model.parameters()]) - here).abs()
-        used = square > 0
-        found.append(spearmanr(-square[used].numpy(), left[used].numpy()).statistic)
-    return np.array(found)
+    found = [_needs(task, seed, steps, size["more"] * steps) for seed in range(size["seeds"])]
+    return np.array(found).T
+
+
+def _needs(task, seed, steps, more):
+    model, order = initial_model(task, seed), streams.Order(seed, len(task.train_for(seed)[0]), task.batch)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    here = going_on(task, model, adam, (seed, order.rows(0, steps // 3)))
+    square = torch.cat([adam.state[p]["exp_avg_sq"].flatten() for p in model.parameters()])
+    used, plain = square > 0, copy.deepcopy(model)
+    ends = [
+        going_on(task, net, optimizer, (seed, order.rows(steps // 3, steps // 3 + more)))
+        for net, optimizer in ((plain, torch.optim.SGD(plain.parameters(), lr=REST)), (model, adam))
+    ]
+    return [spearmanr(-square[used].numpy(), (end - here).abs()[used].numpy()).statistic for end in ends]
 
 
 def run(mode):
     """Train; `mode` "full": 20 tuning and 20 fresh seeds, 2,000 steps, "quick": 3 and 3, 200 steps."""
     size = SIZES[mode]
-    found, lowest, error, stride, loss = sparse(size)
+    found, lowest, error, stride, loss, path, true = sparse(size)
+    sgd, adam = at_equal_loss(path["sgd"], path["adam"])
+    by_sgd, by_adam = network(size)
     axes = {"rule": list(STARTS), "lowest_frequency": lowest}
     curves = {
         f"valid_loss_{rule}": per_seed(
@@ -150,21 +211,35 @@ def run(mode):
             "Adam: log10 of the stride of the rarest features over that of the most frequent",
         ),
         "rare_error_gain": per_seed(
-            error["sgd"][:, -1] - error["adam"][:, -1],
+            sgd - adam,
             "weight, true size 1",
             {},
-            "error of SGD minus error of Adam on the rarest features, both tuned",
+            "error of SGD minus error of Adam on the rarest features, both tuned, where both have the validation loss of the worse end",
             band=0.3,
         ),
         "test_loss_gain": per_seed(
             loss["sgd"] - loss["adam"], "nats", {}, "test loss of SGD minus that of Adam, both tuned", band=0.1
         ),
         "need_correlation": per_seed(
-            network(size),
+            by_sgd,
             "rank correlation",
             {},
-            "digits network, Adam: Spearman correlation over the weights between the stride a third of the way and the distance still to go",
+            "digits network, Adam: Spearman correlation over the weights between the stride a third of the way and the distance that plain SGD still takes them from there",
             band=0.2,
+        ),
+        "need_correlation_adam": per_seed(
+            by_adam,
+            "rank correlation",
+            {},
+            "the same with the distance that Adam itself still takes them",
+            band=0.2,
+        ),
+        "need_correlation_true": per_seed(
+            true,
+            "rank correlation",
+            {},
+            "logistic regression, Adam: Spearman correlation over the weights between the stride a third of the way and the distance from the true weight",
+            band=0.5,
         ),
     }
 

@@ -287,7 +287,7 @@ class SmallestEffects(_Rows):
         heads = [self.words[key] for key in ("kind", "margin", "why")]
         cells = [(row[f"name_{self.lang}"], row["margin"], row[f"reason_{self.lang}"]) for row in read_table(MARGINS)]
         rows = [([[paragraph(text)] for text in line], (), ()) for line in cells]
-        return [table(heads, (32, 12, 56), rows, ["lr-ledger-table"])]
+        return [table(heads, (32, 12, 56), rows, ["lr-margin-table"])]
 
 
 def setup(app):
