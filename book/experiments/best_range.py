@@ -5,10 +5,11 @@ A single best rate hangs on the grid and on chance; the middle of the range, on 
 
 import numpy as np
 
+from lrbook import bca
 from lrbook.quantity import Quantity
-from lrlib import bootstrap, leave_one_out
 
 NEAR = 0.01
+JUDGED = 10_000  # draws of a bootstrap that judges
 
 
 def ends(lr, score, drop=NEAR):
@@ -46,16 +47,14 @@ def over_arms(function, lr, scores):
     return lambda seeds: np.array([function(lr, one[:, seeds].mean(axis=1)) for one in scores])
 
 
-def bootstrapped(statistic, n, unit, axes, about, band=None, draws=300):
-    """A statistic of the seeds (their places → an array [*axes]) with its bootstrap interval.
+def bootstrapped(statistic, n, unit, axes, about, band=None, draws=1000):
+    """A statistic of the seeds (their places → an array [*axes]) with its bootstrap interval (`lrbook.bca`).
 
-    The values kept are those without each seed in turn.
+    The values kept are those without each seed in turn. What a rule judges takes `JUDGED` draws.
     """
-    everyone = np.arange(n)
-    mean, without = np.asarray(statistic(everyone), dtype=float), leave_one_out(everyone, statistic)
-    low, high = bootstrap(everyone, resamples=draws, statistic=statistic) if n > 1 else (mean, mean)
+    mean, low, high, error, without = bca.interval(statistic, n, about, draws)
     axes = {name: np.asarray(ticks).tolist() for name, ticks in axes.items()}
-    return Quantity(unit, axes, "bootstrap", mean, low, high, without, band, about)
+    return Quantity(unit, axes, "bca", mean, low, high, without, band, about, error)
 
 
 def best(valid):

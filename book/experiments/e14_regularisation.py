@@ -6,7 +6,8 @@ cosine decay. Rates and strengths are chosen on validation data.
 """
 
 import numpy as np
-from best_range import best, bootstrapped, decades, middle, over_arms
+from best_range import JUDGED, best, bootstrapped, decades, middle, over_arms
+from halves import crossed
 from quantities import fixed, per_seed
 from sizes import modes
 from sweeps import sweep
@@ -118,11 +119,13 @@ def run(mode):
     size = SIZES[mode]
     cells = [[trained(size, arm, plan) for plan in size["plans"]] for arm in size["arms"]]
     valid, test, rough = (np.array([[cell[k] for cell in row] for row in cells]) for k in range(3))
+
+    def halved(choose, judge):
+        mine, theirs = valid[..., choose], test[..., judge]
+        return costs(size, mine, theirs) | together(size, chosen(size, mine, theirs))
+
     return (
-        curves(size, valid, test)
-        | moved(size, valid, test)
-        | together(size, chosen(size, valid, test))
-        | last_phase(size, valid, rough)
+        curves(size, valid, test) | moved(size, valid) | crossed(halved, size["seeds"]) | last_phase(size, valid, rough)
     )
 
 
@@ -163,25 +166,35 @@ def curves(size, valid, test):
     }
 
 
-def moved(size, valid, test):
-    """Where the strongest regulariser of each kind puts the best constant rate, and what the unregularised one costs it."""
-    q, lr, at = {}, size["rates"], best(valid)
+def moved(size, valid):
+    """Where the strongest regulariser of each kind puts the best constant rate."""
+    q, lr = {}, size["rates"]
     for kind in kinds(size)[1:]:
         arm = strengths(size, kind)[-1]
-        name, place = kind.lower(), over_arms(middle, lr, valid[[0, arm], 0])
-        q[f"best_rate_{name}"] = bootstrapped(
+        place = over_arms(middle, lr, valid[[0, arm], 0])
+        q[f"best_rate_{kind.lower()}"] = bootstrapped(
             lambda s, f=place: f(s)[1] - f(s)[0],
             size["seeds"],
             "decades",
             {},
             f"constant rates: log10 of the best with {size['arms'][arm]} over the best without",
             band=1.5,
+            draws=JUDGED,
         )
-        q[f"cost_{name}"] = per_seed(
+    return q
+
+
+def costs(size, valid, test):
+    """What the best rate without a regulariser costs the strongest one of each kind, at a constant rate."""
+    q, at = {}, best(valid)
+    for kind in kinds(size)[1:]:
+        arm = strengths(size, kind)[-1]
+        q[f"cost_{kind.lower()}"] = per_seed(
             test[arm, 0, at[arm, 0]] - test[arm, 0, at[0, 0]],
             "accuracy",
             {},
-            f"constant rates, {size['arms'][arm]}: test accuracy at its own best rate minus at the best rate without it",
+            f"constant rates, {size['arms'][arm]}: test accuracy at its own best rate minus at the best rate without it, "
+            "both chosen by the other half of the seeds",
             band=0.3,
         )
     return q

@@ -9,39 +9,42 @@ def p_value(test):
     The smallest of: effect above the margin, below its negative, inside both
     (two one-sided tests). The interval decides just where this is below 0.025.
     """
-    margin = test.rule.margin
-    error, tail = _error(test.measured)
-    if error == 0:
+    margin, mean = test.rule.margin, test.measured.mean - test.rule.centre
+    if test.measured.low == test.measured.high:
         return 1.0 if test.verdict in NOT_DECIDED else 0.0
-    mean = test.measured.mean - test.rule.centre
-    above = tail((mean - margin) / error)
-    below = tail((-margin - mean) / error)
-    inside = max(tail((margin - mean) / error), tail((mean + margin) / error))
+    beyond = _tails(test.measured)
+    above, below = beyond(mean - margin, 0), beyond(-margin - mean, 1)
+    inside = max(beyond(margin - mean, 1), beyond(mean + margin, 0))
     return float(min(above, below, inside))
 
 
 def p_above(test):
     """The p value of "the effect, turned by the rule's direction, is beyond the margin" (for "=": within it)."""
-    rule = test.rule
-    error, tail = _error(test.measured)
-    if error == 0:
+    rule, mean = test.rule, test.measured.mean - test.rule.centre
+    if test.measured.low == test.measured.high:
         return 0.0 if test.verdict == "supported" else 1.0
-    mean = (test.measured.mean - rule.centre) * (-1 if rule.direction == "<" else 1)
+    beyond = _tails(test.measured)
     if rule.direction == "=":
-        return float(max(tail((rule.margin - mean) / error), tail((mean + rule.margin) / error)))
-    return float(tail((mean - rule.margin) / error))
+        return float(max(beyond(rule.margin - mean, 1), beyond(mean + rule.margin, 0)))
+    return float(beyond(mean - rule.margin, 0) if rule.direction == ">" else beyond(-mean - rule.margin, 1))
 
 
-def _error(measured):
-    """Standard error, and the upper tail of its distribution."""
+def _tails(measured):
+    """``beyond(gap, side)``: the chance of a gap this large, by the interval's lower (0) or upper (1) side.
+
+    A side is 1.96 standard errors, or Student's quantile; where it is 0, the mean is the last value that can be.
+    """
     from scipy.stats import norm, t
 
-    if measured.method == "share":  # of a skewed interval the wider side
-        return max(measured.mean - measured.low, measured.high - measured.mean) / norm.ppf(0.975), norm.sf
-    if measured.method == "t":
-        error = (measured.high - measured.low) / (2 * t.ppf(0.975, measured.n - 1))
-        return error, lambda z: t.sf(z, measured.n - 1)
-    return (measured.high - measured.low) / (2 * norm.ppf(0.975)), norm.sf
+    law = t(measured.n - 1) if measured.method == "t" else norm
+    sides = measured.mean - measured.low, measured.high - measured.mean
+
+    def beyond(gap, side):
+        if sides[side] <= 0:
+            return 0.0 if gap > 0 else 1.0
+        return float(law.sf(gap / sides[side] * law.ppf(0.975)))
+
+    return beyond
 
 
 def benjamini_hochberg(p_values, rate=0.05):
@@ -80,10 +83,10 @@ def chance_to_repeat(test):
     """
     from scipy.stats import norm
 
-    error, _ = _error(test.measured)
+    rule, half = test.rule, (test.measured.high - test.measured.low) / 2
+    error = half / norm.ppf(0.975)
     if not error > 0:
         return 1.0
-    rule, half = test.rule, (test.measured.high - test.measured.low) / 2
     mean = (test.measured.mean - rule.centre) * (-1 if rule.direction == "<" else 1)
     above = norm.sf((rule.margin + half - mean) / error)
     below = norm.cdf((-rule.margin - half - mean) / error)

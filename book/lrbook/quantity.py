@@ -19,7 +19,8 @@ class Quantity:
     of each leading axis of `values` to its ticks; the last axis of `values` is
     the seed. `band` is how far another machine's quick mean may lie from the
     stored one; by default 5 % of it and the half-width of the interval. `about`
-    says in a sentence what was measured.
+    says in a sentence what was measured. `error` is how far chance in the method itself may move the ends (one standard
+    error of the draws of a bootstrap), or None.
     """
 
     unit: str
@@ -31,6 +32,7 @@ class Quantity:
     values: object = None
     band: object = None
     about: str = ""
+    error: object = None
 
     def entry(self):
         """The quantity as the JSON of a result holds it."""
@@ -42,6 +44,7 @@ class Quantity:
         if self.values is not None:
             entry["values"] = _plain(self.values)
         entry |= {key: _plain(getattr(self, key)) for key in ("mean", "low", "high")}
+        entry |= {} if self.error is None else {"error": _plain(self.error)}
         entry |= {} if self.band is None else {"band": self.band}
         return entry | ({"about": self.about} if self.about else {})
 

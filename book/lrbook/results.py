@@ -25,9 +25,9 @@ class Measured:
     """One quantity of a result.
 
     `mean`, `low`, `high`: a float, or an array with one axis for each of `axes`;
-    `low` and `high` are the ends of the 95 % interval by `method` ("t",
-    "bootstrap", "share"), or the value itself for "exact" (no seeds). `values` has the
-    seeds as its last axis, and is `None` for "exact".
+    `low` and `high` are the ends of the 95 % interval by `method` ("t", "bca", "share", or "bootstrap" for percentiles), or
+    the value itself for "exact" (no seeds). `values` has the seeds as its last axis, and is `None` for "exact". `error`
+    is the Monte-Carlo error of the ends, 0 where the method draws nothing.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Measured:
     high: object
     values: object = None
     about: str = ""
+    error: object = 0.0
 
     @property
     def n(self):
@@ -71,7 +72,8 @@ class Measured:
 
         rest = {name: ticks for name, ticks in self.axes.items() if name != axis}
         parts = map(take, (self.mean, self.low, self.high, self.values))
-        return Measured(self.name, self.unit, rest, self.method, *parts, self.about)
+        error = _scalar(np.take(self.error, index, axis=place)) if np.ndim(self.error) else self.error
+        return Measured(self.name, self.unit, rest, self.method, *parts, self.about, error)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,16 @@ def _array(nested):
 def _measured(name, entry):
     values = None if entry.get("values") is None else _array(entry["values"])
     parts = [_array(entry[key]) for key in ("mean", "low", "high")]
-    return Measured(name, entry["unit"], entry["axes"], entry["method"], *parts, values, entry.get("about", ""))
+    return Measured(
+        name,
+        entry["unit"],
+        entry["axes"],
+        entry["method"],
+        *parts,
+        values,
+        entry.get("about", ""),
+        _array(entry.get("error", 0.0)),
+    )
 
 
 def check(document):

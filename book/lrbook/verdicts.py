@@ -44,6 +44,7 @@ QUANTIFIERS = ("plain", "may", "most")
 ROLES = ("core", "replication", "scope", "illustration")
 OPEN = (PARTLY, NOT_YET, UNDECIDED, CITED["absent"])
 TASKS_FOR_MOST = 12
+ERRORS = 3  # Monte-Carlo errors within which a limit is not told from the margin
 AS = {
     PROVED: SUPPORTED,
     CITED["supports"]: SUPPORTED,
@@ -320,10 +321,18 @@ def _pilot(rule, result):
 
 
 def _judged(rule, measured):
-    """The verdict of a row; seeds that all gave one value tell nothing of the next one."""
+    """The verdict of a row; seeds that all gave one value tell nothing of the next one.
+
+    Undecided too where three Monte-Carlo errors of the ends could give another verdict.
+    """
     if measured.method != "exact" and measured.low == measured.high:
         return NO_VARIATION
-    return judge(measured.low - rule.centre, measured.high - rule.centre, rule.direction, rule.margin)
+    low, high, far = measured.low - rule.centre, measured.high - rule.centre, ERRORS * measured.error
+    if not 2 * far < high - low:
+        return judge(low, high, rule.direction, rule.margin) if far == 0 else UNDECIDED
+    moves = [(low + a, high + b) for a in (-far, far) for b in (-far, far)]
+    found = {judge(*ends, rule.direction, rule.margin) for ends in moves}
+    return found.pop() if len(found) == 1 else UNDECIDED
 
 
 def verdict(row, parts_of_claim, rules_of_claim, library):

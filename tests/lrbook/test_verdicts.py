@@ -287,6 +287,32 @@ def test_the_interval_decides_where_p_is_below_two_and_a_half_percent(values, di
         assert (p < 0.025) == (word != "undecided")
 
 
+@given(
+    st.floats(-2, 2),
+    st.floats(0.01, 2),
+    st.floats(0.01, 2),
+    directions,
+    st.floats(0.01, 2),
+    st.sampled_from(["bca", "share"]),
+)
+def test_a_skewed_interval_decides_by_its_own_sides(mean, down, up, direction, margin, method):
+    measured = results.Measured("gap", "", {}, method, mean, mean - down, mean + up, np.zeros(9))
+    word = judge(measured.low, measured.high, direction, margin)
+    p = chance.p_value(Judged(Rule("C1", "E01", "gap", direction, margin, ""), measured, word))
+    if abs(p - 0.025) > 1e-6:
+        assert (p < 0.025) == (word != "undecided")
+
+
+@pytest.mark.parametrize("low, high", [(0.53, 1.5), (-1.5, -0.53), (-0.47, 0.47)])
+def test_a_limit_within_three_monte_carlo_errors_of_the_margin_is_undecided(low, high):
+    def word(error):
+        measured = results.Measured("gap", "", {}, "bca", (low + high) / 2, low, high, np.zeros(9), error=error)
+        return verdicts._judged(dataclasses.replace(RULE, direction=">", margin=0.5), measured)
+
+    assert word(0.0) == word(0.0099) == judge(low, high, ">", 0.5) != "undecided"
+    assert word(0.0101) == word(1.0) == "undecided"
+
+
 def test_benjamini_hochberg_against_the_definition():
     p = [0.01, 0.02, 0.03, 0.04, 0.05]
     assert chance.benjamini_hochberg(p) == 5
