@@ -47,3 +47,16 @@ def _joined(parts, order):
 def mixed(scores, choose, judge):
     """{"valid": of the seeds that choose, "test": of those that judge}; scores {part: [*axes, seed]}."""
     return {"valid": scores["valid"][..., choose], "test": scores["test"][..., judge]}
+
+
+def directed(values):
+    """Differences with the sign that a third of the seeds has on average, of the other seeds: [..., seed] → [..., fewer].
+
+    Above zero if there is any effect, and as often below as above if there is none. A single seed has its own sign.
+
+    >>> directed(np.array([-1.0, -2.0, 1.0, -3.0])).tolist()
+    [2.0, -1.0]
+    """
+    chooses = np.arange(values.shape[-1]) % 3 == 0
+    sign = np.sign(values[..., chooses].mean(axis=-1, keepdims=True))
+    return sign * (values[..., ~chooses] if values.shape[-1] > 1 else values)
