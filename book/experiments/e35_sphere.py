@@ -2,18 +2,31 @@
 
 MNIST-1D, 300 training examples of each seed's own, batches of 25. A network whose output does not depend on the length
 of its weights (layer normalisation without affine parameters before every ReLU, a frozen read-out of norm 10) is put
-back on the unit sphere after every step of plain SGD, so that the rate is the effective rate. Every rate is then
-fine-tuned at two small ones, and its last checkpoints are averaged. Three arms: two hidden layers of 128, of 64, and of
-64 on signals with more noise.
+back on the unit sphere after every step of plain SGD, so that the rate is the effective rate. One arm is trained over
+the whole grid. Then each seed of each arm is trained at fixed multiples of its own threshold, which is known to 0.02
+decade, and fine-tuned alike at two small rates. Arms: two hidden layers of 128 and of 64; and, where two data sets are
+compared, 64 on signals that are shifted little, so that more is learned, with little noise and with more.
 """
 
 from dataclasses import replace
 
 import numpy as np
 import torch
-from best_range import bootstrapped
+from own_places import (
+    CONVERGING,
+    FAR,
+    MULTIPLES,
+    NEAR,
+    best_is_near,
+    neighbours_lose,
+    picked,
+    place,
+    refined,
+    sides,
+    top,
+)
 from quantities import fixed, per_seed
-from regime_borders import DRAWS, bands, border, chosen, mean_over, places, widths
+from regime_borders import border
 from sizes import modes
 from sweeps import sweep
 
@@ -28,7 +41,15 @@ MARGIN = 0.02
 CHAOS = {"accuracy": 0.2, "nats": 2.0, "points": 60.0, "radians": 1.0, "share of seeds": 1.0, "decades": 2.0}
 NEVER = 1e12  # on the sphere nothing diverges, though a loss may leave a converged place for a while
 RATES = np.concatenate([[1e-5, 1e-4, 4e-4], 10 ** np.arange(-3, -1.35, 0.1), [0.0631, 0.1, 0.158, 0.316, 1.0]])
-ARMS = {"wide": (128, {}), "narrow": (64, {}), "noisy": (64, {"iid_noise_scale": 0.3})}
+STEADY = {"max_translation": 12}  # of 48: signals shifted less are easier
+ARMS = {
+    "wide": (128, {}),
+    "narrow": (64, {}),
+    "clean": (64, STEADY),
+    "noisy": (64, STEADY | {"iid_noise_scale": 0.08}),
+}
+PAIRS = {"architecture": ("narrow", "wide"), "data": ("clean", "noisy")}
+PARTS = 5  # of a step of the grid, 0.1 decade, for the threshold
 SIZES = modes(
     quick=dict(
         lr=RATES[[2, 8, 14, 16, 19, 24]],
@@ -47,7 +68,7 @@ SIZES = modes(
     full=dict(
         lr=RATES,
         flr=[5e-4, 2e-3],
-        seeds=10,
+        seeds=40,
         train=300,
         held=5000,
         part=1,
@@ -62,11 +83,54 @@ SIZES = modes(
 )
 
 
-def arm(size, wide, knobs):
-    """One task at every rate, {name: [rate, …, seed]}."""
-    task = tasks.mnist1d_sphere(
-        train=size["train"], valid=size["held"], test=size["held"], width=int(wide * size["part"]), batch=25, **knobs
-    )
+def problem(size, wide, knobs):
+    held = size["held"]
+    width = int(wide * size["part"])
+    return tasks.mnist1d_sphere(train=size["train"], valid=held, test=held, width=width, batch=25, **knobs)
+
+
+def pretrained(task, size, lr, seeds, **options):
+    """Plain SGD from the seeds' own weights."""
+    return sweep(task, "sgd", lr=lr, seeds=seeds, steps=size["steps"], path=size["path"], diverged_at=NEVER, **options)
+
+
+def tops(task, size):
+    """Largest rate that converges, to a fifth of a step of the grid, [seed]."""
+    seeds, lr, goal = np.arange(size["seeds"]), size["lr"], size["converged"]
+    coarse = top(lr, run_losses(pretrained(task, size, lr, seeds))[0], goal)
+    found, between = coarse.copy(), refined(lr, PARTS)
+    for rate in np.unique(coarse):
+        group = np.flatnonzero(coarse == rate)
+        losses = run_losses(pretrained(task, size, between[rate], group))[0]
+        found[group] = np.maximum(rate, top([rate, *between[rate]], np.vstack([np.zeros(len(group)), losses]), goal))
+    return found
+
+
+def at_places(task, size):
+    """Each seed at the multiples of its own threshold, {name: [place, …, seed]}."""
+    own, fine = tops(task, size), len(size["flr"])
+    shape = (len(MULTIPLES), size["seeds"])
+    found = {"top": own, "lr": MULTIPLES[:, None] * own}
+    found |= {f"pretrained_{part}": np.empty(shape) for part in ("valid", "test")}
+    found |= {f"finetuned_{part}": np.empty((shape[0], fine, shape[1])) for part in ("valid", "test")}
+    for rate in np.unique(own):
+        group = np.flatnonzero(own == rate)
+        before = pretrained(task, size, MULTIPLES * rate, group)
+        after = [finetuned(task, size, before, len(MULTIPLES), flr, group) for flr in size["flr"]]
+        for part in ("valid", "test"):
+            scores = [one.final(f"{part}_metric").reshape(-1, len(group)) for one in (before, *after)]
+            found[f"pretrained_{part}"][:, group] = scores[0]
+            found[f"finetuned_{part}"][..., group] = np.stack(scores[1:], axis=1)
+    return found
+
+
+def finetuned(task, size, before, rates, flr, seeds):
+    lr, start = np.full(rates, flr), before.parameters
+    return sweep(task, "sgd", lr=lr, seeds=seeds, steps=size["fine"], start=start, path=size["path"], diverged_at=NEVER)
+
+
+def arm(task, size):
+    """One task at every rate of the grid, {name: [rate, …, seed]}."""
     shape, steps = (len(size["lr"]), size["seeds"]), size["steps"]
     marks = [steps - size["every"] * k for k in range(size["averages"])]
     options = dict(seeds=size["seeds"], path=size["path"], diverged_at=NEVER)
@@ -113,9 +177,9 @@ def regimes(size, found):
     )
 
 
-def curves(size, name, found):
-    """Curves over the first rate; the first arm has all, the others what the borders rest on."""
-    lr, ending = {"lr": size["lr"]}, "" if name == "wide" else f"_{name}"
+def curves(size, found):
+    """Curves over the first rate."""
+    lr = {"lr": size["lr"]}
     rows = [
         ("pretrain_loss", "lowest", "nats", lr, "lowest training loss within the steps"),
         ("pretrain_loss_last_tenth", "tail", "nats", lr, "mean batch loss over the last tenth of the steps"),
@@ -131,91 +195,73 @@ def curves(size, name, found):
         ("swa_accuracy", "averaged_test", "accuracy", lr, "test accuracy of the mean of the last ten checkpoints"),
         ("angle", "angle", "radians", lr, "angle between the two fine-tuned solutions"),
     ]
-    rows = rows if name == "wide" else rows[:4]
+    return {what: per_seed(found[key], unit, axes, f"wide arm: {text}") for what, key, unit, axes, text in rows}
+
+
+def contrasts(found):
+    """What the places of the wide arm bring; every choice is made on the other half of the seeds."""
+    tuned = found["finetuned_valid"], found["finetuned_test"]
+    near, converging, far = (picked(*tuned, among) for among in (NEAR, CONVERGING, FAR))
+    left = found["pretrained_test"][NEAR].mean(axis=0)
+    means = [score.mean(axis=1) for score in tuned]
+    rows = {
+        "gain": (near - converging, "just above the threshold minus the best that converges, both fine-tuned"),
+        "loss_far_above": (near - far, "just above the threshold minus three or more times it, both fine-tuned"),
+        "unfinished_loss": (near - left, "positive control: just above the threshold, fine-tuned minus left there"),
+        "neighbours_lose": (
+            neighbours_lose(*means),
+            "the better of the two neighbours at a factor of √3, below the band",
+        ),
+    }
+    q = {name: per_seed(values, "accuracy", {}, about) for name, (values, about) in rows.items()}
+    q["best_is_near"] = per_seed(
+        best_is_near(means[0]),
+        "share of seeds",
+        {},
+        "seeds whose best first rate, fine-tuned, lies just above the threshold",
+    )
+    return q
+
+
+def compared(one, two):
+    """Another arm minus one: threshold and place of the band in decades, and what the band's neighbours lose, [seed]."""
+    shift = np.log10(two["top"] / one["top"])
+    middles, losses = [], []
+    for found in (one, two):
+        valid, test = (found[f"finetuned_{part}"].mean(axis=1) for part in ("valid", "test"))
+        middles.append(place(found["lr"], test))
+        losses.append(sides(valid, test).mean(axis=0))
     return {
-        f"{what}{ending}": per_seed(found[key], unit, axes, f"{name} arm: {text}")
-        for what, key, unit, axes, text in rows
+        "threshold_shift": (shift, "decades", "threshold"),
+        "band_move": (middles[1] - middles[0], "decades", "middle of the best band"),
+        "band_change": (losses[1] - losses[0], "accuracy", "mean loss of the neighbours at a factor of √3 of the best"),
     }
 
 
-def contrasts(size, found, seen):
-    """Where the best first rates lie in the first arm, and what they bring."""
-    at = places(seen)
-    best = {
-        word: chosen(found["finetuned_valid"], found["finetuned_test"], at[word])
-        for word in ("near", "far", "converging", "learning")
-    }
-    average = chosen(found["averaged_valid"], found["averaged_test"], at["near"])
-    first = np.where(at["learning"], found["finetuned_valid"].mean(axis=1), -1).argmax(axis=0)
-    hit = np.take_along_axis(at["near"], first[None], axis=0)[0]
+def described(found):
+    """What the arms reached, and their accuracy over the multiples."""
+    arms = {"arm": list(found)}
+    everywhere = np.ones(len(MULTIPLES), dtype=bool)
+    best = [picked(one["finetuned_valid"], one["finetuned_test"], everywhere) for one in found.values()]
+    tuned = [one["finetuned_test"].mean(axis=1) for one in found.values()]
     return {
-        "gain": per_seed(
-            best["near"] - best["converging"],
-            "accuracy",
-            {},
-            "fine-tuned: first rate just above the threshold minus the best that converges, chosen on validation data",
+        "accuracy_reached": per_seed(best, "accuracy", arms, "test accuracy at the best first rate, fine-tuned"),
+        "own_threshold": per_seed([one["top"] for one in found.values()], "rate", arms, "largest rate that converges"),
+        "place_accuracy": per_seed(
+            tuned, "accuracy", arms | {"multiple": MULTIPLES}, "test accuracy, fine-tuned, over multiples of it"
         ),
-        "gain_average": per_seed(
-            average - best["converging"],
-            "accuracy",
-            {},
-            "mean of checkpoints just above the threshold minus the best that converges, fine-tuned",
-        ),
-        "loss_far_above": per_seed(
-            best["near"] - best["far"],
-            "accuracy",
-            {},
-            "fine-tuned: first rate just above the threshold minus far above it",
-        ),
-        "short_of_the_best": per_seed(
-            best["learning"] - best["near"],
-            "accuracy",
-            {},
-            "fine-tuned: best of all first rates minus best of those just above the threshold",
-        ),
-        "unfinished_loss": per_seed(
-            best["near"] - mean_over(found["pretrained_test"], at["near"]),
-            "accuracy",
-            {},
-            "just above the threshold: fine-tuned minus left at the constant rate",
-        ),
-        "best_is_near": per_seed(
-            hit.astype(float),
-            "share of seeds",
-            {},
-            "seeds whose best first rate, fine-tuned, lies just above the threshold",
-        ),
-    } | bands(size["lr"], found["finetuned_test"].mean(axis=1))
-
-
-def compared(size, one, two, borders_of):
-    """How far two arms differ in their threshold, and in the width of their best band: functions of the kept seeds."""
-
-    def shift(keep):
-        logs = [np.log10(borders_of[name].threshold[keep]) for name in (one, two)]
-        return abs(logs[0].mean() - logs[1].mean())
-
-    def change(found):
-        each = [widths(size["lr"], found[name]["finetuned_test"].mean(axis=1)) for name in (one, two)]
-        return lambda seeds: abs(each[0](seeds) - each[1](seeds))
-
-    return shift, change
+    }
 
 
 def run(mode):
-    """Train; `mode` "full": 10 seeds, 25 rates, 1,200 steps, "quick": 2 seeds, 6 rates, 60 steps, small networks."""
+    """Train; `mode` "full": 40 seeds, 25 rates, 1,200 steps, "quick": 2 seeds, 6 rates, 60 steps, small networks."""
     size = SIZES[mode]
-    found = {name: arm(size, *what) for name, what in ARMS.items()}
-    seen = {name: regimes(size, one) for name, one in found.items()}
-    q = {name: value for arm_name, one in found.items() for name, value in curves(size, arm_name, one).items()}
-    for name, one in seen.items():
-        for what, text in (
-            ("threshold", "border of regimes 1 and 2"),
-            ("split", "border of 2A and 2B"),
-            ("divergence", "border of regimes 2 and 3"),
-        ):
-            q[f"{what}{'' if name == 'wide' else '_' + name}"] = border(one, what, f"{name} arm: {text}")
-    counts = seen["wide"].counts()
+    problems = {name: problem(size, *what) for name, what in ARMS.items()}
+    whole = arm(problems["wide"], size)
+    seen, q = regimes(size, whole), curves(size, whole)
+    texts = {"threshold": "1 and 2", "split": "2A and 2B", "divergence": "2 and 3"}
+    q |= {name: border(seen, name, f"wide arm: border of regimes {text}") for name, text in texts.items()}
+    counts = seen.counts()
     q["regime_share"] = fixed(
         [list(counts[r] / size["seeds"]) for r in ("1", "2A", "2B", "3")],
         "share of seeds",
@@ -223,25 +269,11 @@ def run(mode):
         "seeds in each regime, wide arm",
         band=1.0,
     )
-    q |= contrasts(size, found["wide"], seen["wide"])
-    for word, pair in (("architecture", ("wide", "narrow")), ("data", ("narrow", "noisy"))):
-        shift, change = compared(size, *pair, seen)
-        q[f"threshold_shift_{word}"] = bootstrapped(
-            shift,
-            size["seeds"],
-            "decades",
-            {},
-            f"size of the shift of the threshold between the {pair[0]} and the {pair[1]} arm",
-            draws=DRAWS,
-        )
-        q[f"band_change_{word}"] = bootstrapped(
-            change(found),
-            size["seeds"],
-            "decades",
-            {},
-            f"size of the difference in the width of the best band between the {pair[0]} and the {pair[1]} arm",
-            draws=DRAWS,
-        )
+    found = {name: at_places(task, size) for name, task in problems.items()}
+    q |= described(found) | contrasts(found["wide"])
+    for word, (one, two) in PAIRS.items():
+        for name, (values, unit, what) in compared(found[one], found[two]).items():
+            q[f"{name}_{word}"] = per_seed(values, unit, {}, f"{what}: {two} arm minus {one} arm")
     return {name: one if one.band else replace(one, band=CHAOS.get(one.unit)) for name, one in q.items()}
 
 
@@ -252,6 +284,7 @@ def expect(q):
     assert loss[1] < loss[2] < loss[-1], "above the threshold the loss stops at a level that the rate sets"
     assert q["pretrain_accuracy"].mean[-1] < 0.2
     assert q["barrier"].mean[1] <= q["barrier"].mean[-1]
+    assert q["unfinished_loss"].mean > 0, "just above the threshold a small rate at the end helps"
 
 
 EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)

@@ -1,0 +1,84 @@
+"""First rates at fixed multiples of each seed's own threshold, and what can be said of their band without a maximum.
+
+The width of a noisy curve around its own maximum is too narrow, because the maximum is partly luck and its neighbours
+are not. Here the place that counts as the best is chosen on one half of the seeds, and the other half says what its
+neighbours lose: a mean of paired differences, whose interval over seeds is Student's.
+"""
+
+import numpy as np
+from best_range import ends
+from halves import halves
+
+STEP = 0.25  # of log10 3: two places up and two down are a factor of three apart
+PLACES = np.arange(-6, 7)
+MULTIPLES = 3.0 ** (STEP * PLACES)
+CONVERGING, NEAR, FAR = PLACES <= 0, (PLACES > 0) & (PLACES < 4), PLACES >= 4  # NEAR: up to 2.3 times, FAR: from 3 on
+AWAY = 2  # places to a neighbour at a factor of √3
+ROUGH = 0.02  # below a seed's own best by which its band ends: single curves are rougher than means
+
+
+def refined(lr, parts):
+    """Rates that cut each step between neighbouring rates into equal parts on the log axis: {lower rate: [rates]}.
+
+    Beyond the last rate there is a step as wide as the one before.
+
+    >>> refined([1.0, 10.0], 2)[1.0].round(2).tolist()
+    [3.16]
+    """
+    upper = [*lr[1:], lr[-1] ** 2 / lr[-2]]
+    return {float(low): np.geomspace(low, high, parts + 1)[1:-1] for low, high in zip(lr, upper)}
+
+
+def top(lr, loss, converged):
+    """The largest rate whose loss is below `converged`, [seed]; the smallest rate for a seed without any."""
+    return np.where(loss < converged, np.asarray(lr)[:, None], lr[0]).max(axis=0)
+
+
+def picked(valid, test, among):
+    """Test score at the place, and fine-tuning rate, that the other half's mean validation score prefers, [seed].
+
+    Scores [place, fine rate, seed]; among: [place] bool.
+    """
+    found = np.empty(test.shape[-1])
+    for choose, judge in halves(len(found)):
+        score = np.where(among[:, None], valid[..., choose].mean(axis=-1), -np.inf)
+        found[judge] = test[np.unravel_index(score.argmax(), score.shape)][judge]
+    return found
+
+
+def sides(valid, test):
+    """What the neighbours at a factor of √3 below and above the band's place lose, [2, seed]; scores [place, seed].
+
+    The place is chosen on the other half of the seeds, among those that have both neighbours.
+    """
+    found = np.empty((2, test.shape[-1]))
+    for choose, judge in halves(test.shape[-1]):
+        at = AWAY + valid[AWAY:-AWAY, choose].mean(axis=-1).argmax()
+        found[:, judge] = [test[at, judge] - test[other, judge] for other in (at - AWAY, at + AWAY)]
+    return found
+
+
+def neighbours_lose(valid, test):
+    """What the better of the two neighbours loses, [seed]; scores [place, seed].
+
+    A band is narrow if *both* neighbours lose more than is of interest. So each half of the seeds is judged on the side
+    where it loses less: where only one side falls, or the two halves choose places on opposite sides of a flat band, this
+    cannot become an effect. The smaller of two means is too small rather than too large, which is against the claim.
+    """
+    both = sides(valid, test)
+    found = np.empty(both.shape[1])
+    for _, judge in halves(len(found)):
+        found[judge] = both[both[:, judge].mean(axis=1).argmin(), judge]
+    return found
+
+
+def place(lr, score):
+    """log10 of the middle of each seed's band, [seed], on its curve smoothed over three places; lr, score [place, seed]."""
+    padded = np.pad(score, ((1, 1), (0, 0)), mode="edge")
+    smooth = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+    return np.array([np.mean(ends(rates, curve, ROUGH)) for rates, curve in zip(lr.T, smooth.T)])
+
+
+def best_is_near(valid):
+    """Whether each seed's best place lies just above its threshold, [seed] of 0 and 1; valid [place, seed]."""
+    return NEAR[valid.argmax(axis=0)].astype(float)
