@@ -53,6 +53,7 @@ PARTS = 5  # of a step of the grid, 0.1 decade, for the threshold
 SIZES = modes(
     quick=dict(
         lr=RATES[[2, 8, 14, 16, 19, 24]],
+        bracket=RATES[[2, 8, 14, 16, 19, 24]],
         flr=[5e-4, 2e-3],
         seeds=2,
         train=100,
@@ -67,6 +68,7 @@ SIZES = modes(
     ),
     full=dict(
         lr=RATES,
+        bracket=RATES[7:18],
         flr=[5e-4, 2e-3],
         seeds=40,
         train=300,
@@ -96,7 +98,7 @@ def pretrained(task, size, lr, seeds, **options):
 
 def tops(task, size):
     """Largest rate that converges, to a fifth of a step of the grid, [seed]."""
-    seeds, lr, goal = np.arange(size["seeds"]), size["lr"], size["converged"]
+    seeds, lr, goal = np.arange(size["seeds"]), size["bracket"], size["converged"]
     coarse = top(lr, run_losses(pretrained(task, size, lr, seeds))[0], goal)
     found, between = coarse.copy(), refined(lr, PARTS)
     for rate in np.unique(coarse):
