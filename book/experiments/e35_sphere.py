@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from halves import directed
 from own_places import (
     CONVERGING,
     FAR,
@@ -275,7 +276,10 @@ def run(mode):
     q |= described(found) | contrasts(found["wide"])
     for word, (one, two) in PAIRS.items():
         for name, (values, unit, what) in compared(found[one], found[two]).items():
-            q[f"{name}_{word}"] = per_seed(values, unit, {}, f"{what}: {two} arm minus {one} arm")
+            about = (
+                f"{what}: {two} arm minus {one} arm, in the direction that a third of the seeds shows, of the others"
+            )
+            q[f"{name}_{word}"] = per_seed(directed(values), unit, {}, about)
     return {name: one if one.band else replace(one, band=CHAOS.get(one.unit)) for name, one in q.items()}
 
 
