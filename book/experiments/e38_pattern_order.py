@@ -12,7 +12,7 @@ which Fourier band of the signal the networks of `large_rates` use.
 import numpy as np
 import torch
 from halves import directed
-from large_rates import trained
+from large_rates import FAMILY, trained
 from quantities import fixed, per_seed
 from sizes import modes
 from sweeps import sweep
@@ -338,8 +338,8 @@ def bands(found):
     """Accuracy on one band of the test signals, after pre-training and after fine-tuning at one of the low rates."""
     x, y = found.task.test
     sets = {name: (only_band(x, *edges), y) for name, edges in BANDS.items()}
-    fine, place = found.best_fine(found.above())
-    fine_small, place_small = found.best_fine(found.small())
+    fine, place = found.best_fine(found.above)
+    fine_small, place_small = found.best_fine(found.far)
     accuracy = {}
     for way in ("pretrained", "finetuned"):
         weights, seeds = found.lanes(way)
@@ -350,21 +350,21 @@ def bands(found):
         gone = np.isnan(found.scores[way]["train_loss"])
         accuracy[way] = np.stack([np.where(gone, CHANCE, values[f"{name}_metric"].reshape(shape)) for name in BANDS])
     tuned = accuracy["finetuned"]
-    change = tuned[:, fine, place] - tuned[:, fine_small, place_small]
+    change = tuned[:, fine, place, found.seeds] - tuned[:, fine_small, place_small, found.seeds]
     axes = {"band": list(BANDS)}
     return {
         "band_pretrained": per_seed(
             accuracy["pretrained"],
             "accuracy",
-            axes | {"rate": found.lr},
+            axes | {"multiple": found.multiple},
             "test accuracy on one Fourier band, after pre-training",
             band=0.5,
         ),
         "band_finetuned": per_seed(
-            tuned[:, fine],
+            tuned[:, -1],
             "accuracy",
-            axes | {"rate": found.lr},
-            "the same after fine-tuning at the low rate that is best above the threshold",
+            axes | {"multiple": found.multiple},
+            "the same after fine-tuning at the largest of the low rates",
             band=0.5,
         ),
         "band_change": per_seed(
@@ -392,7 +392,7 @@ def expect(q):
     assert q["band_pretrained"].mean.max() > 0.12
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

@@ -2,14 +2,17 @@
 
 The networks of `large_rates`, after fine-tuning from every pre-training rate, tested under noise on the
 inputs, shifted inputs, data drawn with other settings of the generator, and noise on the weights
-(in units of each tensor's own root mean square). The opponent is the best constant rate that converges,
+(in units of each tensor's own root mean square). Rates are chosen for each half of the seeds by the validation of the
+other half. The opponent is the best constant rate that converges,
 trained for as many steps; a second one are rates far below the threshold, trained until they
 converged and then fine-tuned alike. What a disturbance takes away is judged apart from what is left.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
-from large_rates import trained
+from large_rates import FAMILY, trained
 from quantities import per_seed
 
 from lrbook.experiment import Experiment
@@ -75,44 +78,26 @@ def scores(found, way, draws):
 
 
 def run(mode):
-    """Train and test; `mode` "full": 10 seeds, 3 draws of the noise on the weights, "quick": 3 seeds, 1 draw."""
+    """Train and test; `mode` "full": 40 seeds, 3 draws of the noise on the weights, "quick": 4 seeds, 1 draw."""
     found, draws = trained(mode), 1 if mode == "quick" else 3
-    fine, rate = found.best_fine(found.above())
-    best = found.best("constant", np.arange(found.threshold() + 1))
-    clean, under = scores(slim(found, "finetuned", fine), "finetuned", draws)
-    other, opposed = scores(slim(found, "constant", [best]), "constant", draws)
+    fine, rate = found.best_fine(found.above)
+    clean, under = scores(found.slim(fine), "finetuned", draws)
+    other, opposed = scores(alone(found, "constant", found.best("constant", found.near)), "constant", draws)
+    ahead = clean[rate, found.seeds] - other[0]
     q = curves(found, clean, under)
-    for kind in KINDS:
-        gain = (under[kind][:, rate] - opposed[kind][:, 0]).mean(axis=0)
-        ahead = clean[rate] - other[0]
-        q[f"gain_{kind}"] = per_seed(
-            gain,
-            "accuracy",
-            {},
-            f"accuracy under {kind.replace('_', ' ')}, mean of the levels: fine-tuned from the best rate above the threshold minus best converging rate",
-            band=0.15,
-        )
-        q[f"loss_spared_{kind}"] = per_seed(
-            gain - ahead,
-            "accuracy",
-            {},
-            "the same, less the difference on clean data and weights: how much less the disturbance takes away",
-            band=0.15,
-        )
     q["gain_clean"] = per_seed(
-        clean[rate] - other[0],
+        ahead,
         "accuracy",
         {},
         "test accuracy, undisturbed: fine-tuned from the best rate above the threshold minus best converging rate",
         band=0.15,
     )
-    small = found.small()
     for kind in KINDS:
-        gap = (under[kind][:, rate] - clean[rate]).mean(axis=0) - (under[kind][:, small] - clean[small]).mean(
-            axis=(0, 1)
-        )
+        gain = (under[kind][:, rate, found.seeds] - opposed[kind][:, 0]).mean(axis=0)
+        q |= against_converging(kind, gain, ahead)
         q[f"spared_against_small_{kind}"] = per_seed(
-            gap,
+            spared(under[kind], clean, rate, found.seeds)
+            - (under[kind][:, found.far] - clean[found.far]).mean(axis=(0, 1)),
             "accuracy",
             {},
             "how much less the disturbance takes away than after first rates up to a sixth of the threshold, trained until they converged, same fine-tuning",
@@ -121,22 +106,39 @@ def run(mode):
     return q
 
 
-def slim(found, way, chosen):
-    """The same with some of a way's leading axis only: one fine-tuning rate, or a list of rates."""
-    pick = lambda d: {n: v[chosen] for n, v in d.items()}
-    return type(found)(
-        found.task,
-        found.lr,
-        found.flr,
-        found.converged,
-        {way: pick(found.weights[way])},
-        {way: pick(found.scores[way])},
-    )
+def spared(under, clean, rate, seeds):
+    """Accuracy under a disturbance minus undisturbed, mean of the levels, at each seed's own place, [seed]."""
+    return (under[:, rate, seeds] - clean[rate, seeds]).mean(axis=0)
+
+
+def against_converging(kind, gain, ahead):
+    return {
+        f"gain_{kind}": per_seed(
+            gain,
+            "accuracy",
+            {},
+            f"accuracy under {kind.replace('_', ' ')}, mean of the levels: fine-tuned from the best rate above the threshold minus best converging rate",
+            band=0.15,
+        ),
+        f"loss_spared_{kind}": per_seed(
+            gain - ahead,
+            "accuracy",
+            {},
+            "the same, less the difference on clean data and weights: how much less the disturbance takes away",
+            band=0.15,
+        ),
+    }
+
+
+def alone(found, way, *places):
+    """The same with one network of each seed alone, [1, seed]."""
+    weights, scores_ = ({way: {n: v[None] for n, v in d.items()}} for d in found.picked(way, *places))
+    return replace(found, weights=weights, scores=scores_)
 
 
 def curves(found, clean, under):
     rate, levels = (
-        {"lr": found.lr},
+        {"multiple": found.multiple},
         dict(
             zip(
                 KINDS, ({"noise": NOISE}, {"places": SHIFT}, {"setting": list(CHANGED)}, {"noise": WEIGHT}), strict=True
@@ -162,9 +164,10 @@ def expect(q):
         values = q[kind].mean.mean(axis=-1)
         assert values[0] > values[-1], kind
     assert q["clean"].mean.max() > 0.2
+    assert q["input_noise"].mean[-1].max() < q["clean"].mean.max(), "the strongest noise costs: the positive control"
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

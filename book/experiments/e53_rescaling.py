@@ -10,7 +10,7 @@ adaptive sharpness, which no rescaling changes, and each in its flattest equival
 import numpy as np
 import torch
 from flatness import adaptive, flattest, moved, plain
-from large_rates import trained
+from large_rates import FAMILY, trained
 from quantities import per_seed
 from torch.func import functional_call, vmap
 
@@ -26,11 +26,9 @@ FIRST = ("0", "2")
 
 def two_solutions(found):
     """Weights {name: [seed, …]} of the best converging rate and of the best one from above the threshold."""
-    settled = np.arange(found.threshold() + 1)
-    fine, rate = found.best_fine(found.above())
-    best = found.best("constant", settled)
-    one = {name: w[best] for name, w in found.weights["constant"].items()}
-    return one, {name: w[fine, rate] for name, w in found.weights["finetuned"].items()}
+    one, _ = found.picked("constant", found.best("constant", found.near))
+    two, _ = found.picked("finetuned", *found.best_fine(found.above))
+    return one, two
 
 
 def logits(task, weights):
@@ -53,11 +51,10 @@ def rescalings(task, weights, seeds, count):
 
 
 def run(mode):
-    """Train and rescale; `mode` "full": 10 seeds, 500 examples for the curvature, "quick": 3 seeds, 60 examples."""
+    """Train and rescale; `mode` "full": 40 seeds, 500 examples for the curvature, "quick": 4 seeds, 60 examples."""
     count, rounds = (60, 1) if mode == "quick" else (500, 5)
     found = trained(mode)
-    task, (settled, tuned) = found.task, two_solutions(found)
-    seeds = np.arange(len(next(iter(settled.values()))))
+    task, seeds, (settled, tuned) = found.task, found.seeds, two_solutions(found)
     rows = rescalings(task, tuned, seeds, count)
     pairs = {
         name: [np.log10(measure(task, w, seeds, *rest)) for w in (settled, tuned)]
@@ -133,7 +130,7 @@ def expect(q):
     assert q["adaptive_range"].mean < 0.02
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

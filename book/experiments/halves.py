@@ -36,6 +36,19 @@ def crossed(quantities, n):
     return {name: _joined([part[name] for part in parts], order) for name in parts[-1]}
 
 
+def other_half(valid):
+    """The place that the other half of the seeds chooses by its mean score, for each seed, [seed]; valid [place, seed].
+
+    >>> other_half(np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]])).tolist()
+    [1, 0, 1, 0]
+    """
+    valid = np.asarray(valid, dtype=float)
+    chosen = np.empty(valid.shape[-1], dtype=int)
+    for choose, judge in halves(len(chosen)):
+        chosen[judge] = valid[:, choose].mean(axis=-1).argmax()
+    return chosen
+
+
 def _joined(parts, order):
     first = parts[-1]
     if first.values is None:

@@ -1,63 +1,91 @@
-"""What E36, E37 and E39 share: one network pre-trained at many constant rates, then fine-tuned, averaged, or left alone.
+"""What E36, E37, E38, E39 and E53 share: one network pre-trained at many constant rates, then fine-tuned, averaged, or left alone.
 
-MNIST-1D, 1,000 training examples of each seed's own, a 40-64-64-10 ReLU network, plain SGD with batches of 25.
+MNIST-1D, 1,000 training examples of each seed's own, a 40-64-64-10 ReLU network, plain SGD with batches of 25. First
+rates belong to each seed: they are the same multiples of its own convergence threshold, the largest rate at which its
+training loss ends below `converged`, bisected to 0.02 decade.
+
 "Pre-trained" is a run at a constant rate; "finetuned" goes on from there at each of a few small rates; "constant" goes
 on at the rate that it had, which makes it as long; "swa…" is the mean of the weights after the last epochs of the
-pre-training. Rates far below the convergence threshold get as many more steps as they need to converge: rate × steps
+pre-training. Rates far below the threshold get as many more steps as they need to converge: multiple × steps
 is at least `reach`. "before" and "after" are the weights at the two marks between which the training loss first falls
 to `converged`, in the pre-training or, above the threshold, in a long fine-tuning at the largest of the small rates:
 there first rates can be compared at an equal loss. `reordered` repeats some rates from the same initial weights in
-another batch order. The weights of a full run are kept on disk under the hash of this code, so that the scripts train once.
+another batch order. The weights of a full run are kept on disk under the hash of this code, a block of seeds at a
+time, so that the scripts train once and a run that was broken off goes on. `MORE` are the sizes of a second training
+with 4,000 examples.
 """
 
 import json
 from dataclasses import dataclass, replace
 
 import numpy as np
+from halves import other_half
+from own_rates import bisected, sweep_own
 from sizes import modes
 
 from lrbook.codehash import code_hash
-from lrlib import evaluate_weights, initial_model, sweep, tasks
+from lrlib import evaluate_weights, initial_model, tasks
 from lrlib._base.streams import remembered
 from lrlib.tasks.cache import cached
 
+FAMILY = ("E36", "E37", "E38", "E39", "E53")  # experiments that share the networks, and so the origin of their seeds
 CHANCE = 0.1
+BLOCK = 10  # seeds that train together and are kept together
 OTHER_ORDER = 1000  # added to a seed: its weights and examples in another batch order
 CATAPULT = 1e9  # a converged loss is so low that a harmless rise passes a thousand times it
+FAR, NEAR, ABOVE = 1 / 6, 0.5, 2.5  # far below: up to FAR; near: from NEAR to 1; above: over 1, up to ABOVE
 METRICS = ("train_loss", "train_metric", "valid_metric", "test_metric")
 SIZES = modes(
     quick=dict(
-        lr=[0.08, 0.2, 0.5, 0.9],
+        multiples=[1 / 12, 1 / 6, 0.7, 1.0, 1.25, 2.5],
         flr=[0.05, 0.2],
-        seeds=3,
+        bracket=[0.3, 1.2],
+        seeds=4,
         train=500,
         held=500,
         steps=80,
-        reach=9.6,
+        reach=16,
         fine=30,
         marks=4,
         patience=30,
-        late=1,
         averages=[2, 4],
         converged=1.3,
         path="eager",
     ),
     full=dict(
-        lr=[0.01, 0.03, 0.06, *(10 ** np.arange(-0.9, 0.31, 0.1)).round(3).tolist()],
+        multiples=[1 / 30, 1 / 12, 1 / 6, 0.3, 0.5, 0.65, 0.8, 1.0, 1.1, 1.25, 1.6, 2.5, 4.0],
         flr=[0.05, 0.1, 0.2],
-        seeds=10,
+        bracket=[0.25, 0.75],
+        seeds=40,
         train=1000,
         held=4000,
         steps=2500,
-        reach=500,
+        reach=1250,
         fine=1000,
         marks=40,
         patience=4000,
-        late=4,
         averages=[5, 20],
         converged=1e-2,
         path="compiled",
     ),
+    least=2,
+)
+MORE = modes(
+    quick=SIZES["quick"] | dict(multiples=[1 / 6, 0.7, 1.0, 1.25, 1.6], marks=0, averages=[]),
+    full=SIZES["full"]
+    | dict(
+        multiples=[1 / 6, 0.7, 1.0, 1.25, 1.6],
+        flr=[0.03, 0.1],
+        bracket=[0.1, 0.4],
+        seeds=20,
+        train=4000,
+        steps=20_000,
+        reach=10_000,
+        fine=4000,
+        marks=0,
+        averages=[],
+    ),
+    least=2,
 )
 
 
@@ -68,52 +96,75 @@ class Trained:
     Ways and their leading axes: "pretrained", "constant", "before" and "after" [rate, seed], "finetuned" [fine rate,
     rate, seed], "swa5" and the like [rate, seed].
 
-    lr, flr: rates of the pre-training and of the fine-tuning.  converged: training loss under which a run has converged.
+    multiple: first rates in units of each seed's threshold, [rate].  threshold: [seed].  flr: rates of the fine-tuning.
+    converged: training loss under which a run has converged.
     weights: {way: {name: [*axes, …]}}.  scores: {way: {"train_loss", "train_metric", "valid_metric", "test_metric"}},
     nan where a run diverged; of "before" and "after" the training loss alone, nan where it never falls to `converged`.
     """
 
     task: object
-    lr: np.ndarray
+    multiple: np.ndarray
+    threshold: np.ndarray
     flr: np.ndarray
     converged: float
     weights: dict
     scores: dict
 
+    @property
+    def seeds(self):
+        """Places of the seeds."""
+        return np.arange(len(self.threshold))
+
+    @property
+    def far(self):
+        """Places of the rates far below the threshold, up to a sixth of it; all train until they converge."""
+        return np.flatnonzero(self.multiple <= FAR + 1e-9)
+
+    @property
+    def near(self):
+        """Places of the converging rates from half the threshold on, which train for as many steps as those above it."""
+        return np.flatnonzero((self.multiple >= NEAR) & (self.multiple <= 1))
+
+    @property
+    def above(self):
+        """Places of the rates above the threshold."""
+        return np.flatnonzero((self.multiple > 1) & (self.multiple <= ABOVE))
+
     def lanes(self, way):
         """All weights of a way as {name: [L, …]}, and the seed of each lane."""
         axes = self.scores[way]["train_loss"].shape
         flat = {name: w.reshape(-1, *w.shape[len(axes) :]) for name, w in self.weights[way].items()}
-        return flat, np.tile(np.arange(axes[-1]), int(np.prod(axes[:-1])))
+        return flat, np.tile(self.seeds, int(np.prod(axes[:-1])))
 
     def accuracy(self, way, part="test"):
         """Accuracy of a way, chance where a run diverged."""
         return np.nan_to_num(self.scores[way][f"{part}_metric"], nan=CHANCE)
 
-    def threshold(self):
-        """Index of the convergence threshold: the largest rate whose median training loss is below `converged`."""
-        loss = np.nan_to_num(self.scores["pretrained"]["train_loss"], nan=np.inf)
-        return int(np.flatnonzero(np.median(loss, axis=1) < self.converged)[-1])
-
-    def small(self):
-        """Indices of the rates far below the threshold: up to a sixth of it (at least the smallest); all converge."""
-        return np.flatnonzero((self.lr <= self.lr[self.threshold()] / 6) | (np.arange(len(self.lr)) == 0))
-
-    def above(self):
-        """Indices of the rates above the threshold, up to three times it."""
-        at = self.threshold()
-        return np.flatnonzero((self.lr > self.lr[at]) & (self.lr <= 3.01 * self.lr[at]))
-
     def best(self, way, among, fine=None):
-        """Index, among some rates, of the best mean validation accuracy of a way."""
+        """Place of the rate, among some, for each seed: the one with which the other half of the seeds validates best.
+
+        fine: for fine-tuned networks the place of the fine-tuning rate, of each seed.
+        """
         valid = self.accuracy(way, "valid")
-        return int(among[(valid if fine is None else valid[fine])[among].mean(axis=-1).argmax()])
+        if fine is None:
+            return among[other_half(valid[among])]
+        return np.array([among[other_half(one[among])] for one in valid])[fine, self.seeds]
 
     def best_fine(self, among):
-        """(fine rate, rate) with the best mean validation accuracy after fine-tuning."""
-        valid = self.accuracy("finetuned", "valid").mean(axis=-1)[:, among]
-        fine, rate = np.unravel_index(valid.argmax(), valid.shape)
-        return int(fine), int(among[rate])
+        """(fine rate, rate), places for each seed, with which the other half of the seeds validates best."""
+        valid = self.accuracy("finetuned", "valid")[:, among]
+        fine, rate = np.unravel_index(other_half(valid.reshape(-1, valid.shape[-1])), valid.shape[:2])
+        return fine, among[rate]
+
+    def picked(self, way, *places):
+        """Weights {name: [seed, …]} and scores {metric: [seed]} of one network of each seed, by its places on the axes."""
+        where = (*places, self.seeds)
+        return tuple({n: v[where] for n, v in d[way].items()} for d in (self.weights, self.scores))
+
+    def slim(self, fine):
+        """The same with the fine-tuned networks alone, each seed's at its own place of the fine-tuning rate: [rate, seed]."""
+        pick = lambda d: {n: np.moveaxis(v[fine, :, self.seeds], 0, 1) for n, v in d["finetuned"].items()}
+        return replace(self, weights={"finetuned": pick(self.weights)}, scores={"finetuned": pick(self.scores)})
 
 
 def problem(size):
@@ -121,46 +172,97 @@ def problem(size):
 
 
 @remembered(maxsize=2)
-def trained(mode):
-    """Train, or take from disk, everything; only those of `mode` "full" are kept."""
-    size = SIZES[mode]
-    task = problem(size)
-    make = lambda: arrays(task, size)
-    key = {"code": code_hash(__file__), "size": json.dumps(size)}
-    found = cached("large_rates", key, make) if mode == "full" else make()
-    weights, scores = {}, {}
+def trained(mode, more=False):
+    """Train, or take from disk, everything; only those of `mode` "full" are kept.  more: with the examples of `MORE`."""
+    size = (MORE if more else SIZES)[mode]
+    task, weights, scores = problem(size), {}, {}
+    found = joined([block(mode, size, task, seeds) for seeds in blocks(size)])
+    threshold = found.pop("threshold")
     for name, value in found.items():
         what, way, entry = name.split("/")
         (weights if what == "weights" else scores).setdefault(way, {})[entry] = value
-    return Trained(task, np.array(size["lr"]), np.array(size["flr"]), size["converged"], weights, scores)
+    rest = np.array(size["flr"]), size["converged"], weights, scores
+    return Trained(task, np.array(size["multiples"]), threshold, *rest)
 
 
-def arrays(task, size):
-    """{"weights/way/name" and "scores/way/metric": array}."""
-    lr, flr, seeds = size["lr"], size["flr"], size["seeds"]
-    parts = [pretrained(task, size, chosen) for chosen in groups(size)]
+def blocks(size):
+    """The seeds in blocks of `BLOCK`.
+
+    >>> [len(block) for block in blocks({"seeds": 23})]
+    [10, 10, 3]
+    """
+    return [list(range(s, min(s + BLOCK, size["seeds"]))) for s in range(0, size["seeds"], BLOCK)]
+
+
+def block(mode, size, task, seeds):
+    """`arrays` of some seeds, in the full mode from disk."""
+    make = lambda: arrays(task, size, seeds)
+    key = {"code": code_hash(__file__), "size": json.dumps(size), "seeds": seeds}
+    return cached("large_rates", key, make) if mode == "full" else make()
+
+
+def joined(parts):
+    """Arrays of several blocks as those of all seeds; the axis of the seeds is that of `seed_axis`."""
+    return {name: np.concatenate([part[name] for part in parts], axis=seed_axis(name)) for name in parts[0]}
+
+
+def seed_axis(name):
+    """Where the seeds are in an array of `arrays`: behind the axes of its way.
+
+    >>> seed_axis("threshold"), seed_axis("weights/swa5/0.bias"), seed_axis("scores/finetuned/test_metric")
+    (0, 1, 2)
+    """
+    return 0 if name == "threshold" else 2 if "/finetuned/" in name else 1
+
+
+def arrays(task, size, seeds):
+    """{"threshold", "weights/way/name" and "scores/way/metric": array}."""
+    threshold = bisected(converging(task, size, seeds), *size["bracket"], seeds=len(seeds))
+    rates = np.array(size["multiples"])[:, None] * threshold
+    parts = [pretrained(task, size, rates[chosen], chosen, seeds) for chosen in groups(size)]
     order = np.argsort(np.concatenate(groups(size)))
     found = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
     start = {name.split("/")[2]: w for name, w in found.items() if name.startswith("weights/pretrained/")}
-    rows = {name: np.concatenate([w.reshape(-1, *w.shape[2:])] * (len(flr) + 1)) for name, w in start.items()}
-    rates = [*np.repeat(flr, len(lr)), *lr]
-    after = sweep(
-        task, "sgd", lr=rates, seeds=seeds, steps=size["fine"], start=rows, path=size["path"], diverged_at=CATAPULT
+    found |= gone_on(task, size, rates, found, start, seeds=seeds)
+    return {"threshold": threshold} | found | (later(task, size, found, start, seeds) if size["marks"] else {})
+
+
+def converging(task, size, seeds):
+    """Rates [seed] → whether the training loss of each seed ends below `converged` there."""
+
+    def converges(rates):
+        record = sweep_own(task, rates[None], seeds, steps=size["steps"], path=size["path"])
+        return np.nan_to_num(record.final("train_loss"), nan=np.inf) < size["converged"]
+
+    return converges
+
+
+def gone_on(task, size, rates, found, start, *, seeds):
+    """What becomes of the pre-trained networks: fine-tuned, and at the rate that they had."""
+    flr, shape = size["flr"], rates.shape
+    after = sweep_own(
+        task,
+        np.concatenate([np.repeat(flr, len(rates))[:, None] * np.ones(len(seeds)), rates]),
+        seeds,
+        steps=size["fine"],
+        start={name: np.concatenate([w.reshape(-1, *w.shape[2:])] * (len(flr) + 1)) for name, w in start.items()},
+        path=size["path"],
+        diverged_at=CATAPULT,
     )
     gone = np.tile(np.isnan(found["scores/pretrained/train_loss"]).ravel(), len(flr) + 1)
-    both = {name: np.where(gone, np.nan, v) for name, v in _scores(after).items()}
-    tuned = len(flr) * len(lr) * seeds
-    for way, part, shape in (
-        ("finetuned", slice(tuned), (len(flr), len(lr), seeds)),
-        ("constant", slice(tuned, None), (len(lr), seeds)),
+    scores, tuned = {name: np.where(gone, np.nan, v) for name, v in _scores(after).items()}, len(flr) * rates.size
+    result = {}
+    for way, part, axes in (
+        ("finetuned", slice(tuned), (len(flr), *shape)),
+        ("constant", slice(tuned, None), shape),
     ):
-        found |= _named(way, *({n: v[part] for n, v in d.items()} for d in (after.parameters, both)), shape)
-    return found | later(task, size, found, start)
+        result |= _named(way, *({n: v[part] for n, v in d.items()} for d in (after.parameters, scores)), axes)
+    return result
 
 
 def steps_of(size):
     """Steps of the pre-training, [rate]."""
-    return np.maximum(size["steps"], np.ceil(size["reach"] / np.array(size["lr"]) - 1e-9).astype(int))
+    return np.maximum(size["steps"], np.ceil(size["reach"] / np.array(size["multiples"]) - 1e-9).astype(int))
 
 
 def groups(size):
@@ -169,18 +271,17 @@ def groups(size):
     return [np.flatnonzero(steps == n) for n in np.unique(steps)]
 
 
-def pretrained(task, size, chosen):
-    """Pre-training at some rates of equally many steps, with averages and the marks around the goal, by name."""
-    lr, steps, seeds = np.array(size["lr"])[chosen].tolist(), int(steps_of(size)[chosen[0]]), size["seeds"]
-    ends = [steps - size["train"] // task.batch * k for k in range(max(size["averages"]))]
+def pretrained(task, size, rates, chosen, seeds):
+    """Pre-training at some rates [k, seed] of equally many steps, with averages and the marks around the goal, by name."""
+    steps, count = int(steps_of(size)[chosen[0]]), max(size["averages"], default=0)
+    ends = [steps - size["train"] // task.batch * k for k in range(count)]
     marks = [steps * k // size["marks"] for k in range(1, size["marks"] + 1)]
-    record = sweep(task, "sgd", lr=lr, seeds=seeds, steps=steps, snapshots=sorted({*ends, *marks}), path=size["path"])
-    shape = (len(lr), seeds)
-    found = _named("pretrained", record.parameters, _scores(record), shape)
+    record = sweep_own(task, rates, seeds, steps=steps, snapshots=sorted({*ends, *marks}), path=size["path"])
+    found = _named("pretrained", record.parameters, _scores(record), rates.shape)
     for count in size["averages"]:
         mean = record.average(ends[:count])
-        found |= _named(f"swa{count}", mean.parameters, evaluate_weights(task, mean), shape)
-    return found | crossing(task, size, record, marks, shape)
+        found |= _named(f"swa{count}", mean.parameters, evaluate_weights(task, mean), rates.shape)
+    return found | (crossing(task, size, record, marks, rates.shape) if marks else {})
 
 
 def crossing(task, size, record, marks, shape):
@@ -199,73 +300,54 @@ def crossing(task, size, record, marks, shape):
     return found
 
 
-def later(task, size, found, start):
-    """The marks around the goal again, where the first rates above the threshold reach it in a long fine-tuning only."""
-    reached = np.isfinite(found["scores/after/train_loss"])
-    first = int(np.flatnonzero(reached.mean(axis=1) > 0.5)[-1]) + 1
-    rates, steps = slice(first, first + size["late"]), size["patience"]
-    rows = {name: w[rates].reshape(-1, *w.shape[2:]) for name, w in start.items()}
-    marks = [steps * k // size["marks"] for k in range(1, size["marks"] + 1)]
-    count = len(found["scores/after/train_loss"][rates])
-    if not count:
-        return {}
-    record = sweep(
+def later(task, size, found, start, seeds):
+    """The marks around the goal again, where first rates above the threshold reach it in a long fine-tuning only."""
+    multiple, steps = np.array(size["multiples"]), size["patience"]
+    above = np.flatnonzero((multiple > 1) & (multiple <= ABOVE))
+    marks, shape = [steps * k // size["marks"] for k in range(1, size["marks"] + 1)], (len(above), len(seeds))
+    record = sweep_own(
         task,
-        "sgd",
-        lr=[size["flr"][-1]] * count,
-        seeds=size["seeds"],
+        np.full(shape, size["flr"][-1]),
+        seeds,
         steps=steps,
-        start=rows,
+        start={name: w[above].reshape(-1, *w.shape[2:]) for name, w in start.items()},
         snapshots=marks,
         path=size["path"],
         diverged_at=CATAPULT,
     )
-    more = crossing(task, size, record, marks, (count, size["seeds"]))
-    result = {}
-    for name, value in more.items():
+    reached, result = np.isfinite(found["scores/after/train_loss"][above]), {}
+    for name, value in crossing(task, size, record, marks, shape).items():
         result[name] = found[name].copy()
-        keep = reached[rates].reshape(count, -1, *[1] * (value.ndim - 2))
-        result[name][rates] = np.where(keep, found[name][rates], value)
+        keep = reached.reshape(*shape, *[1] * (value.ndim - 2))
+        result[name][above] = np.where(keep, found[name][above], value)
     return result
 
 
-def reordered(mode, places, fine):
-    """Some first rates and a fine-tuning rate (their places) once more, same initial weights and examples, other batch order.
+def reordered(mode, rates, fine):
+    """First rates [k, seed] with `steps` steps and a fine-tuning rate of each seed once more, in another batch order.
 
-    → (weights {name: [rate, seed, …]}, scores {metric: [rate, seed]}).
+    Initial weights and examples are the same. → (weights {name: [k, seed, …]}, scores {metric: [k, seed]}).
     """
-    size, places, fine = SIZES[mode], [int(p) for p in places], int(fine)
-    make = lambda: _reordered(size, places, fine)
-    key = {"code": code_hash(__file__), "size": json.dumps(size), "places": places, "fine": fine}
+    size, rates, fine = SIZES[mode], np.asarray(rates, dtype=float), np.asarray(fine, dtype=float)
+    make = lambda: _reordered(size, rates, fine)
+    key = {"code": code_hash(__file__), "size": json.dumps(size), "rates": rates.tolist(), "fine": fine.tolist()}
     found = cached("large_rates_order", key, make) if mode == "full" else make()
     return tuple({n.split("/")[2]: v for n, v in found.items() if n.startswith(what)} for what in ("weights", "scores"))
 
 
-def _reordered(size, places, fine):
-    task, seeds, found = problem(size), size["seeds"], []
+def _reordered(size, rates, fine):
+    task, seeds = problem(size), range(size["seeds"])
     other = replace(task, train=lambda seed: task.train_for(seed % OTHER_ORDER))
-    nets = [dict(initial_model(task, s).named_parameters()) for s in range(seeds)]
-    both = dict(seeds=[OTHER_ORDER + s for s in range(seeds)], path=size["path"])
-    steps = steps_of(size)[places]
-    for n in np.unique(steps):
-        lr = np.array(size["lr"])[places][steps == n].tolist()
-        start = {
-            name: np.tile(np.stack([net[name].detach().numpy() for net in nets]), (len(lr), *[1] * p.dim()))
-            for name, p in nets[0].items()
-        }
-        one = sweep(other, "sgd", lr=lr, steps=int(n), start=start, **both)
-        two = sweep(
-            other,
-            "sgd",
-            lr=[size["flr"][fine]] * len(lr),
-            steps=size["fine"],
-            start=one.parameters,
-            diverged_at=CATAPULT,
-            **both,
-        )
-        found.append(_named("order", two.parameters, _scores(two), (len(lr), seeds)))
-    order = np.argsort(np.concatenate([np.flatnonzero(steps == n) for n in np.unique(steps)]))
-    return {name: np.concatenate([one[name] for one in found])[order] for name in found[0]}
+    nets = [dict(initial_model(task, s).named_parameters()) for s in seeds]
+    start = {
+        name: np.tile(np.stack([net[name].detach().numpy() for net in nets]), (len(rates), *[1] * p.dim()))
+        for name, p in nets[0].items()
+    }
+    again = dict(seeds=[OTHER_ORDER + s for s in seeds], path=size["path"])
+    one = sweep_own(other, rates, steps=size["steps"], start=start, **again)
+    small = np.tile(fine, (len(rates), 1))
+    two = sweep_own(other, small, steps=size["fine"], start=one.parameters, diverged_at=CATAPULT, **again)
+    return _named("order", two.parameters, _scores(two), rates.shape)
 
 
 def _scores(record):

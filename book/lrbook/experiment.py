@@ -40,7 +40,8 @@ class Experiment:
 
     `run(mode)` returns `{name: Quantity}` for mode "quick", "full" or "single" (the full protocol with one seed);
     `expect(quantities)` asserts. `file` is the script's `__file__`, `seeds` the list of the full mode, for the record.
-    `timed` names the quantities that hang on the clock.
+    `timed` names the quantities that hang on the clock, `family` the numbers of the experiments that share what is
+    trained, and so the origin of the seeds that judge; by itself an experiment is its family.
     """
 
     id: str
@@ -51,6 +52,12 @@ class Experiment:
     seeds: list = field(default_factory=list)
     device: str = "cpu"
     timed: tuple = ()
+    family: tuple = ()
+
+    @property
+    def number(self):
+        """The experiment's number, `"E03"`."""
+        return self.id.split("_")[0].upper()
 
     @property
     def path(self):

@@ -60,7 +60,7 @@ class Row:
 
 def rows(one, fresh):
     """The `Row` of every rule that rests on an experiment, from its stored result and a fresh one (a `results.Result`)."""
-    number, found = one.id.split("_")[0].upper(), {}
+    number, found = one.number, {}
     for claim, rules in verdicts.rules().items():
         for rule in rules:
             if rule.number == number:
@@ -178,7 +178,7 @@ def _origin(parser, options):
 
 def compared(one, options):
     """Run an experiment as the options say, store it if they say so, and return its rows (`Row`)."""
-    rules, at = registered.identities(one.id.split("_")[0].upper(), verdicts.rules()), None
+    rules, at = registered.identities(one, verdicts.rules()), None
     if options.store:
         registered.check_committed()
         at = registered.commit()

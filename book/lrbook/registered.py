@@ -32,9 +32,10 @@ def identity(rule):
     return _hash(" ".join((rule.claim, rule.number, rule.quantity, rule.direction, margin, rule.role)), 12)
 
 
-def identities(number, rules):
-    """The identities of all rules of an experiment, sorted; `rules` as `verdicts.rules()` gives them."""
-    return sorted({identity(rule) for claim in rules.values() for rule in claim if rule.number == number})
+def identities(one, rules):
+    """The identities of all rules of an experiment's family, sorted; `rules` as `verdicts.rules()` gives them."""
+    family = one.family or (one.number,)
+    return sorted({identity(rule) for claim in rules.values() for rule in claim if rule.number in family})
 
 
 def origin(names):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrbook import fresh, registered, results, verdicts
+from lrbook import fresh, golden, registered, results, verdicts
 from lrbook.language import BOOK
 from lrbook.verdicts import Rule
 
@@ -121,6 +121,5 @@ def test_the_history_shows_the_rules_before_the_result(name, monkeypatch):
     then = git("show", f"{about['commit']}:./results/{name}.json").stdout
     rows = list(csv.DictReader(table.splitlines()))
     monkeypatch.setattr(verdicts, "read_table", lambda _: rows)
-    number = name.split("_")[0].upper()
-    assert registered.identities(number, verdicts.rules()) == about["rules"]
+    assert registered.identities(golden.experiment(name), verdicts.rules()) == about["rules"]
     assert not then or json.loads(then).get("rules") != about["rules"] or about.get("looks", 1) > 1
