@@ -2,11 +2,14 @@
 
 Whole training steps (forward, backward, update) of SGD, momentum and Adam from
 `torch.optim` as they come, on networks 64-w-w-10 of three widths with batches of 64,
-taken in turns in one process so that a busy machine slows all alike. One value per block:
-the median of the ratios inside it.
+taken in turns in one process so that a busy machine slows all alike. One value per process:
+the median of the ratios inside it. Passes of one process have the places of its memory in
+common, so they are not the unit.
 """
 
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
@@ -27,9 +30,9 @@ METHODS = {
     "adam": lambda p: torch.optim.Adam(p, lr=1e-5),
 }
 SIZES = modes(
-    quick=dict(blocks=3, turns=5, steps={"small": 10, "medium": 5, "large": 1}),
-    full=dict(blocks=20, turns=15, steps={"small": 40, "medium": 15, "large": 2}),
-    counts=("blocks",),
+    quick=dict(processes=3, apart=False, turns=5, steps={"small": 10, "medium": 5, "large": 1}),
+    full=dict(processes=20, apart=True, turns=60, steps={"small": 40, "medium": 15, "large": 2}),
+    counts=("processes",),
 )
 
 
@@ -58,34 +61,41 @@ class Trainer:
         return kept / sum(p.numel() for p in self.model.parameters())
 
 
-def measure(width, size, steps):
-    """Median seconds a step, [method, block], and median ratios to SGD, [method, block]."""
+def measure(width, turns, steps):
+    """Median seconds a step, [method], median ratios to SGD, [method], and numbers that each method keeps."""
     trainers = [Trainer(width, method) for method in METHODS]
     for trainer in trainers:
         trainer.seconds(3)
-    times = np.empty((size["blocks"], size["turns"], len(trainers)))
-    for turn in np.ndindex(times.shape[:2]):
-        for i in np.roll(np.arange(len(trainers)), sum(turn)):
-            times[*turn, i] = trainers[i].seconds(steps)
-    ratio = np.median(times / times[..., :1], axis=1)
-    return np.median(times, axis=1).T, ratio.T, [t.state_numbers() for t in trainers]
+    times = np.empty((turns, len(trainers)))
+    for turn in range(turns):
+        for i in np.roll(np.arange(len(trainers)), turn):
+            times[turn, i] = trainers[i].seconds(steps)
+    return np.median(times, axis=0), np.median(times / times[:, :1], axis=0), [t.state_numbers() for t in trainers]
+
+
+def process(size):
+    """`measure` of every width, on one thread."""
+    torch.set_num_threads(1)
+    return [measure(width, size["turns"], size["steps"][name]) for name, width in WIDTHS.items()]
 
 
 def run(mode):
-    """Time; `mode` "full": 20 blocks of 15 turns, "quick": 3 of 5."""
+    """Time; `mode` "full": 20 processes of 60 turns, "quick": 3 times 5 turns in one process."""
     size = SIZES[mode]
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        measured = [measure(width, size, size["steps"][name]) for name, width in WIDTHS.items()]
-    finally:
-        torch.set_num_threads(before)
+    kept, workers = (1 if size["apart"] else None), multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, workers, max_tasks_per_child=kept) as pool:
+        rows = [pool.submit(process, size).result() for _ in range(size["processes"])]
+    measured = [
+        [np.stack([row[w][i] for row in rows], axis=-1) for i in (0, 1)] + [rows[0][w][2]] for w in range(len(WIDTHS))
+    ]
     seconds, ratio = (np.stack([m[i] for m in measured], axis=1) for i in (0, 1))
     both, sizes = {"method": list(METHODS), "size": list(WIDTHS)}, {"size": list(WIDTHS)}
     return {
-        "step_time": per_seed(seconds * 1000, "ms", both, "one training step, median of a block; one thread", band=1e4),
+        "step_time": per_seed(
+            seconds * 1000, "ms", both, "one training step, median of a process; one thread", band=1e4
+        ),
         "time_ratio": per_seed(
-            ratio, "times SGD", both, "time of a step over that of SGD, median of a block", band=20.0
+            ratio, "times SGD", both, "time of a step over that of SGD, median of a process", band=20.0
         ),
         "adam_extra_time": per_seed(
             ratio[2] - 1, "share of a step", sizes, "how much longer a step of Adam takes than one of SGD", band=20.0
