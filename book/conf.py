@@ -13,6 +13,8 @@ sys.path[:0] = [str(BOOK), str(ROOT), str(ROOT / "widgets")]
 LANG = os.environ.get("BOOK_LANG", "en")
 if LANG not in ("en", "ja"):
     raise ValueError(f"BOOK_LANG is {LANG!r}; allowed are 'en' and 'ja'")
+from lrbook.cards import write_pages  # noqa: E402
+
 OTHER = {"en": ("ja", "日本語"), "ja": ("en", "English")}[LANG]
 WORDS = {
     "en": {
@@ -40,6 +42,9 @@ CAPTIONS = {
 }
 
 
+write_pages(BOOK / LANG, LANG)  # before the table of contents is read
+
+
 def language_toc():
     """Path of the table of contents of this edition; the Japanese one is made from the English."""
     if LANG == "en":
@@ -51,7 +56,7 @@ def language_toc():
                 key: CAPTIONS[LANG][value]
                 if key == "caption"
                 else value.replace("book/en/", f"book/{LANG}/")
-                if key in ("file", "root")
+                if key in ("file", "root", "glob")
                 else walk(value)
                 for key, value in node.items()
             }
@@ -82,6 +87,7 @@ extensions = [
     "lrbook.sphinx_figures",
     "lrbook.sphinx_ledger",
     "lrbook.sphinx_facts",
+    "lrbook.sphinx_cards",
     "lrbook.sphinx_api",
     "lrbook.search_ja",
 ]

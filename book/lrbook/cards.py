@@ -1,0 +1,136 @@
+"""An experiment's card: what it asks, how it was carried out, what rests on it, and how to repeat it.
+
+Everything comes from the script, its result file and the tables, so that no card can be older than what it tells.
+"""
+
+import ast
+from pathlib import Path
+
+from . import claims, registered, results, verdicts
+from .golden import SCRIPTS
+from .language import read_table, t
+
+CARDS = "cards"  # folder of the generated pages, in each edition
+
+
+def slug(name):
+    """The page of a card: `slug("e03_rate_sweep")` → `"e03"`; also from a number, "E03"."""
+    return name.split("_")[0].lower()
+
+
+def question(result, lang):
+    """What an experiment asks, in the language of the edition."""
+    if lang == "en":
+        return result.question
+    return next(row["question_ja"] for row in read_table("tasks.csv") if row["experiment"] == result.experiment)
+
+
+def design(name):
+    """The script's own account of the experiment, its first line left out: paragraphs."""
+    text = ast.get_docstring(ast.parse((SCRIPTS / f"{name}.py").read_text(encoding="utf-8")))
+    return [" ".join(part.split()) for part in text.split("\n\n")[1:]]
+
+
+def sizes(name):
+    """The settings of the full run as the script writes them: {name: its text}; empty where it has none."""
+    tree = ast.parse((SCRIPTS / f"{name}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "full":
+            call = [part for part in ast.walk(node.value) if isinstance(part, ast.Call) and part.keywords]
+            return {key.arg: ast.unparse(key.value) for key in call[0].keywords if key.arg} if call else {}
+    return {}
+
+
+def grids(result):
+    """The axes of the arrays: {axis: its ticks}; of an axis with several lists of ticks the longest."""
+    found = {}
+    for quantity in result.quantities.values():
+        for axis, ticks in quantity.axes.items():
+            if len(ticks) > len(found.get(axis, ())):
+                found[axis] = ticks
+    return found
+
+
+def span(ticks):
+    """An axis in a few characters.
+
+    >>> span([0.001, 0.01, 0.1]), span(["sgd", "adam"])
+    ('3: 0.001 … 0.1', 'sgd, adam')
+    """
+    if all(isinstance(tick, (int, float)) for tick in ticks):
+        return f"{len(ticks)}: {ticks[0]:.3g} … {ticks[-1]:.3g}" if len(ticks) > 1 else f"{ticks[0]:.3g}"
+    return ", ".join(map(str, ticks))
+
+
+def reached(result):
+    """The highest mean accuracy that any of the arrays holds; None where none is of accuracies."""
+    import numpy as np
+
+    tops = [
+        float(np.nanmax(quantity.mean))
+        for name, quantity in result.quantities.items()
+        if quantity.unit == "accuracy" and "accuracy" in name and np.isfinite(quantity.mean).any()
+    ]
+    return max(tops, default=None)
+
+
+def rests(number, lang):
+    """What rests on an experiment: (claim, part's text, mark, word, effect, whether it is the core) for each measured row."""
+    found = []
+    for claim, verdict in verdicts.all_verdicts().items():
+        shown = claims.Claim(claims.rows()[claim], verdict, lang)
+        for part in verdict.parts:
+            for row in (part.core, *part.others):
+                if row is not None and row.verdict is not None and row.rule.number == number:
+                    text = part.part.text.get(lang, "") or shown.sentence
+                    mark, word = claims.MARKS[row.verdict], t(f"verdict.{row.verdict}", lang)
+                    found.append((claim, text, mark, word, shown._effect(row), row is part.core))
+    return found
+
+
+def facts(name, lang):
+    """The rows of a card, (label, text), without what rests on it."""
+    result = results.result(name)
+    about, number = result.about, result.experiment
+    seeds = max((quantity.n for quantity in result.quantities.values()), default=0)
+    origin = about.get("seeds_from", 0)
+    accuracy = reached(result)
+    rows = [
+        ("card.question", question(result, lang)),
+        ("card.task", claims.task_name(number, lang)),
+        ("card.settings", "; ".join(f"{key} = {text}" for key, text in sizes(name).items())),
+        ("card.grids", "; ".join(f"{axis}: {span(ticks)}" for axis, ticks in grids(result).items())),
+        ("card.seeds", t("card.seeds_text", lang, n=seeds, origin=origin) if seeds else t("card.no_chance", lang)),
+        ("card.status", t("card.fresh" if registered.fresh(result) else "card.pilot", lang)),
+        ("card.accuracy", "" if accuracy is None else claims.number(accuracy)),
+        (
+            "card.cost",
+            t("card.cost_text", lang, minutes=claims.number(about["seconds"] / 60), machine=about["machine"]),
+        ),
+        ("card.versions", ", ".join(f"{key} {value}" for key, value in about["versions"].items())),
+        ("card.commit", about.get("commit", "")),
+        ("card.command", f"python3 run.py experiment {number} --seeds-from {'rules' if origin else 0}"),
+        ("card.script", f"book/experiments/{name}.py"),
+    ]
+    return [(t(label, lang), text) for label, text in rows if text]
+
+
+def write_pages(folder, lang):
+    """A page for each result in a folder of this edition, and none besides; Sphinx fills them (`lrbook.sphinx_cards`)."""
+    folder = Path(folder) / CARDS
+    folder.mkdir(exist_ok=True)
+    pages = {f"{slug(name)}.md": page(name, lang) for name in results.names()}
+    for old in folder.glob("*.md"):
+        if old.name not in pages:
+            old.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def page(name, lang):
+    """The source of a card's page."""
+    result = results.result(name)
+    head = f"(card-{slug(name)})=\n# {result.experiment}{claims.COLON[lang]}{question(result, lang)}\n"
+    return f"{head}\n```{{experiment-card}} {name}\n```\n"

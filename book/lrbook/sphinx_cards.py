@@ -1,0 +1,83 @@
+"""Directive `{experiment-card}`, and links to the cards from claim boxes and from the code of figures."""
+
+from __future__ import annotations
+
+import re
+
+from docutils import nodes
+
+from . import cards, results
+from .language import t
+from .sphinx_ledger import _Rows, paragraph, table
+
+NUMBER = re.compile(r"\b(E\d\d) (?=\w)")
+BOX = re.compile(r'<div class="lr-claim.*?</div>', re.S)
+NAME = re.compile(r'(<span class="s2">&quot;)(e\d\d)(_\w+)(&quot;</span>)')
+
+
+class Card(_Rows):
+    """`{experiment-card} e03_rate_sweep`: the card of an experiment."""
+
+    required_arguments = 1
+
+    @property
+    def lang(self):
+        return self.env.docname.split("/")[-3]
+
+    def run(self):
+        self.depend()
+        name, lang = self.arguments[0], self.lang
+        rows = [([[paragraph(label)], [paragraph(text)]], (), ()) for label, text in cards.facts(name, lang)]
+        found = [table([t("card.what", lang), t("card.how", lang)], (25, 75), rows, ["lr-card-table"])]
+        found += self._design(name)
+        return found + self._rests(results.result(name).experiment)
+
+    def _design(self, name):
+        head = nodes.rubric("", t("card.design", self.lang))
+        paragraphs = [paragraph(text) for text in cards.design(name)]
+        for one in paragraphs:
+            one["xml:lang"] = "en"
+        return [head, *paragraphs]
+
+    def _rests(self, number):
+        rows = cards.rests(number, self.lang)
+        found = []
+        for core, key in ((True, "card.decides"), (False, "card.further")):
+            chosen = [row for row in rows if row[-1] == core]
+            if chosen:
+                found += [nodes.rubric("", t(key, self.lang)), *map(self._row, chosen)]
+        return found or [paragraph(t("card.nothing", self.lang))]
+
+    def _row(self, row):
+        claim, text, mark, word, effect, _ = row
+        link = self.link(f"claim-{claim}".lower(), claim, "ref", True)
+        colon = self.words["colon"]
+        return paragraph(link, f" {text} — {mark} {word}{colon}{effect}")
+
+
+def linked(body: str, root: str) -> str:
+    """Numbers of experiments in claim boxes, and names of results in code, as links to their cards."""
+    known = {cards.slug(name) for name in results.names()}
+
+    def number(match):
+        slug = cards.slug(match[1])
+        return f'<a href="{root}{slug}.html">{match[1]}</a> ' if slug in known else match[0]
+
+    def name(match):
+        link = f'<a class="lr-card-link" href="{root}{match[2]}.html">{match[2]}{match[3]}</a>'
+        return f"{match[1]}{link}{match[4]}" if match[2] in known else match[0]
+
+    return NAME.sub(name, BOX.sub(lambda box: NUMBER.sub(number, box[0]), body))
+
+
+def finish(app, pagename, templatename, context, doctree):
+    """Sphinx calls this for each page."""
+    folder = pagename.rpartition("/")[0]
+    if context.get("body") and folder in ("book/en", "book/ja"):
+        context["body"] = linked(context["body"], f"{cards.CARDS}/")
+
+
+def setup(app):
+    app.add_directive("experiment-card", Card)
+    app.connect("html-page-context", finish)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
