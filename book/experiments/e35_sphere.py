@@ -22,10 +22,9 @@ from own_places import (
     neighbours_lose,
     picked,
     place,
-    refined,
     sides,
-    top,
 )
+from own_rates import bisected, sweep_own
 from quantities import fixed, per_seed
 from regime_borders import border
 from sizes import modes
@@ -50,11 +49,13 @@ ARMS = {
     "noisy": (64, STEADY | {"iid_noise_scale": 0.08}),
 }
 PAIRS = {"architecture": ("narrow", "wide"), "data": ("clean", "noisy")}
-PARTS = 5  # of a step of the grid, 0.1 decade, for the threshold
 SIZES = modes(
     quick=dict(
         lr=RATES[[2, 8, 14, 16, 19, 24]],
-        bracket=RATES[[2, 8, 14, 16, 19, 24]],
+        bracket=[0.004, 0.02],
+        floor=0.004,
+        finest=0.8,
+        drawn=2,
         flr=[5e-4, 2e-3],
         seeds=2,
         train=100,
@@ -69,7 +70,10 @@ SIZES = modes(
     ),
     full=dict(
         lr=RATES,
-        bracket=RATES[7:18],
+        bracket=[0.006, 0.012],
+        floor=0.001,
+        finest=0.02,
+        drawn=10,
         flr=[5e-4, 2e-3],
         seeds=40,
         train=300,
@@ -82,6 +86,7 @@ SIZES = modes(
         converged=1e-2,
         path="compiled",
     ),
+    counts=("seeds", "drawn"),
     least=2,
 )
 
@@ -92,61 +97,47 @@ def problem(size, wide, knobs):
     return tasks.mnist1d_sphere(train=size["train"], valid=held, test=held, width=width, batch=25, **knobs)
 
 
-def pretrained(task, size, lr, seeds, **options):
-    """Plain SGD from the seeds' own weights."""
-    return sweep(task, "sgd", lr=lr, seeds=seeds, steps=size["steps"], path=size["path"], diverged_at=NEVER, **options)
+def at_places(size, *what):
+    """Each seed of an arm at the multiples of its own threshold, {name: [place, …, seed]}."""
+    task, alone = problem(size, *what), problem(size | {"held": 10}, *what)  # for a threshold held-out data are idle
+    seeds, options = list(range(size["seeds"])), dict(path=size["path"], diverged_at=NEVER)
 
+    def converges(rates):
+        record = sweep_own(alone, rates[None], seeds, steps=size["steps"], evaluate=marks(size), **options)
+        return run_losses(record)[0].ravel() < size["converged"]
 
-def tops(task, size):
-    """Largest rate that converges, to a fifth of a step of the grid, [seed]."""
-    seeds, lr, goal = np.arange(size["seeds"]), size["bracket"], size["converged"]
-    coarse = top(lr, run_losses(pretrained(task, size, lr, seeds))[0], goal)
-    found, between = coarse.copy(), refined(lr, PARTS)
-    for rate in np.unique(coarse):
-        group = np.flatnonzero(coarse == rate)
-        losses = run_losses(pretrained(task, size, between[rate], group))[0]
-        found[group] = np.maximum(rate, top([rate, *between[rate]], np.vstack([np.zeros(len(group)), losses]), goal))
+    own = bisected(converges, *size["bracket"], seeds=len(seeds), finest=size["finest"], floor=size["floor"])
+    lr = MULTIPLES[:, None] * own
+    before = sweep_own(task, lr, seeds, steps=size["steps"], **options)
+    after = [
+        sweep_own(task, np.full(lr.shape, flr), seeds, steps=size["fine"], start=before.parameters, **options)
+        for flr in size["flr"]
+    ]
+    found = {"top": own, "lr": lr}
+    for part in ("valid", "test"):
+        scores = [one.final(f"{part}_metric").reshape(lr.shape) for one in (before, *after)]
+        found |= {f"pretrained_{part}": scores[0], f"finetuned_{part}": np.stack(scores[1:], axis=1)}
     return found
 
 
-def at_places(task, size):
-    """Each seed at the multiples of its own threshold, {name: [place, …, seed]}."""
-    own, fine = tops(task, size), len(size["flr"])
-    shape = (len(MULTIPLES), size["seeds"])
-    found = {"top": own, "lr": MULTIPLES[:, None] * own}
-    found |= {f"pretrained_{part}": np.empty(shape) for part in ("valid", "test")}
-    found |= {f"finetuned_{part}": np.empty((shape[0], fine, shape[1])) for part in ("valid", "test")}
-    for rate in np.unique(own):
-        group = np.flatnonzero(own == rate)
-        before = pretrained(task, size, MULTIPLES * rate, group)
-        after = [finetuned(task, size, before, len(MULTIPLES), flr, group) for flr in size["flr"]]
-        for part in ("valid", "test"):
-            scores = [one.final(f"{part}_metric").reshape(-1, len(group)) for one in (before, *after)]
-            found[f"pretrained_{part}"][:, group] = scores[0]
-            found[f"finetuned_{part}"][..., group] = np.stack(scores[1:], axis=1)
-    return found
-
-
-def finetuned(task, size, before, rates, flr, seeds):
-    lr, start = np.full(rates, flr), before.parameters
-    return sweep(task, "sgd", lr=lr, seeds=seeds, steps=size["fine"], start=start, path=size["path"], diverged_at=NEVER)
+def marks(size):
+    """Steps at which the training loss is taken."""
+    return range(0, size["steps"] + 1, size["steps"] // 10)
 
 
 def arm(task, size):
     """One task at every rate of the grid, {name: [rate, …, seed]}."""
     shape, steps = (len(size["lr"]), size["seeds"]), size["steps"]
-    marks = [steps - size["every"] * k for k in range(size["averages"])]
+    ends = [steps - size["every"] * k for k in range(size["averages"])]
     options = dict(seeds=size["seeds"], path=size["path"], diverged_at=NEVER)
-    before = sweep(
-        task, "sgd", lr=size["lr"], steps=steps, snapshots=marks, evaluate=range(0, steps + 1, steps // 10), **options
-    )
+    before = sweep(task, "sgd", lr=size["lr"], steps=steps, snapshots=ends, evaluate=marks(size), **options)
     fine = [
         sweep(task, "sgd", lr=np.full(shape[0], rate), steps=size["fine"], start=before.parameters, **options)
         for rate in size["flr"]
     ]
     lowest, tail = run_losses(before)
     found = {"untrained": before.evaluations["train_loss"][: shape[1], 0], "lowest": lowest, "tail": tail}
-    mean = evaluate_weights(task, before.average(marks), sets=["valid", "test"])
+    mean = evaluate_weights(task, before.average(ends), sets=["valid", "test"])
     for part in ("valid", "test"):
         found[f"pretrained_{part}"] = before.final(f"{part}_metric").reshape(shape)
         found[f"finetuned_{part}"] = np.stack([one.final(f"{part}_metric").reshape(shape) for one in fine], axis=1)
@@ -257,22 +248,22 @@ def described(found):
 
 
 def run(mode):
-    """Train; `mode` "full": 40 seeds, 25 rates, 1,200 steps, "quick": 2 seeds, 6 rates, 60 steps, small networks."""
+    """Train; `mode` "full": 10 seeds on 25 rates, 40 on 13 multiples, 1,200 steps, "quick": 2 seeds, 6 rates, 60 steps, small networks."""
     size = SIZES[mode]
-    problems = {name: problem(size, *what) for name, what in ARMS.items()}
-    whole = arm(problems["wide"], size)
-    seen, q = regimes(size, whole), curves(size, whole)
+    drawn = size | {"seeds": size["drawn"]}
+    whole = arm(problem(size, *ARMS["wide"]), drawn)
+    seen, q = regimes(drawn, whole), curves(drawn, whole)
     texts = {"threshold": "1 and 2", "split": "2A and 2B", "divergence": "2 and 3"}
     q |= {name: border(seen, name, f"wide arm: border of regimes {text}") for name, text in texts.items()}
     counts = seen.counts()
     q["regime_share"] = fixed(
-        [list(counts[r] / size["seeds"]) for r in ("1", "2A", "2B", "3")],
+        [list(counts[r] / drawn["seeds"]) for r in ("1", "2A", "2B", "3")],
         "share of seeds",
         {"regime": ["1", "2A", "2B", "3"], "lr": size["lr"]},
         "seeds in each regime, wide arm",
         band=1.0,
     )
-    found = {name: at_places(task, size) for name, task in problems.items()}
+    found = {name: at_places(size, *what) for name, what in ARMS.items()}
     q |= described(found) | contrasts(found["wide"])
     for word, (one, two) in PAIRS.items():
         for name, (values, unit, what) in compared(found[one], found[two]).items():

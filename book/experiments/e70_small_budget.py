@@ -40,8 +40,8 @@ SIZES = modes(
         batch=10,
         steps=200,
         exponents=np.arange(-0.7, 0.65, 0.2),
-        bracket=[0.3, 1.2],
-        finest=0.35,
+        bracket=[0.2, 1.2],
+        finest=0.8,
         paths=["eager"] * 3,
     ),
     full=dict(
@@ -125,9 +125,9 @@ def multiples(size, name, path):
 
     def converges(rates):
         record = sweep_own(task, rates[None], seeds, steps=still, evaluate=marks, path=path)
-        return (np.nan_to_num(record.evaluations["train_loss"], nan=np.inf).min(axis=1) <= GOAL) | (rates <= floor)
+        return np.nan_to_num(record.evaluations["train_loss"], nan=np.inf).min(axis=1) <= GOAL
 
-    threshold = bisected(converges, *size["bracket"], seeds=len(seeds), finest=size["finest"])
+    threshold = bisected(converges, *size["bracket"], seeds=len(seeds), finest=size["finest"], floor=floor)
     return threshold, finished(size, name, path, np.array([*BELOW, *ABOVE])[:, None] * threshold)
 
 

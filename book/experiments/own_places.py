@@ -17,23 +17,6 @@ AWAY = 2  # places to a neighbour at a factor of √3
 ROUGH = 0.02  # below a seed's own best by which its band ends: single curves are rougher than means
 
 
-def refined(lr, parts):
-    """Rates that cut each step between neighbouring rates into equal parts on the log axis: {lower rate: [rates]}.
-
-    Beyond the last rate there is a step as wide as the one before.
-
-    >>> refined([1.0, 10.0], 2)[1.0].round(2).tolist()
-    [3.16]
-    """
-    upper = [*lr[1:], lr[-1] ** 2 / lr[-2]]
-    return {float(low): np.geomspace(low, high, parts + 1)[1:-1] for low, high in zip(lr, upper)}
-
-
-def top(lr, loss, converged):
-    """The largest rate whose loss is below `converged`, [seed]; the smallest rate for a seed without any."""
-    return np.where(loss < converged, np.asarray(lr)[:, None], lr[0]).max(axis=0)
-
-
 def picked(valid, test, among):
     """Test score at the place, and fine-tuning rate, that the other half's mean validation score prefers, [seed].
 

@@ -32,22 +32,28 @@ def sweep_own(task, rates, seeds, rule="sgd", **settings):
     return carry_out(dataclasses.replace(described, lr0=rates.ravel()))
 
 
-def bisected(converges, low, high, seeds, finest=FINEST):
+def bisected(converges, low, high, seeds, finest=FINEST, floor=0.0):
     """The largest rate at which each seed converges, [seed], bisected on the log axis for all seeds side by side.
 
     converges: rates [seed] → bool [seed].  low, high: rates around the thresholds; where a seed's own lies elsewhere
     its bracket is widened.  seeds: how many.  finest: width of the last bracket in decades. Its lower end is returned,
-    a rate that was tried and converges. Raises `ValueError` where a seed has no such bracket.
+    a rate that was tried and converges.  floor: the rate from which down every seed counts as converging, so that it
+    stands for the threshold of a seed that has none. Raises `ValueError` where a seed has no such bracket.
 
     >>> own = np.array([0.3, 0.7, 2.5])
     >>> found = bisected(lambda rates: rates <= own, 0.4, 1.0, seeds=3)
     >>> bool(((found <= own) & (own < found * 10**FINEST)).all())
     True
     """
-    low, high = _bracket(converges, np.full(seeds, float(low)), np.full(seeds, float(high)))
+
+    def settles(rates):
+        return np.asarray(converges(rates)) | (rates <= floor)
+
+    low, high = _bracket(settles, np.full(seeds, float(low)), np.full(seeds, float(high)))
+    low = np.maximum(low, floor)
     while (np.log10(high / low) > finest + 1e-9).any():
         middle = np.sqrt(low * high)
-        good = np.asarray(converges(middle))
+        good = settles(middle)
         low, high = np.where(good, middle, low), np.where(good, high, middle)
     return low
 
@@ -55,14 +61,14 @@ def bisected(converges, low, high, seeds, finest=FINEST):
 def _bracket(converges, low, high):
     """Rates (low, high) of each seed, of which the lower one converges and the higher one does not."""
     for _ in range(WIDENED):
-        bad = ~np.asarray(converges(low))
+        bad = ~converges(low)
         if not bad.any():
             break
         low, high = np.where(bad, low / 2, low), np.where(bad, low, high)
     else:
         raise ValueError(f"no rate from {low.min():.3g} on converges in {bad.sum()} of {len(low)} seeds")
     for _ in range(WIDENED):
-        good = np.asarray(converges(high))
+        good = converges(high)
         if not good.any():
             return low, high
         low, high = np.where(good, high, low), np.where(good, high * 2, high)

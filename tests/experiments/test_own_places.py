@@ -83,18 +83,22 @@ def test_the_place_of_a_band_follows_its_rates():
     assert np.allclose(place(lr, score), [-2, -1])
 
 
-def test_the_threshold_is_the_largest_rate_that_converges():
-    from own_places import top
+@pytest.mark.parametrize("low, high", [(0.4, 1.0), (0.01, 0.02), (5.0, 8.0)])
+def test_thresholds_are_bisected_side_by_side_wherever_the_search_begins(low, high):
+    from own_rates import FINEST, bisected
 
-    loss = np.array([[0.5, 0.5], [0.1, 0.5], [0.4, 0.5]])
-    assert top([1.0, 2.0, 4.0], loss, 0.2).tolist() == [2.0, 1.0]
+    own = np.array([0.3, 0.7, 2.5])
+    found = bisected(lambda rates: rates <= own, low, high, seeds=3)
+    assert ((found <= own) & (own < found * 10**FINEST * 1.0001)).all()
+    with pytest.raises(ValueError, match="no rate from .* on converges in 3 of 3 seeds"):
+        bisected(lambda rates: rates < 0, low, high, seeds=3)
 
 
-def test_rates_between_cut_a_tenth_of_a_decade_to_a_fiftieth():
-    from own_places import refined
+def test_a_seed_that_converges_nowhere_has_the_floor_for_its_threshold():
+    from own_rates import FINEST, bisected
 
-    between = refined(10 ** np.arange(-3, -1, 0.1), 5)
-    assert all(np.allclose(np.diff(np.log10([low, *rates])), 0.02) for low, rates in between.items())
+    found = bisected(lambda rates: rates <= [0.7, 0.0], 0.4, 1.0, seeds=2, floor=0.05)
+    assert 0.05 <= found[1] < 0.05 * 10**FINEST and found[0] > 0.6
 
 
 def test_a_seed_counts_as_near_where_its_best_place_lies_above_its_threshold():
