@@ -40,7 +40,7 @@ SIZES = modes(
         batch=10,
         steps=200,
         exponents=np.arange(-0.7, 0.65, 0.2),
-        bracket=[0.2, 1.2],
+        step=10**0.2,
         finest=0.8,
         paths=["eager"] * 3,
     ),
@@ -52,7 +52,7 @@ SIZES = modes(
         batch=50,
         steps=3000,
         exponents=np.arange(-0.7, 0.65, 0.1),
-        bracket=[0.5, 1.0],
+        step=10**0.1,
         finest=0.02,
         paths=["compiled", "eager", "eager"],
     ),
@@ -92,7 +92,11 @@ def run(mode):
     size = SIZES[mode]
     rates = 10 ** size["exponents"]
     scales = {name: scale(size, rates, name, path) for name, path in zip(SCALES, size["paths"])}
-    own = {name: multiples(size, name, path) for name, path in zip(SCALES, size["paths"]) if name != "few steps"}
+    own = {
+        name: multiples(size, name, path, rates[np.maximum(scales[name].thresholds(), 0)])
+        for name, path in zip(SCALES, size["paths"])
+        if name != "few steps"
+    }
 
     def halved(choose, judge):
         return decisions(rates, {name: one.mixed(choose, judge) for name, one in scales.items()})
@@ -115,10 +119,11 @@ def problem(size, name):
     return task, steps, still, [still * k // 8 for k in range(1, 9)]
 
 
-def multiples(size, name, path):
+def multiples(size, name, path, low):
     """Each seed's own threshold, [seed], and accuracies at multiples of it, {part: [multiple, seed]}.
 
-    Where a seed converges at no rate, the smallest one of the grid stands for its threshold.
+    low: each seed's largest rate of the grid that converges; where none does, the smallest one, which then stands for
+    its threshold. Small rates are no place to begin, since in few steps they do not converge either.
     """
     (task, _, still, marks), floor = problem(size, name), 10 ** size["exponents"][0]
     seeds = list(range(size["seeds"]))
@@ -127,7 +132,7 @@ def multiples(size, name, path):
         record = sweep_own(task, rates[None], seeds, steps=still, evaluate=marks, path=path)
         return np.nan_to_num(record.evaluations["train_loss"], nan=np.inf).min(axis=1) <= GOAL
 
-    threshold = bisected(converges, *size["bracket"], seeds=len(seeds), finest=size["finest"], floor=floor)
+    threshold = bisected(converges, low, low * size["step"], seeds=len(seeds), finest=size["finest"], floor=floor)
     return threshold, finished(size, name, path, np.array([*BELOW, *ABOVE])[:, None] * threshold)
 
 

@@ -35,8 +35,9 @@ def sweep_own(task, rates, seeds, rule="sgd", **settings):
 def bisected(converges, low, high, seeds, finest=FINEST, floor=0.0):
     """The largest rate at which each seed converges, [seed], bisected on the log axis for all seeds side by side.
 
-    converges: rates [seed] → bool [seed].  low, high: rates around the thresholds; where a seed's own lies elsewhere
-    its bracket is widened.  seeds: how many.  finest: width of the last bracket in decades. Its lower end is returned,
+    converges: rates [seed] → bool [seed].  low, high: rates around the thresholds, of all seeds or [seed]; where a
+    seed's own lies elsewhere its bracket is widened. A rate that is too small for the steps given does not converge
+    either: `low` has to lie where the seeds do.  seeds: how many.  finest: width of the last bracket in decades. Its lower end is returned,
     a rate that was tried and converges.  floor: the rate from which down every seed counts as converging, so that it
     stands for the threshold of a seed that has none. Raises `ValueError` where a seed has no such bracket.
 
@@ -49,7 +50,8 @@ def bisected(converges, low, high, seeds, finest=FINEST, floor=0.0):
     def settles(rates):
         return np.asarray(converges(rates)) | (rates <= floor)
 
-    low, high = _bracket(settles, np.full(seeds, float(low)), np.full(seeds, float(high)))
+    ends = (np.broadcast_to(np.asarray(end, dtype=float), seeds).copy() for end in (low, high))
+    low, high = _bracket(settles, *ends)
     low = np.maximum(low, floor)
     while (np.log10(high / low) > finest + 1e-9).any():
         middle = np.sqrt(low * high)
