@@ -224,7 +224,7 @@ def run(mode):
             by_sgd,
             "rank correlation",
             {},
-            "digits network, Adam: Spearman correlation over the weights between the stride a third of the way and the distance that plain SGD still takes them from there",
+            "digits network, Adam: Spearman correlation of a weight's stride, a third of the way, with the distance that plain SGD takes it from there",
             band=0.2,
         ),
         "need_correlation_adam": per_seed(

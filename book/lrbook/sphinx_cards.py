@@ -8,14 +8,15 @@ from docutils import nodes
 
 from . import cards, results
 from .language import t
-from .sphinx_ledger import _Rows, paragraph, table
+from .sphinx_ledger import Rows, paragraph, table
 
+CODE = ("card.command", "card.script", "card.settings")
 NUMBER = re.compile(r"\b(E\d\d) (?=\w)")
 BOX = re.compile(r'<div class="lr-claim.*?</div>', re.S)
 NAME = re.compile(r'(<span class="s2">&quot;)(e\d\d)(_\w+)(&quot;</span>)')
 
 
-class Card(_Rows):
+class Card(Rows):
     """`{experiment-card} e03_rate_sweep`: the card of an experiment."""
 
     required_arguments = 1
@@ -27,7 +28,11 @@ class Card(_Rows):
     def run(self):
         self.depend()
         name, lang = self.arguments[0], self.lang
-        rows = [([[paragraph(label)], [paragraph(text)]], (), ()) for label, text in cards.facts(name, lang)]
+        code = {t(key, lang) for key in CODE}
+        rows = [
+            ([[paragraph(label)], [paragraph(nodes.literal("", text) if label in code else text)]], (), ())
+            for label, text in cards.facts(name, lang)
+        ]
         found = [table([t("card.what", lang), t("card.how", lang)], (25, 75), rows, ["lr-card-table"])]
         found += self._design(name)
         return found + self._rests(results.result(name).experiment)

@@ -112,7 +112,7 @@ def _row(cells, ids=(), classes=()) -> nodes.row:
     return row
 
 
-class _Rows(SphinxDirective):
+class Rows(SphinxDirective):
     """What both directives need: the language, links to pages and the files that they depend on."""
 
     @property
@@ -162,7 +162,7 @@ def _joined(parts, comma):
     return found
 
 
-class Ledger(_Rows):
+class Ledger(Rows):
     """`{ledger}`: every claim of the four documents with its verdict, grouped by document."""
 
     def run(self):
@@ -232,7 +232,7 @@ class Ledger(_Rows):
         return found + [paragraph(note, classes=["lr-note"]) for note in notes]
 
 
-class DocumentMap(_Rows):
+class DocumentMap(Rows):
     """`{document-map}`: every section of the four documents, with its chapter and its claims."""
 
     def run(self):
@@ -279,7 +279,7 @@ class Changes(DocumentMap):
         )
 
 
-class SmallestEffects(_Rows):
+class SmallestEffects(Rows):
     """`{smallest-effects}`: the margin of each kind of quantity, with its reason."""
 
     def run(self):

@@ -115,6 +115,6 @@ def test_the_marks_around_the_goal_are_found_lane_by_lane():
 def test_rates_far_below_the_threshold_get_the_steps_that_they_need():
     import large_rates
 
-    size = dict(lr=[0.01, 0.1, 1.0], steps=100, reach=20)
+    size = dict(multiples=[0.01, 0.1, 1.0], steps=100, reach=20)
     assert large_rates.steps_of(size).tolist() == [2000, 200, 100]
     assert [g.tolist() for g in large_rates.groups(size)] == [[2], [1], [0]]

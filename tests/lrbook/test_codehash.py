@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -581,10 +582,12 @@ def test_all_code_of_the_project_that_an_experiment_runs_is_hashed(name, experim
 
 def test_the_key_of_the_shared_training_is_the_hash_of_its_code(experiments, monkeypatch):
     large_rates, keys = experiments("large_rates"), []
-    monkeypatch.setattr(large_rates, "cached", lambda name, key, make: keys.append(key) or {})
-    large_rates.reordered("full", [0], 0)
+    monkeypatch.setattr(large_rates, "cached", lambda name, key, make: keys.append(key) or {"threshold": np.ones(10)})
+    large_rates.reordered("full", [[1.0] * 40], [0.1] * 40)
     large_rates.trained.__wrapped__("full")
-    assert [key["code"] for key in keys] == [code_hash(large_rates.__file__)] * 2
+    assert [key["code"] for key in keys] == [code_hash(large_rates.__file__)] * (
+        1 + len(large_rates.blocks({"seeds": 40}))
+    )
 
 
 def test_the_shared_training_is_made_again_after_a_change_in_any_module_that_it_uses(experiments, tmp_path):
