@@ -186,6 +186,7 @@ html_theme_options = {
     "use_download_button": True,
     "use_fullscreen_button": False,
     "show_toc_level": 2,
+    "max_navbar_depth": 1,  # the cards of the experiments are listed on a page of their own
     "logo": {"text": WORDS["title"], "alt_text": WORDS["title"]},
     "extra_footer": f"<p>{WORDS['footer']}</p>",
     "pygments_light_style": "a11y-high-contrast-light",

@@ -14,6 +14,7 @@ from .environment import Environment
 
 PYTEST = ("-m", "pytest", "-q")
 TWO = ("-n", "2", "--dist", "loadfile")
+EACH = ("-n", "2", "--dist", "loadgroup")  # where the tests of one file take long
 NBVAL = ("--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "--nbval-sanitize-with=tests/nbval_sanitize.cfg")
 PATIENCE = 3  # a stage is ended at this multiple of its budget, and a machine may be slow
 NO_TEST = 5  # pytest's status where it found or chose none
@@ -56,7 +57,7 @@ STAGES = (
         ((*PYTEST, *TWO, *NBVAL, "book/en", "book/ja"),),
         ("book/en", "book/ja", "tests/nbval_sanitize.cfg"),
     ),
-    Stage("experiments", 220, ((*PYTEST, *TWO, "tests/experiments"),), ("tests/experiments",)),
+    Stage("experiments", 420, ((*PYTEST, *EACH, "tests/experiments"),), ("tests/experiments",)),
     Stage("book", 80, (("-m", "lrbook.build", "en"), ("-m", "lrbook.build", "ja")), ("book/lrbook/build.py",)),
     Stage("pages", 240, ((*PYTEST, *TWO, "tests/pages"),), ("tests/pages",), needs=("a browser (Chromium)",)),
     Stage("lab", 80, ((*PYTEST, *TWO, "tests/lab"),), ("tests/lab",), needs=("a browser (Chromium)",)),

@@ -9,7 +9,13 @@ import pytest
 from lrbook import golden, golden_values, results, verdicts
 
 
-@pytest.mark.parametrize("name", golden.names())
+def grouped(name):
+    """An experiment, in one process with those that share its networks, so that they are trained once."""
+    family = golden.experiment(name).family
+    return pytest.param(name, marks=pytest.mark.xdist_group(family[0] if family else name))
+
+
+@pytest.mark.parametrize("name", map(grouped, golden.names()))
 def test_no_golden_value_has_moved(name):
     """Every digit on a machine like the one that stored them; elsewhere what holds on any machine."""
     _, found = golden.check(golden.experiment(name))

@@ -193,6 +193,8 @@ QUANTILES = {"quantile", "nanquantile", "percentile", "nanpercentile", "ppf", "i
 NO_INTERVAL = {
     ("lrlib/methods/initialization.py", "quantile"): "bins of inputs",
     ("lrlib/choosing/recipe/figures.py", "quantile"): "how far an axis reaches",
+    ("book/lrbook/bca.py", "quantile"): "bias-corrected draws of the book's evidence, with their Monte-Carlo error",
+    ("book/lrbook/bca.py", "ppf"): "their levels",
     ("book/lrbook/chance.py", "ppf"): "the standard error of a stored interval, for its p value",
 }
 
