@@ -25,7 +25,7 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lrlib import streams
+from lrlib import one_thread, streams
 
 from . import pieces, results
 from .codehash import code_hash
@@ -96,8 +96,9 @@ class Experiment:
         return pieces.Outcome(quantities, run.first_losses, time.perf_counter() - start)
 
     def quick(self):
-        """Run the quick mode, assert `expect`, and return the quantities."""
-        quantities = self.run("quick")
+        """Run the quick mode on one thread, assert `expect`, and return the quantities."""
+        with one_thread():
+            quantities = self.run("quick")
         self.expect(quantities)
         return quantities
 
@@ -155,7 +156,7 @@ class Experiment:
 
     def differences(self, quantities):
         """Sentences about what a quick run gives otherwise than the stored one (`result_file.differences`)."""
-        return differences(json.loads(self.path.read_text(encoding="utf-8")), quantities)
+        return differences(json.loads(self.path.read_text(encoding="utf-8")), quantities, self.timed)
 
     def unmet(self, quantities):
         """Sentences about what `expect` asserts and other seeds do not show."""

@@ -91,15 +91,16 @@ def _numbers(entry):
     return None if entry is None else {key: entry.get(key) for key in ("axes", "values", "mean", "low", "high")}
 
 
-def differences(document, fresh):
+def differences(document, fresh, timed=()):
     """Sentences about how a fresh quick run differs from the one that a result file holds, as JSON.
 
-    Every digit on a machine like the one that stored it; elsewhere every mean within its band, as `compare` says it.
+    Every digit on a machine like the one that stored it, but for what is `timed`; elsewhere every mean within its band,
+    as `compare` says it.
     """
     held, now = document["quick"], quick_part(fresh, "")
     if all(held.get(key) == now[key] for key in ("machine", "instructions", "versions")):
         names = moved(held["quantities"], json.loads(json.dumps(now["quantities"])))
-        return [f"{name}: other digits than stored" for name in names]
+        return [f"{name}: other digits than stored" for name in names if name not in timed]
     return compare(results.parse(json.dumps(document)).quick, fresh)
 
 
