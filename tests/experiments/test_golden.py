@@ -15,7 +15,7 @@ def grouped(name):
     return pytest.param(name, marks=pytest.mark.xdist_group(family[0] if family else name))
 
 
-@pytest.mark.parametrize("name", map(grouped, golden.names()))
+@pytest.mark.parametrize("name", [grouped(name) for name in golden.names()])
 def test_no_golden_value_has_moved(name):
     """Every digit on a machine like the one that stored them; elsewhere what holds on any machine."""
     _, found = golden.check(golden.experiment(name))
