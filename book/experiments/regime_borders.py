@@ -1,14 +1,13 @@
-"""What E34 and E35 share: borders of the regimes as quantities, choices by validation, and the width of the best band."""
+"""What the experiments on regimes share: borders of the regimes as quantities, choices by validation, and the width of the best band."""
 
 import numpy as np
-from best_range import bootstrapped, decades
+from best_range import JUDGED, bootstrapped, decades
 
 from lrbook.quantity import Quantity
 
 NEAR = 2.5  # "just above the threshold": up to this many times the largest rate that converges
 FAR = 3  # "far above": from this many times on, as long as anything is learned
 WIDE = 7  # "far above, where a decay may still repair it": from FAR to this many times
-DRAWS = 1000  # of a bootstrap
 SLOW = 6  # "far below": up to this part of it
 
 
@@ -78,7 +77,7 @@ def bands(lr, score):
             "decades",
             {},
             "width of the first rates that end within a point of the best, fine-tuned, on the mean curve",
-            draws=DRAWS,
+            draws=JUDGED,
         ),
         "narrower_than_threefold": bootstrapped(
             lambda seeds: np.log10(3) - wide(seeds),
@@ -86,6 +85,6 @@ def bands(lr, score):
             "decades",
             {},
             "log10 of 3 minus the width of the best band",
-            draws=DRAWS,
+            draws=JUDGED,
         ),
     }
