@@ -2,17 +2,20 @@
 
 The range test as fastai runs it (1e-7 to 10 in 100 steps, cut at four times the best
 smoothed loss) for several seeds, its suggestion rules side by side, against the rates that
-are really best: constant, and as the peak of a cosine decay. The cost of a suggestion is
-read off the sweep, between its rates.
+are really best: constant, and as the peak of a cosine decay. Each seed cuts digits and breast
+cancer into training, validation and test examples of its own. The cost of a suggestion is
+read off the sweep, between its rates, against the best rate as the other half of the seeds
+chooses it.
 """
 
 import numpy as np
+from halves import other_half
 from quantities import fixed, per_seed
 from sizes import modes
 from tuning import grid, tuned
 
 from lrbook.experiment import Experiment
-from lrlib import cosine, find, tasks
+from lrlib import Finding, cosine, find, tasks
 
 ID = "e25_rate_finder"
 QUESTION = "How good is the rate that a range test suggests?"
@@ -34,9 +37,20 @@ SIZES = modes(
 
 
 def problem(name, size):
+    """The task; of the two data sets that are cut out of a fixed number of examples a function of the seed, each cut anew."""
     if name == "mnist1d":
         return tasks.mnist1d(train=size["train"], valid=min(2000, size["held"]), test=size["held"], width=32, batch=50)
-    return tasks.sparse_logistic() if name == "sparse_logistic" else getattr(tasks, name)(width=32)
+    if name == "sparse_logistic":
+        return tasks.sparse_logistic()
+    return lambda seed: getattr(tasks, name)(width=32, split=seed)
+
+
+def tested(task, seeds):
+    """The `Finding` of the seeds, each on its own task where each has one."""
+    if isinstance(task, tasks.Task):
+        return find(task, "sgd", seeds=seeds)
+    own = [find(task(seed), "sgd", seeds=[seed]) for seed in seeds]
+    return Finding(tuple(one.tests[0] for one in own), np.array(seeds), [one.record for one in own])
 
 
 def at(one, values, rates):
@@ -52,7 +66,7 @@ def run(mode):
     findings, constant, peak = {}, {}, {}
     for name, steps in size["steps"].items():
         task, seeds = problem(name, size), range(size["seeds"])
-        findings[name] = find(task, "sgd", seeds=seeds)
+        findings[name] = tested(task, seeds)
         lr = np.concatenate([grid(size["low"], -2.5)[::2], grid(-2.25, 0.75)])
         constant[name] = tuned(task, "sgd", lr, seeds, steps=steps, evaluate=[steps])
         peak[name] = tuned(task, "sgd", lr, range(size["peak"]), plan=cosine(steps), steps=steps, evaluate=[steps])
@@ -60,11 +74,11 @@ def run(mode):
 
 
 def regrets(findings, found):
-    """Cost of every rule, [task, rule, seed], and of the best rate's neighbours nothing."""
+    """Cost of every rule, [task, rule, seed], against the rate that the other half of the seeds prefers."""
     rows = []
     for name, one in found.items():
         test = one.final("test_metric", CHANCE[name])
-        best = test[one.best(failed=CHANCE[name])]
+        best = test[other_half(one.final("valid_metric", CHANCE[name])), np.arange(test.shape[1])]
         rows.append([best - at(one, test, findings[name].per_seed(rule)) for rule in RULES])
     return np.array(rows)
 

@@ -2,11 +2,11 @@
 
 The paper's synthetic protocol at full scale: 23 constant rates for 40,000 steps, from each end a fine-tuning of 20,000
 steps at each of the 11 smallest rates, averages of the last 2 to 50 checkpoints, the accuracy on every feature alone,
-angles and barriers. Twenty pairs, each with a training set, initial weights and batch order of its own: the training
+angles and barriers. Eighty pairs, each with a training set, initial weights and batch order of its own: the training
 set and the training then both vary between pairs, which are independent. Arms of equal length (60,000 steps) beside
 them: longer training with an average, a decay, and the way from far above over just above to the small rate.
 
-`--pairs 1` measures one pair and prints it, in seven minutes or so; `--full` twenty. With `--folder PATH` finished pairs
+`--pairs 1` measures one pair and prints it, in a minute or so; `--full` eighty. With `--folder PATH` finished pairs
 are kept.
 """
 
@@ -16,8 +16,9 @@ import time
 from dataclasses import replace
 
 import numpy as np
+from own_places import MULTIPLES, neighbours_lose
 from quantities import fixed, per_seed
-from regime_borders import bands, border, chosen, mean_over, places
+from regime_borders import border, chosen, mean_over, places
 from sizes import modes
 from ticks_pair import CALM, PAPER, PARTS_OF_A_RUN, RATES, kept
 
@@ -29,7 +30,7 @@ from lrlib import borders, streams
 ID = "e34_ticks"
 QUESTION = "Where does the first rate lead a network that could learn sixteen features and learns few?"
 
-PAIRS, TOGETHER = 20, 2
+PAIRS, TOGETHER = 80, 2
 MARGIN = 0.02
 CHAOS = {
     "accuracy": 0.3,
@@ -324,7 +325,22 @@ def placed(size, found, at):
             {},
             "pairs whose best first rate, fine-tuned, lies just above the threshold",
         ),
-    } | bands(size["lr"], found["finetuned_test"].mean(axis=1))
+        "neighbours_lose": per_seed(
+            neighbours_lose(
+                *(at_multiples(size["lr"], score, at) for score in (valid, found["finetuned_test"].mean(axis=1)))
+            ),
+            "accuracy",
+            {},
+            "fine-tuned: the better of the two neighbours at a factor of √3, below the band, at multiples of each pair's threshold",
+        ),
+    }
+
+
+def at_multiples(lr, score, at):
+    """Scores at `MULTIPLES` of each pair's own threshold, straight lines between the rates, [place, pair]; score [rate, pair]."""
+    top = np.where(at["converging"], lr[:, None], lr[0]).max(axis=0)
+    wanted = np.log10(MULTIPLES[:, None] * top)
+    return np.stack([np.interp(own, np.log10(lr), curve) for own, curve in zip(wanted.T, score.T)], axis=1)
 
 
 def decay_loss(found, at):
@@ -434,7 +450,7 @@ def ways(size, found, at):
 
 
 def run(mode):
-    """Train; `mode` "full": 20 pairs at the paper's scale, "quick": 2 pairs, few rates, short."""
+    """Train; `mode` "full": 80 pairs at the paper's scale, "quick": 2 pairs, few rates, short."""
     size, count = SIZES[mode].values()
     found = pairs(size, range(count))
     return judged(size, found, timing=mode == "full")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from quantities import fixed, per_seed
 from sizes import modes
-from tuning import curve
+from tuning import curve, each
 
 from lrlib import tasks
 
@@ -43,7 +43,7 @@ SIZES = modes(
         training={"digits": 320, "breast_cancer": 320},
     ),
     full=dict(
-        seeds=10,
+        seeds=20,
         train=4000,
         held=500,
         texts=640,
@@ -65,7 +65,7 @@ def problem(name, size, width):
         return language(size["texts"], size["pieces"])
     if name == "mnist1d":
         return tasks.mnist1d(train=size["train"], valid=size["held"], test=2 * size["held"], width=width)
-    return getattr(tasks, name)(width=width)
+    return lambda seed: getattr(tasks, name)(width=width, split=seed)
 
 
 def levels(space, size):
@@ -82,12 +82,16 @@ def scaled(make, factor):
     return model
 
 
+def rescaled(task, factor):
+    """The task with `scaled` networks."""
+    return dataclasses.replace(task, model=functools.partial(scaled, task.model, factor))
+
+
 def ended(task, name, size, examples, batch, lr, rule="momentum", **options):
     """Validation and test scores of runs of this task's number of examples: [2, len(lr), seeds]."""
     steps, seeds = examples // batch, range(size["seeds"])
-    found = curve(
-        dataclasses.replace(task, batch=batch), rule, lr, seeds, steps=steps, evaluate=[steps], path="eager", **options
-    )
+    used = each(task, lambda one: dataclasses.replace(one, batch=batch))
+    found = curve(used, rule, lr, seeds, steps=steps, evaluate=[steps], path="eager", **options)
     if name == "language":
         uniform = np.log(len(task.details["alphabet"]))
         return np.stack([uniform - found.final(f"{part}_loss", uniform) for part in ("valid", "test")])
@@ -127,7 +131,7 @@ def built(name, size):
     for width in axes["width"]:
         task = problem(name, size, width)
         for scale in axes["initial_scale"]:
-            made = dataclasses.replace(task, model=functools.partial(scaled, task.model, scale))
+            made = each(task, functools.partial(rescaled, factor=scale))
             found.append(ended(made, name, size, size["training"][name], 64, axes["rate"], momentum=0.9))
     return np.stack(found, axis=2).reshape(2, len(axes["rate"]), len(axes["width"]), len(axes["initial_scale"]), -1)
 

@@ -7,6 +7,7 @@ all seeds only as a multiple of each one's own threshold.
 import dataclasses
 
 import numpy as np
+from sweeps import piece
 
 from lrlib.runs.sweeps import carry_out, describe_lanes
 
@@ -15,10 +16,11 @@ WIDENED = 12  # doublings or halvings of a bracket before the search gives up
 
 
 def sweep_own(task, rates, seeds, rule="sgd", **settings):
-    """The Record of a sweep with rates [k, seed]: lane (i, s) trains seed s at its own i-th rate.
+    """The Record of a sweep with rates [k, seed], a piece of the run: lane (i, s) trains seed s at its own i-th rate.
 
     Lanes are ordered rate first, as those of `lrlib.sweep`, whose further arguments `settings` are (`start` has one row
-    a lane). Raises `ValueError` for rates of another shape.
+    a lane). Its first losses are not noted: where a seed's rates lie hangs on runs near the threshold, which part with
+    the processor. Raises `ValueError` for rates of another shape.
 
     >>> from lrlib import tasks
     >>> record = sweep_own(tasks.quadratic(curvatures=(4.0,)), [[0.1, 0.6]], [0, 1], steps=30)
@@ -28,7 +30,11 @@ def sweep_own(task, rates, seeds, rule="sgd", **settings):
     rates = np.asarray(rates, dtype=float)
     if rates.ndim != 2 or rates.shape[1] != len(seeds):
         raise ValueError(f"rates must have the shape [k, {len(seeds)}], one column a seed; got {rates.shape}")
-    described = describe_lanes(task, rule, rates.max(axis=1), seeds=list(seeds), **settings)
+    return piece(_train, task, rates, list(seeds), rule, **settings)
+
+
+def _train(task, rates, seeds, rule, **settings):
+    described = describe_lanes(task, rule, rates.max(axis=1), seeds=seeds, **settings)
     return carry_out(dataclasses.replace(described, lr0=rates.ravel()))
 
 

@@ -1,7 +1,6 @@
-"""What the experiments on regimes share: borders of the regimes as quantities, choices by validation, and the width of the best band."""
+"""What the experiments on regimes share: borders of the regimes as quantities, places between them, choices by validation."""
 
 import numpy as np
-from best_range import JUDGED, bootstrapped, decades
 
 from lrbook.quantity import Quantity
 
@@ -57,34 +56,3 @@ def mean_over(values, where):
     """Mean over some rates, [seed]; `values` [rate, seed]; nan for a seed without any."""
     count = where.sum(axis=0)
     return np.where(count > 0, np.where(where, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
-
-
-def widths(lr, score):
-    """The width of the mean curve's band as a function of the seeds that count; `score` [rate, seed].
-
-    A single seed's curve is too rough to have a band of its own.
-    """
-    return lambda seeds: decades(lr, score[:, seeds].mean(axis=1))
-
-
-def bands(lr, score):
-    """The width of the best band, and how far it stays below a factor of three."""
-    n, wide = score.shape[1], widths(lr, score)
-    return {
-        "band": bootstrapped(
-            wide,
-            n,
-            "decades",
-            {},
-            "width of the first rates that end within a point of the best, fine-tuned, on the mean curve",
-            draws=JUDGED,
-        ),
-        "narrower_than_threefold": bootstrapped(
-            lambda seeds: np.log10(3) - wide(seeds),
-            n,
-            "decades",
-            {},
-            "log10 of 3 minus the width of the best band",
-            draws=JUDGED,
-        ),
-    }

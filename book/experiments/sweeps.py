@@ -6,15 +6,19 @@ from lrlib._base.digest import digest
 
 
 def sweep(*arguments, **options):
-    """The Record of `lrlib.sweep`, taken from the folder of the run where it is there already.
+    """The Record of `lrlib.sweep`, as a `piece`; its first losses are noted."""
+    record = piece(compute, *arguments, **options)
+    pieces.current().watch(record.loss)
+    return record
 
-    A sweep that keeps snapshots is computed each time: its weights would fill the folder.
+
+def piece(train, *arguments, **options):
+    """The Record of ``train(*arguments, **options)``, taken from the folder of the run where it is there already.
+
+    One that keeps snapshots is computed each time: its weights would fill the folder.
     """
     run = pieces.current()
     if run.folder is None or options.get("snapshots") is not None:
-        record = compute(*arguments, **options)
-    else:
-        path = run.folder / f"sweep-{digest(arguments, options)}.npz"
-        record = pieces.kept(path, lambda: compute(*arguments, **options), Record.save, Record.load)
-    run.watch(record.loss)
-    return record
+        return train(*arguments, **options)
+    path = run.folder / f"sweep-{digest(train, arguments, options)}.npz"
+    return pieces.kept(path, lambda: train(*arguments, **options), Record.save, Record.load)

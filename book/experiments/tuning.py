@@ -6,6 +6,7 @@ import numpy as np
 from sweeps import sweep
 
 from lrlib.runs.sweeps.choose import eager_seconds
+from lrlib.tasks import Task
 
 QUARTER = 0.25
 LONG = 30.0  # rough seconds of eager steps that are worth a compilation
@@ -65,14 +66,34 @@ def path_of(task, lr, seeds, steps):
 
 
 def curve(task, rule, lr, seeds, plan=None, steps=None, evaluate=None, **options):
-    """Train every rate × seed and return the `Curve`."""
+    """Train every rate × seed and return the `Curve`.
+
+    task: or a function of the seed, where each has a task of its own, with validation and test data of its own.
+    """
     lr = np.asarray(lr, dtype=float)
+    if not isinstance(task, Task):
+        own = dict(plan=plan, steps=steps, evaluate=evaluate, **options)
+        return beside(
+            [curve(task(s), rule, lr, [s], **own) for s in (range(seeds) if isinstance(seeds, int) else seeds)]
+        )
     options.setdefault("path", path_of(task, lr, seeds, steps or task.steps))
     record = sweep(task, rule, lr=lr, seeds=seeds, plan=plan, steps=steps, evaluate=evaluate, **options)
     shape = (len(lr), len(record.lr0) // len(lr), -1)
     found = {name: np.asarray(v).reshape(shape) for name, v in record.evaluations.items() if name != "step"}
     status = np.asarray(record.status).reshape(shape[:2])
     return Curve(lr, np.asarray(record.evaluations["step"]), found, status == "diverged")
+
+
+def each(task, change):
+    """``change(task)``; of a function of the seed the function that gives such tasks."""
+    return change(task) if isinstance(task, Task) else lambda seed: change(task(seed))
+
+
+def beside(curves):
+    """Curves of the same rates and different seeds as one."""
+    first = curves[0]
+    metrics = {name: np.concatenate([one.metrics[name] for one in curves], axis=1) for name in first.metrics}
+    return Curve(first.lr, first.step, metrics, np.concatenate([one.diverged for one in curves], axis=1))
 
 
 def join(one, two):

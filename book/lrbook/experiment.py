@@ -41,7 +41,8 @@ class Experiment:
     `run(mode)` returns `{name: Quantity}` for mode "quick", "full" or "single" (the full protocol with one seed);
     `expect(quantities)` asserts. `file` is the script's `__file__`, `seeds` the list of the full mode, for the record.
     `timed` names the quantities that hang on the clock, `family` the numbers of the experiments that share what is
-    trained, and so the origin of the seeds that judge; by itself an experiment is its family.
+    trained, and so the origin of the seeds that judge; by itself an experiment is its family. `round` counts up when
+    the experiment is changed after a result of it has been seen, so that its next one has seeds that nobody has seen.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Experiment:
     device: str = "cpu"
     timed: tuple = ()
     family: tuple = ()
+    round: int = 1
 
     @property
     def number(self):

@@ -182,13 +182,13 @@ def compared(one, options):
     if options.store:
         registered.check_committed()
         at = registered.commit()
-    begin = registered.origin(rules) if options.seeds_from == RULES else options.seeds_from
+    begin = registered.origin(rules, one.round) if options.seeds_from == RULES else options.seeds_from
     print(f"{one.id}: seeds from {begin} …", file=sys.stderr, flush=True)
     folder = Path(options.folder) / str(begin)
     found = rows(one, again(one, begin, folder))
     if options.store:
         document = json.loads((folder / f"{one.id}.json").read_text(encoding="utf-8"))
-        registered.store(one.id, document, quick_part(one.quick(), one.code), rules, at)
+        registered.store(one.id, document, quick_part(one.quick(), one.code), rules, at, one.round)
     return found
 
 

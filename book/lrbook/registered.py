@@ -4,7 +4,8 @@ A rule of `book/verdict_rules.csv` is known by the hash of what it says, not by 
 judge are counted from a number that all rules of its experiment give together, and its result holds their hashes. So the
 result itself shows which rules stood before it: with another rule other seeds would have been drawn. A run from other
 seeds, and the results from before there were such seeds, are a *pilot*: they say how many seeds are needed, and are
-printed beside the result that judges.
+printed beside the result that judges. Where a result has been seen and the experiment is changed, though not its rules,
+its next *round* has other seeds again.
 """
 
 import hashlib
@@ -38,13 +39,18 @@ def identities(one, rules):
     return sorted({identity(rule) for claim in rules.values() for rule in claim if rule.number in family})
 
 
-def origin(names):
+def origin(names, round=1):
     """Where the seeds of a run that judges by rules of these identities are counted from.
+
+    round: 1, and one more each time the experiment was changed after its result had been seen.
 
     >>> origin(["0123456789ab", "a0b1c2d3e4f5"]) == origin(["a0b1c2d3e4f5", "0123456789ab"])
     True
+    >>> origin(["0123456789ab"]) == origin(["0123456789ab"], round=2)
+    False
     """
-    return int(_hash(" ".join(sorted(names)), 7), 16)
+    words = [*sorted(names), *([f"round {round}"] if round > 1 else [])]
+    return int(_hash(" ".join(words), 7), 16)
 
 
 def _hash(text, digits):
@@ -54,23 +60,24 @@ def _hash(text, digits):
 def word(rule, result, pilot=None):
     """One of `WORDS` for a rule and the result that it judges.
 
-    *before*: the rule stood before the result. *re-defined*: so it did, and what its quantity measures was changed after
-    the pilot (a `results.Measured`). *looked again*: it did, but the same seeds were run anew and gave other numbers.
-    *after*: the seeds do not come from the rule.
+    *before*: the rule stood before the result. *re-defined*: so it did, and its quantity or the experiment was changed
+    after the pilot (a `results.Measured`). *looked again*: it did, but the same seeds were run anew and gave other
+    numbers. *after*: the seeds do not come from the rule.
     """
     about = result.about
-    held = about.get("rules", ())
-    if identity(rule) not in held or about.get("seeds_from") != origin(held):
+    if not fresh(result) or identity(rule) not in about["rules"]:
         return AFTER
     if about.get("looks", 1) > 1:
         return AGAIN
-    return REDEFINED if pilot and pilot.about != result.quantity(rule.quantity).about else BEFORE
+    changed = about.get("round", 1) > 1 or (pilot and pilot.about != result.quantity(rule.quantity).about)
+    return REDEFINED if changed else BEFORE
 
 
 def fresh(result):
     """Whether the seeds of a result come from rules that stood before it."""
-    held = result.about.get("rules")
-    return bool(held) and result.about.get("seeds_from") == origin(held)
+    about = result.about
+    held = about.get("rules")
+    return bool(held) and about.get("seeds_from") == origin(held, about.get("round", 1))
 
 
 def check_committed():
@@ -88,22 +95,24 @@ def _git(*words):
     return subprocess.run(["git", *words], cwd=BOOK, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def store(name, found, quick, rules, at):
-    """Write a full run as the result of an experiment; the one before, judged by other rules, is kept as pilot.
+def store(name, found, quick, rules, at, round=1):
+    """Write a full run as the result of an experiment; the one before, of other seeds, is kept as pilot.
 
     name: the experiment's id. found: the run's document, as JSON. quick: its quick part (`result_file.quick_part`).
-    rules: its identities. at: `commit()` when it began.
+    rules: its identities. at: `commit()` when it began. round: see `origin`.
     Raises `ValueError` where the seeds of the run do not come from the rules.
     """
-    if found["mode"] != "full" or found.get("seeds_from") != origin(rules):
-        raise ValueError(f"{name}: not a full run with the seeds of its rules, {origin(rules)}")
+    begin = origin(rules, round)
+    if found["mode"] != "full" or found.get("seeds_from") != begin:
+        raise ValueError(f"{name}: not a full run with the seeds of its rules, {begin}")
     path = results.FOLDER / f"{name}.json"
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    same = old.get("rules") == rules
+    same = old.get("seeds_from") == begin
     if old and not same:
         save(results.PILOTS / path.name, pilot(old))
     looks = old.get("looks", 1) + (old["quantities"] != found["quantities"]) if same else 1
-    save(path, found | {"quick": quick, "rules": rules, "commit": at} | ({"looks": looks} if looks > 1 else {}))
+    counts = {name: count for name, count in (("round", round), ("looks", looks)) if count > 1}
+    save(path, found | {"quick": quick, "rules": rules, "commit": at} | counts)
 
 
 def pilot(document):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._base.arguments import MOST_EXAMPLES, flag, held, layers_of, number, shown, whole
+from .._base.arguments import LARGEST_SEED, MOST_EXAMPLES, flag, held, layers_of, number, shown, whole
 from ..methods.augmentation import Images, Signals
 from .._base.streams import moved, numbered, remembered
 from .cache import cached
@@ -36,6 +36,7 @@ def digits(
     valid: int = 300,
     test: int = 300,
     *,
+    split: int = 0,
     network: str = "mlp",
     dropout: float = 0.0,
     batch_norm: bool | None = None,
@@ -46,8 +47,9 @@ def digits(
 ) -> Task:
     """Handwritten digits, 8×8 pixels, 10 classes, 1,797 images (scikit-learn), with an MLP 64-width-…-10.
 
-    The split into 1,197 training, 300 validation and 300 test images is fixed; pixels are standardised by the mean
-    and the standard deviation of all training pixels together. Options for the network and against overfitting:
+    The split into 1,197 training, 300 validation and 300 test images is the same each time; another number ``split``
+    (0 or larger) draws another one. Pixels are standardised by the mean and the standard deviation of all training
+    pixels together. Options for the network and against overfitting:
 
     * ``network``: "mlp" (`mlp`, width 64) or "conv" (`conv_net` on the 8×8 image, width 8, with batch normalisation);
     * ``dropout``: share dropped after each hidden layer (conv: before the last layer); ``batch_norm``: True or False;
@@ -63,7 +65,7 @@ def digits(
     torch.Size([300, 10])
     """
     x, y = _sklearn("load_digits")
-    parts = _split(x, y, valid, test)
+    parts = _split(x, y, valid, test, split)
     mean, std = parts[0][0].mean(), parts[0][0].std()
     parts = [((a - mean) / std, b.long()) for a, b in parts]
     model = _network(network, (8, 8), width, depth, dropout=dropout, batch_norm=batch_norm)
@@ -91,6 +93,7 @@ def breast_cancer(
     test: int = 100,
     standardise: bool = True,
     *,
+    split: int = 0,
     dropout: float = 0.0,
     batch_norm: bool = False,
     augment: Augmentation | None = None,
@@ -100,8 +103,9 @@ def breast_cancer(
 ) -> Task:
     """Breast cancer Wisconsin: 30 measurements, malignant or not, 569 cases (scikit-learn), with an MLP 30-width-…-1.
 
-    The split into 369, 100 and 100 cases is fixed; each measurement is standardised by its training mean and
-    standard deviation (``standardise=False`` leaves the raw units). y = 1 means benign, as in the source.
+    The split into 369, 100 and 100 cases is the same each time; another number ``split`` (0 or larger) draws another
+    one. Each measurement is standardised by its training mean and standard deviation (``standardise=False`` leaves the
+    raw units). y = 1 means benign, as in the source.
     ``dropout``, ``batch_norm``: see `mlp`; ``augment`` (a function), ``l1``, ``l2``, ``penalise``: see `Task`.
 
     Raises ``TypeError``/``ValueError`` naming a wrong option. Data: Street, Wolberg & Mangasarian (1993), "Nuclear
@@ -112,7 +116,7 @@ def breast_cancer(
     """
     standardise = flag("standardise", standardise)
     model = _tried(mlp, [30, *layers_of(width, depth), 1], dropout=dropout, batch_norm=batch_norm)
-    parts = _split(*_sklearn("load_breast_cancer"), valid, test)
+    parts = _split(*_sklearn("load_breast_cancer"), valid, test, split)
     mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if standardise else (0.0, 1.0)
     parts = [((a - mean) / std, b.float()) for a, b in parts]
     return Task(
@@ -306,13 +310,14 @@ def _sklearn(loader):
     return torch.tensor(x, dtype=torch.float32), torch.tensor(y)
 
 
-def _split(x, y, valid, test):
-    """Cut (x, y) into training, validation and test parts in one random order, that of seed 0."""
+def _split(x, y, valid, test, split):
+    """Cut (x, y) into training, validation and test parts in one random order, that of seed ``split``."""
+    split = whole("split", split, 0, LARGEST_SEED)
     if whole("valid", valid, least=0) < 1 or whole("test", test, least=0) < 1 or valid + test >= len(x):
         raise ValueError(
             f"valid and test must be at least 1 and leave training examples out of {len(x)}; "
             f"got {shown(valid)} and {shown(test)}"
         )
-    order = torch.randperm(len(x), generator=numbered(0))
+    order = torch.randperm(len(x), generator=numbered(split))
     sizes = [len(x) - valid - test, valid, test]
     return list(zip(x[order].split(sizes), y[order].split(sizes)))

@@ -72,6 +72,9 @@ def test_a_rule_stands_before_the_result_whose_seeds_come_from_it():
     assert registered.word(rule, result(found)) == "before"
     assert registered.word(rule, result(found), pilot) == "re-defined"
     assert registered.word(rule, result(found | {"looks": 2})) == "looked again"
+    second = {"rules": held, "round": 2, "seeds_from": registered.origin(held, round=2)}
+    assert registered.word(rule, result(second)) == "re-defined"
+    assert registered.word(rule, result(found | {"round": 2})) == "after"
     assert registered.word(later, result(found)) == "after"
     assert registered.word(rule, result({})) == registered.word(rule, result(found | {"seeds_from": 7})) == "after"
 
@@ -96,6 +99,22 @@ def test_a_run_is_stored_beside_the_one_before(tmp_path, monkeypatch):
         )
 
 
+def test_another_round_has_other_seeds_and_the_round_before_is_its_pilot(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    monkeypatch.setattr(results, "PILOTS", tmp_path / "pilot")
+    monkeypatch.setattr(results, "check", lambda _: None)
+    monkeypatch.setattr(registered, "read_table", lambda _: [{"experiment": "E98", "quantity": "gap"}])
+    names = ["0" * 12]
+    for round, value in ((1, 2.0), (2, 5.0)):
+        found = document({"seeds_from": registered.origin(names, round)}, value)
+        registered.store("e98_gap", found, QUICK, names, "abcdef0", round)
+    now, then = (json.loads((folder / "e98_gap.json").read_text("utf-8")) for folder in (tmp_path, tmp_path / "pilot"))
+    assert (now["quantities"]["gap"]["mean"], now["round"], now.get("looks")) == (5.0, 2, None)
+    assert then["quantities"]["gap"]["mean"] == 2.0 and "round" not in then
+    with pytest.raises(ValueError, match="not a full run with the seeds of its rules"):
+        registered.store("e98_gap", found, QUICK, names, "abcdef0")
+
+
 def test_only_a_run_with_seeds_from_the_rules_is_stored(capsys):
     for words in (["E01", "--store"], ["E01", "--store", "--seeds-from", "7"], ["E01", "--seeds-from", "rule"]):
         with pytest.raises(SystemExit):
@@ -114,7 +133,7 @@ HISTORY = git("rev-parse", "--is-shallow-repository").stdout.strip() == "false"
 def test_the_history_shows_the_rules_before_the_result(name, monkeypatch):
     """The commit that a result names holds all its rules and not yet the result; a copy without history has the hashes."""
     about = results.result(name).about
-    assert about["seeds_from"] == registered.origin(about["rules"])
+    assert about["seeds_from"] == registered.origin(about["rules"], about.get("round", 1))
     if not HISTORY:
         return
     table = git("show", f"{about['commit']}:./verdict_rules.csv").stdout
@@ -122,4 +141,4 @@ def test_the_history_shows_the_rules_before_the_result(name, monkeypatch):
     rows = list(csv.DictReader(table.splitlines()))
     monkeypatch.setattr(verdicts, "read_table", lambda _: rows)
     assert registered.identities(golden.experiment(name), verdicts.rules()) == about["rules"]
-    assert not then or json.loads(then).get("rules") != about["rules"] or about.get("looks", 1) > 1
+    assert not then or json.loads(then).get("seeds_from") != about["seeds_from"] or about.get("looks", 1) > 1

@@ -51,6 +51,19 @@ def test_every_task_gives_a_finite_loss_and_leaves_the_random_state(make):
     assert torch.isfinite(task.metric(output, y)) and task.metric(output, y).ndim == 0
 
 
+@pytest.mark.parametrize("make", [tasks.digits, tasks.breast_cancer])
+def test_another_split_cuts_the_same_examples_otherwise_and_a_wrong_one_is_named(make):
+    usual, same, other = (make(split=number) for number in (0, 0, 1))
+    assert all(torch.equal(getattr(usual, part)[1], getattr(same, part)[1]) for part in ("train", "valid", "test"))
+    assert not torch.equal(usual.test[1], other.test[1])
+    assert sum(part[1].sum() for part in (usual.train, usual.valid, usual.test)) == sum(
+        part[1].sum() for part in (other.train, other.valid, other.test)
+    )
+    for wrong in (-1, 2.5, 2**63):
+        with pytest.raises((TypeError, ValueError), match="split must be .* got"):
+            make(split=wrong)
+
+
 def test_digits_and_breast_cancer_are_standardised_and_parts_do_not_overlap():
     for task, dims in ((tasks.digits(), None), (tasks.breast_cancer(), 0)):
         x = task.train[0]
