@@ -392,7 +392,7 @@ def expect(q):
     assert q["sgd_variance"].mean[0].max() > 0.2, "the rate counts"
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, round=2)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

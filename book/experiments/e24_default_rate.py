@@ -136,7 +136,7 @@ def expect(q):
     assert q["mean_regret"].mean > 0
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, round=2)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

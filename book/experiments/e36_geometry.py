@@ -13,7 +13,7 @@ examples; the three differences in quality are measured with 4,000 examples too,
 import numpy as np
 import torch
 from flatness import adaptive, plain
-from large_rates import ABOVE, FAMILY, SIZES, reordered, steps_of, trained
+from large_rates import ABOVE, FAMILY, ROUND, SIZES, reordered, steps_of, trained
 from quantities import fixed, per_seed
 from scipy.stats import spearmanr
 
@@ -382,7 +382,7 @@ def expect(q):
     assert np.isfinite(q["sharpness"].mean).all() and (np.abs(q["flatness_correlation"].mean) <= 1).all()
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY, round=ROUND)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
-from large_rates import FAMILY, SIZES, problem, trained
+from large_rates import FAMILY, ROUND, SIZES, problem, trained
 from quantities import per_seed
 from scipy.stats import spearmanr
 from sizes import modes
@@ -320,7 +320,7 @@ def expect(q):
 
 
 CLOCK = ("dense_time_saving", "pruned_time_saving")
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY, timed=CLOCK)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY, round=ROUND, timed=CLOCK)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

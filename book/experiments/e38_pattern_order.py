@@ -12,7 +12,7 @@ which Fourier band of the signal the networks of `large_rates` use.
 import numpy as np
 import torch
 from halves import directed
-from large_rates import FAMILY, trained
+from large_rates import FAMILY, ROUND, trained
 from quantities import fixed, per_seed
 from sizes import modes
 from sweeps import sweep
@@ -403,7 +403,7 @@ def expect(q):
     assert len(rates) == 2 or (q["best_rate"].mean < rates[-1]).all(), "the large rate lies inside the grid"
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY, round=ROUND)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from large_rates import FAMILY, trained
+from large_rates import FAMILY, ROUND, trained
 from quantities import per_seed
 
 from lrbook.experiment import Experiment
@@ -167,7 +167,7 @@ def expect(q):
     assert q["input_noise"].mean[-1].max() < q["clean"].mean.max(), "the strongest noise costs: the positive control"
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY, round=ROUND)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

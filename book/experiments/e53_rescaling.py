@@ -10,7 +10,7 @@ adaptive sharpness, which no rescaling changes, and each in its flattest equival
 import numpy as np
 import torch
 from flatness import adaptive, flattest, moved, plain
-from large_rates import FAMILY, trained
+from large_rates import FAMILY, ROUND, trained
 from quantities import per_seed
 from torch.func import functional_call, vmap
 
@@ -130,7 +130,7 @@ def expect(q):
     assert q["adaptive_range"].mean < 0.02
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, family=FAMILY, round=ROUND)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

@@ -44,7 +44,7 @@ SIZES = modes(
         path="eager",
     ),
     full=dict(
-        seeds=12,
+        seeds=24,
         train=1000,
         few=500,
         held=3000,
@@ -82,7 +82,7 @@ class Arm:
 
 
 def run(mode):
-    """Train; `mode` "full": 12 seeds, 11 × 8 rates, 2,000 + 300 steps, "quick": 2 seeds, 3 × 3 rates, 120 + 40 steps."""
+    """Train; `mode` "full": 24 seeds, 11 × 8 rates, 2,000 + 300 steps, "quick": 2 seeds, 3 × 3 rates, 120 + 40 steps."""
     size = SIZES[mode]
     arms, loss = {}, None
     every = size["steps"] // (4 * size["marks"])

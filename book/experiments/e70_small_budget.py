@@ -313,7 +313,7 @@ def expect(q):
     assert q["threshold"].mean[0] > 0.5 * q["threshold"].mean[1]
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, round=2)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

@@ -5,7 +5,7 @@ batches of 25. First rates are multiples of each seed's own threshold at that am
 125 passes bring the training loss below 0.01, bisected to 0.02 decade. (With 8,000 examples no rate does so in 62 passes,
 and more were not affordable.)
 
-Four first rates above the threshold stand against four that converge. Both are finished alike: fine-tuned at each of
+Six first rates above the threshold stand against six that converge. Both are finished alike: fine-tuned at each of
 three small rates, or left at the rate they have and averaged over the end. Which rate and which finish, is chosen on
 validation data, for each half of the seeds by the other half.
 
@@ -28,7 +28,7 @@ QUESTION = "Does the amount of data decide whether a start above the convergence
 
 CHANCE, BATCH = 0.1, 25
 CATAPULT = 1e9  # a converged loss is so low that a harmless rise passes a thousand times it
-BELOW, ABOVE = [0.3, 0.5, 0.8, 1.0], [1.1, 1.25, 1.6, 2.5]
+BELOW, ABOVE = [0.15, 0.22, 0.3, 0.5, 0.8, 1.0], [1.1, 1.25, 1.6, 2.5, 4.0, 6.0]
 FINE = [0.05, 0.1, 0.2]
 SIZES = modes(
     quick=dict(
@@ -64,7 +64,7 @@ SIZES = modes(
 
 
 def run(mode):
-    """Train; `mode` "full": 24 seeds, 4 amounts of data, 8 first rates, "quick": 2 seeds, 2 small amounts."""
+    """Train; `mode` "full": 24 seeds, 4 amounts of data, 12 first rates, "quick": 2 seeds, 2 small amounts."""
     size = SIZES[mode]
     own = [threshold(size, count) for count in size["sizes"]]
     scores = {
@@ -175,7 +175,7 @@ def expect(q):
     assert q["more_data_passes"].mean > 0
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, round=2)
 
 if __name__ == "__main__":
     EXPERIMENT.main()
