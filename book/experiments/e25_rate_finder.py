@@ -9,7 +9,7 @@ chooses it.
 """
 
 import numpy as np
-from halves import other_half
+from halves import picked
 from quantities import fixed, per_seed
 from sizes import modes
 from tuning import grid, tuned
@@ -78,7 +78,7 @@ def regrets(findings, found):
     rows = []
     for name, one in found.items():
         test = one.final("test_metric", CHANCE[name])
-        best = test[other_half(one.final("valid_metric", CHANCE[name])), np.arange(test.shape[1])]
+        best = picked(one.final("valid_metric", CHANCE[name]), test)
         rows.append([best - at(one, test, findings[name].per_seed(rule)) for rule in RULES])
     return np.array(rows)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from halves import directed
+from halves import directed, picked
 from own_places import (
     CONVERGING,
     FAR,
@@ -20,7 +20,6 @@ from own_places import (
     NEAR,
     best_is_near,
     neighbours_lose,
-    picked,
     place,
     sides,
 )
@@ -195,7 +194,7 @@ def curves(size, found):
 def contrasts(found):
     """What the places of the wide arm bring; every choice is made on the other half of the seeds."""
     tuned = found["finetuned_valid"], found["finetuned_test"]
-    near, converging, far = (picked(*tuned, among) for among in (NEAR, CONVERGING, FAR))
+    near, converging, far = (picked(*(scores[among] for scores in tuned)) for among in (NEAR, CONVERGING, FAR))
     left = found["pretrained_test"][NEAR].mean(axis=0)
     means = [score.mean(axis=1) for score in tuned]
     rows = {
@@ -235,8 +234,7 @@ def compared(one, two):
 def described(found):
     """What the arms reached, and their accuracy over the multiples."""
     arms = {"arm": list(found)}
-    everywhere = np.ones(len(MULTIPLES), dtype=bool)
-    best = [picked(one["finetuned_valid"], one["finetuned_test"], everywhere) for one in found.values()]
+    best = [picked(one["finetuned_valid"], one["finetuned_test"]) for one in found.values()]
     tuned = [one["finetuned_test"].mean(axis=1) for one in found.values()]
     return {
         "accuracy_reached": per_seed(best, "accuracy", arms, "test accuracy at the best first rate, fine-tuned"),

@@ -16,7 +16,7 @@ full runs, at 1.6 times the one and at 1.6 times the other.
 from dataclasses import dataclass
 
 import numpy as np
-from halves import crossed, other_half
+from halves import crossed, picked
 from own_rates import bisected, sweep_own
 from quantities import fixed, per_seed
 from sizes import modes
@@ -190,10 +190,9 @@ def transfer(size, own):
 
 def above_gain(scores):
     """Best of the multiples above minus best of those that converge, as the other half of the seeds chooses, [seed]."""
-    seeds, n = np.arange(scores["test"].shape[1]), len(BELOW)
-    return np.subtract(
-        *(scores["test"][part][other_half(scores["valid"][part]), seeds] for part in (slice(n, None), slice(n)))
-    )
+    n = len(BELOW)
+    above, below = (picked(scores["valid"][part], scores["test"][part]) for part in (slice(n, None), slice(n)))
+    return above - below
 
 
 def scale(size, rates, name, path):

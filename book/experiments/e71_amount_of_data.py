@@ -15,8 +15,8 @@ number is the slope of the gain over log10 of the examples: accuracy for a facto
 """
 
 import numpy as np
-from halves import other_half
-from own_rates import bisected, sweep_own
+from halves import picked
+from own_rates import bisected, go_on, sweep_own
 from quantities import per_seed
 from sizes import modes
 
@@ -27,7 +27,6 @@ ID = "e71_amount_of_data"
 QUESTION = "Does the amount of data decide whether a start above the convergence threshold pays?"
 
 CHANCE, BATCH = 0.1, 25
-CATAPULT = 1e9  # a converged loss is so low that a harmless rise passes a thousand times it
 BELOW, ABOVE = [0.15, 0.22, 0.3, 0.5, 0.8, 1.0], [1.1, 1.25, 1.6, 2.5, 4.0, 6.0]
 FINE = [0.05, 0.1, 0.2]
 SIZES = modes(
@@ -106,12 +105,8 @@ def finished(size, count, top, times):
     task, seeds = problem(count, size["held"]), list(range(size["seeds"]))
     rates, fine = np.array([*BELOW, *ABOVE])[:, None] * top, round(size["fine"] * times)
     before = sweep_own(task, rates, seeds, steps=round(size["steps"] * times), path=size["path"])
-    lanes = np.concatenate([np.repeat(FINE, len(rates))[:, None] * np.ones(len(seeds)), rates])
-    start = {name: np.concatenate([w] * (len(FINE) + 1)) for name, w in before.parameters.items()}
     ends = [fine - fine // (2 * size["marks"]) * k for k in range(size["marks"])]
-    after = sweep_own(
-        task, lanes, seeds, steps=fine, start=start, snapshots=ends, path=size["path"], diverged_at=CATAPULT
-    )
+    after = go_on(task, before.parameters, rates, FINE, seeds, steps=fine, snapshots=ends, path=size["path"])
     kept, shape = slice(len(FINE) * rates.size, None), (len(FINE), *rates.shape)
     mean = {name: w[kept] for name, w in after.average(ends).parameters.items()}
     value = evaluate_weights(task, mean, seeds=after.seed[kept], sets=("valid", "test"))
@@ -126,8 +121,7 @@ def finished(size, count, top, times):
 
 def best(scores, places):
     """Test accuracy at the place and finish that the other half of the seeds prefers, [seed]."""
-    valid, test = (scores[part][places].reshape(-1, scores[part].shape[-1]) for part in ("valid", "test"))
-    return test[other_half(valid), np.arange(test.shape[1])]
+    return picked(scores["valid"][places], scores["test"][places])
 
 
 def described(size, way, found):

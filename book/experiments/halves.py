@@ -49,6 +49,18 @@ def other_half(valid):
     return chosen
 
 
+def picked(valid, test):
+    """Test score at the place that the other half of the seeds chooses by its mean validation score, [seed].
+
+    Scores [*places, seed].
+
+    >>> picked(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.5, 0.6], [0.7, 0.8]])).tolist()
+    [0.7, 0.6]
+    """
+    valid, test = (np.reshape(scores, (-1, np.shape(scores)[-1])) for scores in (valid, test))
+    return test[other_half(valid), np.arange(test.shape[1])]
+
+
 def _joined(parts, order):
     first = parts[-1]
     if first.values is None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from halves import other_half
-from own_rates import bisected, sweep_own
+from own_rates import CATAPULT, bisected, go_on, sweep_own
 from sizes import modes
 
 from lrbook.codehash import code_hash
@@ -33,7 +33,6 @@ ROUND = 2  # of them all: E38 was changed after a result of it had been seen
 CHANCE = 0.1
 BLOCK = 10  # seeds that train together and are kept together
 OTHER_ORDER = 1000  # added to a seed: its weights and examples in another batch order
-CATAPULT = 1e9  # a converged loss is so low that a harmless rise passes a thousand times it
 FAR, NEAR, ABOVE = 1 / 6, 0.5, 2.5  # far below: up to FAR; near: from NEAR to 1; above: over 1, up to ABOVE
 METRICS = ("train_loss", "train_metric", "valid_metric", "test_metric")
 SIZES = modes(
@@ -241,15 +240,8 @@ def converging(task, size, seeds):
 def gone_on(task, size, rates, found, start, *, seeds):
     """What becomes of the pre-trained networks: fine-tuned, and at the rate that they had."""
     flr, shape = size["flr"], rates.shape
-    after = sweep_own(
-        task,
-        np.concatenate([np.repeat(flr, len(rates))[:, None] * np.ones(len(seeds)), rates]),
-        seeds,
-        steps=size["fine"],
-        start={name: np.concatenate([w.reshape(-1, *w.shape[2:])] * (len(flr) + 1)) for name, w in start.items()},
-        path=size["path"],
-        diverged_at=CATAPULT,
-    )
+    lanes = {name: w.reshape(-1, *w.shape[2:]) for name, w in start.items()}
+    after = go_on(task, lanes, rates, flr, seeds, steps=size["fine"], path=size["path"])
     gone = np.tile(np.isnan(found["scores/pretrained/train_loss"]).ravel(), len(flr) + 1)
     scores, tuned = {name: np.where(gone, np.nan, v) for name, v in _scores(after).items()}, len(flr) * rates.size
     result = {}

@@ -17,18 +17,6 @@ AWAY = 2  # places to a neighbour at a factor of √3
 ROUGH = 0.02  # below a seed's own best by which its band ends: single curves are rougher than means
 
 
-def picked(valid, test, among):
-    """Test score at the place, and fine-tuning rate, that the other half's mean validation score prefers, [seed].
-
-    Scores [place, fine rate, seed]; among: [place] bool.
-    """
-    found = np.empty(test.shape[-1])
-    for choose, judge in halves(len(found)):
-        score = np.where(among[:, None], valid[..., choose].mean(axis=-1), -np.inf)
-        found[judge] = test[np.unravel_index(score.argmax(), score.shape)][judge]
-    return found
-
-
 def sides(valid, test):
     """What the neighbours at a factor of √3 below and above the band's place lose, [2, seed]; scores [place, seed].
 

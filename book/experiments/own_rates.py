@@ -12,6 +12,7 @@ from sweeps import piece
 from lrlib.runs.sweeps import carry_out, describe_lanes
 
 FINEST = 0.02  # decades: how closely a threshold is bisected
+CATAPULT = 1e9  # a converged loss is so low that a harmless rise passes a thousand times it
 WIDENED = 12  # doublings or halvings of a bracket before the search gives up
 
 
@@ -36,6 +37,17 @@ def sweep_own(task, rates, seeds, rule="sgd", **settings):
 def _train(task, rates, seeds, rule, **settings):
     described = describe_lanes(task, rule, rates.max(axis=1), seeds=seeds, **settings)
     return carry_out(dataclasses.replace(described, lr0=rates.ravel()))
+
+
+def go_on(task, start, rates, small, seeds, **settings):
+    """The Record of runs that go on from the weights of a sweep with rates [k, seed]: at each small rate, and unchanged.
+
+    start: {name: [k·S, …]}.  small: the small rates, [f].  Lanes are ordered [f + 1, k, seed], the unchanged rate last.
+    settings: as of `sweep_own`.
+    """
+    lanes = np.concatenate([np.repeat(small, len(rates))[:, None] * np.ones(len(seeds)), rates])
+    start = {name: np.concatenate([weights] * (len(small) + 1)) for name, weights in start.items()}
+    return sweep_own(task, lanes, seeds, start=start, diverged_at=CATAPULT, **settings)
 
 
 def bisected(converges, low, high, seeds, finest=FINEST, floor=0.0):

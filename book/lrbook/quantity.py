@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lrlib import bootstrap, interval, share_interval
+from lrlib import interval, share_interval
 
-METHODS = ("t", "bootstrap", "share")
+METHODS = ("t", "share")
 SHARES = ("share", "balance")  # how the units begin of what single trials give
 
 
@@ -52,9 +52,8 @@ class Quantity:
 def measured(values, unit="", axes=None, method=None, band=None, about=""):
     """A `Quantity` from values per seed: shape (*axes, seeds).
 
-    `method` names the 95 % interval of the mean: "t" (Student), "bootstrap"
-    (2,000 resamples of the seeds, percentiles, seeded) or "share" (Clopper and
-    Pearson, of values that are 0 or 1, and, where −1 is among them, of the share
+    `method` names the 95 % interval of the mean: "t" (Student) or "share" (Clopper
+    and Pearson, of values that are 0 or 1, and, where −1 is among them, of the share
     of hits minus the share of misses);
     None is "share" for such values of a unit that is a share, and "t" for others.
     NaN marks a value that does not exist; then mean and interval are NaN too. A
@@ -117,11 +116,8 @@ def _hits(values):
 def _ends(values, method):
     if method == "t":
         return interval(values)[1:3]
-    if method == "share":
-        ends = [_share_ends(row) for row in values.reshape(-1, values.shape[-1])]
-        return [np.reshape(end, values.shape[:-1]) for end in zip(*ends)]
-    seeds = range(values.shape[-1])  # drawn for all axes together, and a mean with a value that does not exist is none
-    return bootstrap(seeds, resamples=2000, statistic=lambda drawn: values[..., drawn].mean(axis=-1))
+    ends = [_share_ends(row) for row in values.reshape(-1, values.shape[-1])]
+    return [np.reshape(end, values.shape[:-1]) for end in zip(*ends)]
 
 
 def _share_ends(row):

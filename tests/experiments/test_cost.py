@@ -5,24 +5,39 @@ import pytest
 import torch
 
 
-@pytest.mark.parametrize("place", range(16))
+@pytest.mark.parametrize("place", range(2, 16))
 def test_the_replayed_search_finds_a_border_that_is_crossed_once(place):
     from e67_threshold import OCTAVE, search, small_loop
 
-    converges = np.arange(17) <= place
-    low, tried = search(converges)
+    places = np.arange(17)
+    low, tried = search(places <= place, places > place + 3, start=0)
     assert low == place
-    assert len(tried) == len(set(tried)) == 1 + (place // OCTAVE + 1) + 2, "the start, the doublings, two halvings"
+    assert len(tried) == len(set(tried)) == 1 + (place // OCTAVE + 1) + 1, "the start, the doublings, one halving"
     ends, trainings = small_loop(tried, low)
     assert min(ends) <= place < max(ends) == min(ends) + OCTAVE
     assert trainings == place // OCTAVE + 2 + 2
 
 
-def test_a_search_whose_start_fails_or_that_never_fails_says_so():
-    from e67_threshold import search
+def test_the_search_goes_on_while_runs_are_slow_and_stops_where_one_diverges():
+    from e67_threshold import search, small_loop
 
-    assert search(np.zeros(17, bool)) == (-1, [0])
-    assert search(np.ones(17, bool)) == (16, [0, 4, 8, 12, 16])
+    converges, diverges = np.zeros(12, bool), np.zeros(12, bool)
+    assert search(converges, diverges, start=1) == (-1, [1, 3, 5, 7, 9, 11])
+    diverges[6:] = True
+    assert search(converges, diverges, start=1) == (-1, [1, 3, 5, 7])
+    assert small_loop([1, 3, 5, 7], -1) == ([1], 5), "nothing found: the start is all it has"
+    converges[4:6] = True
+    assert search(converges, diverges, start=1) == (5, [1, 3, 5, 7, 6])
+    assert search(np.ones(6, bool), np.zeros(6, bool), start=0) == (4, [0, 2, 4])
+
+
+def test_successive_halving_keeps_the_best_and_its_steps_add_up():
+    from e67_threshold import Constant, halving, halving_steps
+
+    early, late = np.array([[0.1], [0.3], [0.2], [0.4]]), np.array([[0.9], [0.1], [0.2], [0.3]])
+    runs = Constant(None, None, None, {10: early, 20: late})
+    assert halving(runs, np.array([[1.0], [0.5], [0.6], [0.4]]), [(10, 3), (20, 2)]).tolist() == [2]
+    assert halving_steps(4, [(10, 3), (20, 2)], 50) == 4 * 10 + 3 * 10 + 2 * 30
 
 
 def test_the_replayed_search_tries_the_rates_that_the_library_tries():
@@ -35,7 +50,7 @@ def test_the_replayed_search_tries_the_rates_that_the_library_tries():
     found = convergence_threshold(
         quadratic(curvatures=(4.0,)), start=0.1, seeds=1, steps=100, path="loop", precision=np.log10(2) / OCTAVE + 1e-9
     )
-    low, tried = search(rates < 0.5)
+    low, tried = search(rates < 0.5, rates > 0.5, start=0)
     assert np.allclose([rate for rate, _ in found.tried], rates[tried], rtol=1e-9)
     assert found.low == pytest.approx(rates[low])
 
@@ -45,7 +60,7 @@ def test_places_of_the_last_rate_that_converges():
 
     converged = np.array([[[True, False], [True, False], [False, False]]])
     assert last(converged).tolist() == [[1, -1]]
-    assert middle(np.array([1.0, 2.0]), [0, -1]).tolist() == pytest.approx([2**0.125, np.nan], nan_ok=True)
+    assert middle(np.array([1.0, 2.0]), [0, -1]).tolist() == pytest.approx([2**0.25, np.nan], nan_ok=True)
 
 
 def test_the_threshold_of_a_scale_is_that_of_most_seeds():

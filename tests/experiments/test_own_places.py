@@ -68,11 +68,14 @@ def test_the_place_is_chosen_on_the_other_half_and_judged_on_this_one():
     assert np.allclose(sides(valid, test)[:, 1::2], DROP + 10)
 
 
-def test_a_choice_keeps_to_the_places_allowed():
-    from own_places import picked
+def test_a_choice_over_two_axes_is_that_of_the_other_half():
+    from halves import picked
 
-    valid = np.tile(np.arange(3.0)[:, None, None], (1, 2, 4))
-    assert picked(valid, valid, np.array([True, True, False])).tolist() == [1.0] * 4
+    rng = np.random.default_rng(0)
+    valid, test = rng.normal(size=(2, 3, 5, 8))
+    for choose, judge in ((slice(1, None, 2), slice(0, None, 2)), (slice(0, None, 2), slice(1, None, 2))):
+        place = np.unravel_index(valid[..., choose].mean(axis=-1).argmax(), (3, 5))
+        assert np.array_equal(picked(valid, test)[judge], test[place][judge])
 
 
 def test_the_place_of_a_band_follows_its_rates():
