@@ -3,16 +3,15 @@
 Whole training steps (forward, backward, update) of SGD, momentum and Adam from
 `torch.optim` as they come, on networks 64-w-w-10 of three widths with batches of 64,
 taken in turns in one process so that a busy machine slows all alike. One value per process:
-the median of the ratios inside it. Passes of one process have the places of its memory in
-common, so they are not the unit.
+the median of the ratios inside it, since passes of one process are not independent. The
+interval holds what differs between processes of one machine on one day, not between machines.
 """
 
-import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
+from processes import measuring
 from quantities import fixed, per_seed
 from sizes import modes
 
@@ -82,9 +81,8 @@ def process(size):
 def run(mode):
     """Time; `mode` "full": 20 processes of 60 turns, "quick": 3 times 5 turns in one process."""
     size = SIZES[mode]
-    kept, workers = (1 if size["apart"] else None), multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, workers, max_tasks_per_child=kept) as pool:
-        rows = [pool.submit(process, size).result() for _ in range(size["processes"])]
+    with measuring(size["apart"]) as beside:
+        rows = [beside(process, size) for _ in range(size["processes"])]
     measured = [
         [np.stack([row[w][i] for row in rows], axis=-1) for i in (0, 1)] + [rows[0][w][2]] for w in range(len(WIDTHS))
     ]

@@ -8,13 +8,12 @@ others held at their mean, already give the network's answer to an example. That
 rates, and in an experiment of its own in which a penalty on the activations makes a network sparse.
 """
 
-import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
 from large_rates import FAMILY, ROUND, SIZES, problem, trained
+from processes import measuring
 from quantities import per_seed
 from scipy.stats import spearmanr
 from sizes import modes
@@ -152,16 +151,14 @@ def least(nets, x, turns):
 def inference(found, weights, sparse, dense, own):
     """Time saved by sparsity as it is and by pruning, share of units removed, changed predictions, [4, seed].
 
-    Each seed is timed in a process of its own, where `own["apart"]` asks for it: what one process finds in common, as the
-    places of its memory, is no chance between its passes.
+    Each seed is timed in a process of its own, where `own["apart"]` asks for it.
     """
     x, rows = found.task.test[0], []
-    kept, workers = (1 if own["apart"] else None), multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, workers, max_tasks_per_child=kept) as pool:
+    with measuring(own["apart"]) as beside:
         for s in found.seeds[: own["timed"]]:
             quiet, loud = lane(weights, sparse, s), lane(weights, dense, s)
             small, share = pruned(quiet, torch.cat([found.task.train_for(s)[0], found.task.valid[0]]))
-            took = pool.submit(least, [quiet, loud, small], x[:TIMED], own["turns"]).result()
+            took = beside(least, [quiet, loud, small], x[:TIMED], own["turns"])
             changed = (quiet(x).argmax(-1) != small(x).argmax(-1)).double().mean()
             rows.append([1 - took[0] / took[1], 1 - took[2] / took[0], share, float(changed)])
     return np.array(rows).T
