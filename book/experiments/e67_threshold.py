@@ -11,7 +11,7 @@ coarser grid, and successive halving. A search that may cost a tenth of a traini
 `convergence_threshold` itself runs once for all seeds together, from a start near the threshold.
 
 A sweep of nine rates is held against a default rate that gets the steps of all nine in one run, also with 4,000
-examples and four times the steps.
+examples and three times the steps.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,8 @@ SIZES = modes(
         rungs=[(20, 6), (40, 2)],
         short=[(3, 2), (6, 1)],
         path="eager",
-        more=dict(seeds=2, train=20, steps=40),
+        more_seeds=2,
+        more=dict(train=20, steps=40),
     ),
     full=dict(
         seeds=30,
@@ -64,8 +65,10 @@ SIZES = modes(
         rungs=[(125, 17), (250, 8), (500, 4), (1000, 2)],
         short=[(5, 25), (9, 13), (17, 7)],
         path="compiled",
-        more=dict(seeds=16, train=4000, steps=4000),
+        more_seeds=16,
+        more=dict(train=4000, steps=3000),
     ),
+    counts=("seeds", "more_seeds"),
     least=2,
 )
 
@@ -461,7 +464,7 @@ def against_defaults(size, which, rates, final):
 def more_data(size, rates):
     """The sweep against the defaults again, with more examples and steps."""
     more = size["more"]
-    other = size | dict(seeds=more["seeds"], train=more["train"], budgets=[more["steps"]])
+    other = size | dict(seeds=size["more_seeds"], train=more["train"], budgets=[more["steps"]])
     final = decayed(other, rates[::NINE], more["steps"])
     reached_there = final.final("test_metric", CHANCE)
     return against_defaults(other, "_more", final.lr, final) | {
