@@ -4,18 +4,21 @@ Everything comes from the script, its result file and the tables, so that no car
 """
 
 import ast
+from functools import lru_cache
 from pathlib import Path
+
+import numpy as np
 
 from . import claims, registered, results, verdicts
 from .golden import SCRIPTS
-from .language import read_table, t
+from .language import BOOK, read_table, t
 
 CARDS = "cards"  # folder of the generated pages, in each edition
 
 
 def slug(name):
     """The page of a card: `slug("e03_rate_sweep")` → `"e03"`; also from a number, "E03"."""
-    return name.split("_")[0].lower()
+    return results.experiment_number(name).lower()
 
 
 def question(result, lang):
@@ -25,16 +28,25 @@ def question(result, lang):
     return next(row["question_ja"] for row in read_table("tasks.csv") if row["experiment"] == result.experiment)
 
 
+def script(name):
+    """The syntax tree of an experiment's script, as it is now."""
+    path = SCRIPTS / f"{name}.py"
+    return _tree(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _tree(path, _stamp):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def design(name):
     """The script's own account of the experiment, its first line left out: paragraphs."""
-    text = ast.get_docstring(ast.parse((SCRIPTS / f"{name}.py").read_text(encoding="utf-8")))
-    return [" ".join(part.split()) for part in text.split("\n\n")[1:]]
+    return [" ".join(part.split()) for part in ast.get_docstring(script(name)).split("\n\n")[1:]]
 
 
 def sizes(name):
     """The settings of the full run as the script writes them: {name: its text}; empty where it has none."""
-    tree = ast.parse((SCRIPTS / f"{name}.py").read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    for node in ast.walk(script(name)):
         if isinstance(node, ast.keyword) and node.arg == "full":
             call = [part for part in ast.walk(node.value) if isinstance(part, ast.Call) and part.keywords]
             return {key.arg: ast.unparse(key.value) for key in call[0].keywords if key.arg} if call else {}
@@ -64,8 +76,6 @@ def span(ticks):
 
 def reached(result):
     """The highest mean accuracy that any of the arrays holds; None where none is of accuracies."""
-    import numpy as np
-
     tops = [
         float(np.nanmax(quantity.mean))
         for name, quantity in result.quantities.items()
@@ -76,15 +86,23 @@ def reached(result):
 
 def rests(number, lang):
     """What rests on an experiment: (claim, part's text, mark, word, effect, whether it is the core) for each measured row."""
-    found = []
+    files = [*BOOK.glob("*.csv"), *results.FOLDER.rglob("*.json")]
+    return _resting(lang, tuple((path, path.stat().st_mtime_ns) for path in sorted(files))).get(number, [])
+
+
+@lru_cache(maxsize=2)  # the languages
+def _resting(lang, _stamps):
+    """{number: what `rests` gives}, for tables and results with these times."""
+    found, claims_of = {}, claims.rows()
     for claim, verdict in verdicts.all_verdicts().items():
-        shown = claims.Claim(claims.rows()[claim], verdict, lang)
+        shown = claims.Claim(claims_of[claim], verdict, lang)
         for part in verdict.parts:
             for row in (part.core, *part.others):
-                if row is not None and row.verdict is not None and row.rule.number == number:
+                if row is not None and row.verdict is not None:
                     text = part.part.text.get(lang, "") or shown.sentence
                     mark, word = claims.MARKS[row.verdict], t(f"verdict.{row.verdict}", lang)
-                    found.append((claim, text, mark, word, shown._effect(row), row is part.core))
+                    line = (claim, text, mark, word, shown.effect(row), row is part.core)
+                    found.setdefault(row.rule.number, []).append(line)
     return found
 
 

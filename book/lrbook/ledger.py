@@ -53,7 +53,7 @@ def _row(row, verdict, places, papers, stale, lang):
         "experiments": row["experiments"].split(),
         "missing": list(verdict.missing),
         "chapters": place["chapters"],
-        "stale": [name for name in stale if name.split("_")[0].upper() in used],
+        "stale": [name for name in stale if results.experiment_number(name) in used],
     }
 
 

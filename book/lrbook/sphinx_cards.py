@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from docutils import nodes
 
@@ -20,10 +21,6 @@ class Card(Rows):
     """`{experiment-card} e03_rate_sweep`: the card of an experiment."""
 
     required_arguments = 1
-
-    @property
-    def lang(self):
-        return self.env.docname.split("/")[-3]
 
     def run(self):
         self.depend()
@@ -60,9 +57,15 @@ class Card(Rows):
         return paragraph(link, f" {text} — {mark} {word}{colon}{effect}")
 
 
+@lru_cache(maxsize=1)
+def _known(_folder, _stamp):
+    """The pages of the cards that there are, until a result comes or goes."""
+    return {cards.slug(name) for name in results.names()}
+
+
 def linked(body: str, root: str) -> str:
     """Numbers of experiments in claim boxes, and names of results in code, as links to their cards."""
-    known = {cards.slug(name) for name in results.names()}
+    known = _known(results.FOLDER, results.FOLDER.stat().st_mtime_ns)
 
     def number(match):
         slug = cards.slug(match[1])
