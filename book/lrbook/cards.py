@@ -3,14 +3,12 @@
 Everything comes from the script, its result file and the tables, so that no card can be older than what it tells.
 """
 
-import ast
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from . import claims, registered, results, verdicts
-from .golden import SCRIPTS
+from . import claims, registered, results, scripts, verdicts
 from .language import BOOK, read_table, t
 
 CARDS = "cards"  # folder of the generated pages, in each edition
@@ -28,29 +26,13 @@ def question(result, lang):
     return next(row["question_ja"] for row in read_table("tasks.csv") if row["experiment"] == result.experiment)
 
 
-def script(name):
-    """The syntax tree of an experiment's script, as it is now."""
-    path = SCRIPTS / f"{name}.py"
-    return _tree(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _tree(path, _stamp):
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def design(name):
-    """The script's own account of the experiment, its first line left out: paragraphs."""
-    return [" ".join(part.split()) for part in ast.get_docstring(script(name)).split("\n\n")[1:]]
-
-
-def sizes(name):
-    """The settings of the full run as the script writes them: {name: its text}; empty where it has none."""
-    for node in ast.walk(script(name)):
-        if isinstance(node, ast.keyword) and node.arg == "full":
-            call = [part for part in ast.walk(node.value) if isinstance(part, ast.Call) and part.keywords]
-            return {key.arg: ast.unparse(key.value) for key in call[0].keywords if key.arg} if call else {}
-    return {}
+def networks(number, lang):
+    """The networks that an experiment trains, with their trained parameters: a line each; none where it trains none."""
+    rows = [row for row in read_table("networks.csv") if row["experiment"] == number]
+    return [
+        t("card.network_text", lang, network=row[f"network_{lang}"], parameters=f"{int(row['parameters']):,}")
+        for row in rows
+    ]
 
 
 def grids(result):
@@ -106,8 +88,13 @@ def _resting(lang, _stamps):
     return found
 
 
+def written(settings):
+    """Settings in one line: "seeds = 20; steps = 200"."""
+    return "; ".join(f"{key} = {text}" for key, text in settings.items())
+
+
 def facts(name, lang):
-    """The rows of a card, (label, text), without what rests on it."""
+    """The rows of a card, (label, text), without what rests on it; a text may have several lines."""
     result = results.result(name)
     about, number = result.about, result.experiment
     seeds = max((quantity.n for quantity in result.quantities.values()), default=0)
@@ -116,7 +103,9 @@ def facts(name, lang):
     rows = [
         ("card.question", question(result, lang)),
         ("card.task", claims.task_name(number, lang)),
-        ("card.settings", "; ".join(f"{key} = {text}" for key, text in sizes(name).items())),
+        ("card.network", "\n".join(networks(number, lang))),
+        ("card.settings", written(scripts.settings(name))),
+        ("card.shared", "\n".join(f"{key}: {written(constants)}" for key, constants in scripts.shared(name).items())),
         ("card.grids", "; ".join(f"{axis}: {span(ticks)}" for axis, ticks in grids(result).items())),
         ("card.seeds", t("card.seeds_text", lang, n=seeds, origin=origin) if seeds else t("card.no_chance", lang)),
         ("card.status", t("card.fresh" if registered.fresh(result) else "card.pilot", lang)),

@@ -7,14 +7,20 @@ from functools import lru_cache
 
 from docutils import nodes
 
-from . import cards, results
-from .language import t
+from . import cards, results, scripts
+from .language import BOOK, t
 from .sphinx_ledger import Rows, paragraph, table
 
-CODE = ("card.command", "card.script", "card.settings")
+CODE = ("card.command", "card.script", "card.settings", "card.shared")
+TABLES = ("networks.csv", "quantities.csv")  # besides those of the ledger
 NUMBER = re.compile(r"\b(E\d\d) (?=\w)")
 BOX = re.compile(r'<div class="lr-claim.*?</div>', re.S)
 NAME = re.compile(r'(<span class="s2">&quot;)(e\d\d)(_\w+)(&quot;</span>)')
+
+
+def lines(text, code):
+    """A paragraph for each line of a text."""
+    return [paragraph(nodes.literal("", line) if code else line) for line in text.split("\n")]
 
 
 class Card(Rows):
@@ -23,20 +29,19 @@ class Card(Rows):
     required_arguments = 1
 
     def run(self):
-        self.depend()
         name, lang = self.arguments[0], self.lang
+        self.depend()
+        for path in (*scripts.files(name), *(BOOK / file for file in TABLES)):
+            self.env.note_dependency(str(path))
         code = {t(key, lang) for key in CODE}
-        rows = [
-            ([[paragraph(label)], [paragraph(nodes.literal("", text) if label in code else text)]], (), ())
-            for label, text in cards.facts(name, lang)
-        ]
+        rows = [([[paragraph(label)], lines(text, label in code)], (), ()) for label, text in cards.facts(name, lang)]
         found = [table([t("card.what", lang), t("card.how", lang)], (25, 75), rows, ["lr-card-table"])]
         found += self._design(name)
         return found + self._rests(results.result(name).experiment)
 
     def _design(self, name):
         head = nodes.rubric("", t("card.design", self.lang))
-        paragraphs = [paragraph(text) for text in cards.design(name)]
+        paragraphs = [paragraph(text) for text in scripts.design(name)]
         for one in paragraphs:
             one["xml:lang"] = "en"
         return [head, *paragraphs]

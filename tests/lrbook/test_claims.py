@@ -19,7 +19,17 @@ ROWS = read_table("claims.csv")
 SECTIONS = read_table("sections.csv")
 DOCUMENTS = {row["document"]: row for row in read_table("documents.csv")}
 JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
-WORDED = ("claims", "claim_parts", "sections", "strings", "verdict_rules", "quantities", "tasks", "verdict_changes")
+WORDED = (
+    "claims",
+    "claim_parts",
+    "sections",
+    "strings",
+    "verdict_rules",
+    "quantities",
+    "tasks",
+    "networks",
+    "verdict_changes",
+)
 PARTS = verdicts.parts()
 PROOFS = sorted({row["test"] for row in (*ROWS, *read_table("claim_parts.csv")) if row["test"]})
 
