@@ -7,9 +7,8 @@ import math
 from pathlib import Path
 
 from . import chance, claims, results, verdicts
-from .language import BOOK, check_language, read_table, t
-
-SCRIPTS = BOOK / "experiments"
+from .language import check_language, read_table, t
+from .scripts import SCRIPTS
 
 
 def rows(lang):

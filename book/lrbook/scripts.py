@@ -6,7 +6,14 @@ Settings that lie in modules beside the scripts count where the script uses them
 import ast
 from functools import lru_cache
 
-from .golden import SCRIPTS
+from .language import BOOK
+
+SCRIPTS = BOOK / "experiments"
+
+
+def names():
+    """The ids of all experiments, sorted."""
+    return sorted(path.stem for path in SCRIPTS.glob("e[0-9][0-9]_*.py"))
 
 
 def script(name):

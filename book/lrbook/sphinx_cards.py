@@ -7,12 +7,12 @@ from functools import lru_cache
 
 from docutils import nodes
 
-from . import cards, results, scripts
+from . import cards, designs, results, scripts
 from .language import BOOK, t
 from .sphinx_ledger import Rows, paragraph, table
 
 CODE = ("card.command", "card.script", "card.settings", "card.shared")
-TABLES = ("networks.csv", "quantities.csv")  # besides those of the ledger
+TABLES = ("designs_ja.csv", "networks.csv", "quantities.csv")  # besides those of the ledger
 NUMBER = re.compile(r"\b(E\d\d) (?=\w)")
 BOX = re.compile(r'<div class="lr-claim.*?</div>', re.S)
 NAME = re.compile(r'(<span class="s2">&quot;)(e\d\d)(_\w+)(&quot;</span>)')
@@ -41,10 +41,7 @@ class Card(Rows):
 
     def _design(self, name):
         head = nodes.rubric("", t("card.design", self.lang))
-        paragraphs = [paragraph(text) for text in scripts.design(name)]
-        for one in paragraphs:
-            one["xml:lang"] = "en"
-        return [head, *paragraphs]
+        return [head, *map(paragraph, designs.design(name, self.lang))]
 
     def _rests(self, number):
         rows = cards.rests(number, self.lang)

@@ -28,6 +28,7 @@ WORDED = (
     "quantities",
     "tasks",
     "networks",
+    "designs_ja",
     "verdict_changes",
 )
 PARTS = verdicts.parts()
@@ -328,7 +329,13 @@ def test_start_chooses_the_language_of_claims():
 
 
 @pytest.mark.parametrize(
-    "table, key", [("strings", ["key"]), ("quantities", ["experiment", "quantity"]), ("tasks", ["experiment"])]
+    "table, key",
+    [
+        ("strings", ["key"]),
+        ("quantities", ["experiment", "quantity"]),
+        ("tasks", ["experiment"]),
+        ("designs_ja", ["experiment"]),
+    ],
 )
 def test_no_row_of_a_table_hides_another(table, key):
     keys = [tuple(row[name] for name in key) for row in read_table(f"{table}.csv")]
