@@ -15,7 +15,8 @@ CODE = ("card.command", "card.script", "card.settings", "card.shared")
 TABLES = ("designs_ja.csv", "networks.csv", "quantities.csv")  # besides those of the ledger
 NUMBER = re.compile(r"\b(E\d\d) (?=\w)")
 BOX = re.compile(r'<div class="lr-claim.*?</div>', re.S)
-NAME = re.compile(r'(<span class="s2">&quot;)(e\d\d)(_\w+)(&quot;</span>)')
+QUOTE = '(?:"|&quot;)'  # Pygments escapes it no more
+NAME = re.compile(rf'(<span class="s2">{QUOTE})(e\d\d)(_\w+)({QUOTE}</span>)')
 
 
 def lines(text, code):

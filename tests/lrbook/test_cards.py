@@ -4,6 +4,9 @@ import importlib
 import json
 
 import pytest
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
 from lrbook import cards, golden, registered, results, scripts, verdicts
 from lrbook.sphinx_cards import linked
@@ -67,11 +70,17 @@ def test_pages_are_written_for_results_and_for_nothing_else(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.md")} == before
 
 
-def test_numbers_in_claim_boxes_and_names_in_code_are_links():
+def test_numbers_in_claim_boxes_are_links():
     box = '<div class="lr-claim"><p>E03 steps to the goal; E99 nothing</p></div><p>E03 steps</p>'
-    code = '<span class="s2">&quot;e36_geometry&quot;</span> <span class="s2">&quot;e99_nothing&quot;</span>'
-    assert '<p><a href="cards/e03.html">E03</a> steps to the goal; E99 nothing</p></div><p>E03 steps</p>' in linked(
-        box, "cards/"
-    )
-    assert '<a class="lr-card-link" href="cards/e36.html">e36_geometry</a>' in linked(code, "cards/")
-    assert "e99.html" not in linked(box + code, "cards/")
+    shown = linked(box, "cards/")
+    assert '<p><a href="cards/e03.html">E03</a> steps to the goal; E99 nothing</p></div><p>E03 steps</p>' in shown
+    assert "e99.html" not in shown
+
+
+def test_names_of_results_in_code_are_links():
+    for name, there in (("e36_geometry", True), ("e99_nothing", False)):
+        code = highlight(f'lrbook.result("{name}")', PythonLexer(), HtmlFormatter())
+        assert (f'<a class="lr-card-link" href="cards/{name[:3]}.html">{name}</a>' in linked(code, "cards/")) == there
+        assert linked(code.replace(f'"{name}"', f"&quot;{name}&quot;"), "cards/").count("<a") == there, (
+            "as older ones did"
+        )
