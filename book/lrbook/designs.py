@@ -5,6 +5,7 @@ follows; `python -m lrbook.translated E03` notes there that it follows the Engli
 """
 
 import csv
+import io
 
 from . import results, scripts
 from .language import BOOK, read_table
@@ -36,10 +37,11 @@ def accept(number):
     for row in rows:
         if row["experiment"] == number:
             row[HASH] = _english(name)
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    text = io.StringIO()  # so that a row that does not fit leaves the file as it is
+    table = csv.DictWriter(text, rows[0], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    TABLE.write_text(text.getvalue(), encoding="utf-8", newline="\n")
     return TABLE
 
 

@@ -88,7 +88,7 @@ BUILT = {
     "E64": e64,
     "E65": lambda m: asked(m, "sweep", lambda size: m.run("full"))[:1],
     "E66": lambda m: [m.source(sizes(m))],
-    "E67": lambda m: [m.data(sizes(m), 20)],
+    "E67": lambda m: [m.data(sizes(m), 20, 20)],
     "E70": lambda m: [m.problem(sizes(m), name)[0] for name in ("full", "small")],
     "E71": lambda m: [m.problem(20, 20)],
 }
