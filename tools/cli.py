@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--lang", choices=("en", "ja"), help="one language only")
     one.add_argument("--force", action="store_true", help="overwrite a text that was not merged")
     one.add_argument("--untranslated", action="store_true", help="write the Japanese text from the English, marked")
-    add("translated", help="declare pages' Japanese up to date").add_argument("names", nargs="+", metavar="NAME")
+    add("translated", help="declare the Japanese of pages, or of designs (E03), up to date").add_argument(
+        "names", nargs="+", metavar="NAME"
+    )
     words = "run experiments on other seeds and data, and print their rows beside the stored ones"
     one = add("experiment", help=words, description=words)
     one.add_argument("names", nargs="+", metavar="NAME", help="experiments, as E03")

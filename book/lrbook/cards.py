@@ -3,19 +3,20 @@
 Everything comes from the script, its result file and the tables, so that no card can be older than what it tells.
 """
 
-import ast
+from functools import lru_cache
 from pathlib import Path
 
-from . import claims, registered, results, verdicts
-from .golden import SCRIPTS
-from .language import read_table, t
+import numpy as np
+
+from . import claims, registered, results, scripts, verdicts
+from .language import BOOK, read_table, t
 
 CARDS = "cards"  # folder of the generated pages, in each edition
 
 
 def slug(name):
     """The page of a card: `slug("e03_rate_sweep")` → `"e03"`; also from a number, "E03"."""
-    return name.split("_")[0].lower()
+    return results.experiment_number(name).lower()
 
 
 def question(result, lang):
@@ -25,20 +26,13 @@ def question(result, lang):
     return next(row["question_ja"] for row in read_table("tasks.csv") if row["experiment"] == result.experiment)
 
 
-def design(name):
-    """The script's own account of the experiment, its first line left out: paragraphs."""
-    text = ast.get_docstring(ast.parse((SCRIPTS / f"{name}.py").read_text(encoding="utf-8")))
-    return [" ".join(part.split()) for part in text.split("\n\n")[1:]]
-
-
-def sizes(name):
-    """The settings of the full run as the script writes them: {name: its text}; empty where it has none."""
-    tree = ast.parse((SCRIPTS / f"{name}.py").read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "full":
-            call = [part for part in ast.walk(node.value) if isinstance(part, ast.Call) and part.keywords]
-            return {key.arg: ast.unparse(key.value) for key in call[0].keywords if key.arg} if call else {}
-    return {}
+def networks(number, lang):
+    """The networks that an experiment trains, with their trained parameters: a line each; none where it trains none."""
+    rows = [row for row in read_table("networks.csv") if row["experiment"] == number]
+    return [
+        t("card.network_text", lang, network=row[f"network_{lang}"], parameters=f"{int(row['parameters']):,}")
+        for row in rows
+    ]
 
 
 def grids(result):
@@ -64,8 +58,6 @@ def span(ticks):
 
 def reached(result):
     """The highest mean accuracy that any of the arrays holds; None where none is of accuracies."""
-    import numpy as np
-
     tops = [
         float(np.nanmax(quantity.mean))
         for name, quantity in result.quantities.items()
@@ -76,20 +68,33 @@ def reached(result):
 
 def rests(number, lang):
     """What rests on an experiment: (claim, part's text, mark, word, effect, whether it is the core) for each measured row."""
-    found = []
+    files = [*BOOK.glob("*.csv"), *results.FOLDER.rglob("*.json")]
+    return _resting(lang, tuple((path, path.stat().st_mtime_ns) for path in sorted(files))).get(number, [])
+
+
+@lru_cache(maxsize=2)  # the languages
+def _resting(lang, _stamps):
+    """{number: what `rests` gives}, for tables and results with these times."""
+    found, claims_of = {}, claims.rows()
     for claim, verdict in verdicts.all_verdicts().items():
-        shown = claims.Claim(claims.rows()[claim], verdict, lang)
+        shown = claims.Claim(claims_of[claim], verdict, lang)
         for part in verdict.parts:
             for row in (part.core, *part.others):
-                if row is not None and row.verdict is not None and row.rule.number == number:
+                if row is not None and row.verdict is not None:
                     text = part.part.text.get(lang, "") or shown.sentence
                     mark, word = claims.MARKS[row.verdict], t(f"verdict.{row.verdict}", lang)
-                    found.append((claim, text, mark, word, shown._effect(row), row is part.core))
+                    line = (claim, text, mark, word, shown.effect(row), row is part.core)
+                    found.setdefault(row.rule.number, []).append(line)
     return found
 
 
+def written(settings):
+    """Settings in one line: "seeds = 20; steps = 200"."""
+    return "; ".join(f"{key} = {text}" for key, text in settings.items())
+
+
 def facts(name, lang):
-    """The rows of a card, (label, text), without what rests on it."""
+    """The rows of a card, (label, text), without what rests on it; a text may have several lines."""
     result = results.result(name)
     about, number = result.about, result.experiment
     seeds = max((quantity.n for quantity in result.quantities.values()), default=0)
@@ -98,7 +103,9 @@ def facts(name, lang):
     rows = [
         ("card.question", question(result, lang)),
         ("card.task", claims.task_name(number, lang)),
-        ("card.settings", "; ".join(f"{key} = {text}" for key, text in sizes(name).items())),
+        ("card.network", "\n".join(networks(number, lang))),
+        ("card.settings", written(scripts.settings(name))),
+        ("card.shared", "\n".join(f"{key}: {written(constants)}" for key, constants in scripts.shared(name).items())),
         ("card.grids", "; ".join(f"{axis}: {span(ticks)}" for axis, ticks in grids(result).items())),
         ("card.seeds", t("card.seeds_text", lang, n=seeds, origin=origin) if seeds else t("card.no_chance", lang)),
         ("card.status", t("card.fresh" if registered.fresh(result) else "card.pilot", lang)),

@@ -156,12 +156,13 @@ class Claim:
         """What a part's verdict rests on: its core's effect, its proof, its source."""
         lang, here = self.lang, part.part
         if part.core is not None and part.core.verdict is not None:
-            return self._effect(part.core) + self._quantified(part) + self._sign(part.core)
+            return self.effect(part.core) + self._quantified(part) + self._sign(part.core)
         if here.test:
             return t("claim.proved_by", lang, test=here.test)
         return cited(here.source) if here.source else ""
 
-    def _effect(self, test):
+    def effect(self, test):
+        """What a measured row found, in one line: experiment, quantity, value, what was asked, and when the rule was made."""
         rule, lang = test.rule, self.lang
         asked = t("claim.aside", lang, text=question(test, lang))
         return f"{rule.number} {row_name(rule, lang)}{COLON[lang]}{effect(test, lang)}{asked}{self._registered(test)}"
@@ -193,7 +194,7 @@ class Claim:
         """One `(mark, effect, role, word)` for each measured row that has no say in the verdict."""
         lang, rows = self.lang, [row for part in self.verdict.parts for row in part.others if row.verdict is not None]
         return [
-            (MARKS[row.verdict], self._effect(row), t(f"claim.{row.rule.role}", lang), self._word(row.verdict))
+            (MARKS[row.verdict], self.effect(row), t(f"claim.{row.rule.role}", lang), self._word(row.verdict))
             for row in rows
         ]
 
@@ -288,7 +289,7 @@ class Table:
 
 def first_effect(claim):
     """What the claim's first measured core found, in words, or an empty text."""
-    return next((claim._effect(core) for core in claim.verdict.cores), "")
+    return next((claim.effect(core) for core in claim.verdict.cores), "")
 
 
 def _key(section):

@@ -59,7 +59,7 @@ class Experiment:
     @property
     def number(self):
         """The experiment's number, `"E03"`."""
-        return self.id.split("_")[0].upper()
+        return results.experiment_number(self.id)
 
     @property
     def path(self):

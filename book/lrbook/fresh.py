@@ -133,8 +133,8 @@ def chosen(words):
 
     Raises `ValueError` naming what there is.
     """
-    known = {name.split("_")[0].upper(): name for name in golden.names()}
-    found = [known.get(word.split("_")[0].upper()) for word in words]
+    known = {results.experiment_number(name): name for name in golden.names()}
+    found = [known.get(results.experiment_number(word)) for word in words]
     wrong = [word for word, name in zip(words, found) if name is None]
     if wrong:
         raise ValueError(f"no experiment is called {', '.join(wrong)}; there are {', '.join(known)}")

@@ -21,15 +21,8 @@ from lrlib import one_thread
 
 from . import golden_values
 from .golden_values import compared, fixture, portable, store, stored
-from .language import BOOK
 from .result_file import instructions
-
-SCRIPTS = BOOK / "experiments"
-
-
-def names():
-    """The ids of all experiments, sorted."""
-    return sorted(path.stem for path in SCRIPTS.glob("e[0-9][0-9]_*.py"))
+from .scripts import SCRIPTS, names
 
 
 def experiment(name):

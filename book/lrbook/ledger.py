@@ -7,9 +7,8 @@ import math
 from pathlib import Path
 
 from . import chance, claims, results, verdicts
-from .language import BOOK, check_language, read_table, t
-
-SCRIPTS = BOOK / "experiments"
+from .language import check_language, read_table, t
+from .scripts import SCRIPTS
 
 
 def rows(lang):
@@ -53,7 +52,7 @@ def _row(row, verdict, places, papers, stale, lang):
         "experiments": row["experiments"].split(),
         "missing": list(verdict.missing),
         "chapters": place["chapters"],
-        "stale": [name for name in stale if name.split("_")[0].upper() in used],
+        "stale": [name for name in stale if results.experiment_number(name) in used],
     }
 
 

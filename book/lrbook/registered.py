@@ -117,11 +117,11 @@ def store(name, found, quick, rules, at, round=1):
 
 def pilot(document):
     """What is kept of a result as pilot: the quantities that a rule can judge."""
-    number = document["id"].split("_")[0].upper()
+    number = results.experiment_number(document["id"])
     judged = {
         row["quantity"].partition("[")[0]
         for row in read_table(RULES.name)
-        if row["experiment"].split("_")[0].upper() == number
+        if results.experiment_number(row["experiment"]) == number
     }
     kept = {name: entry for name, entry in document["quantities"].items() if name in judged}
     return {key: value for key, value in document.items() if key != "quick"} | {"quantities": kept}

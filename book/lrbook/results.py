@@ -20,6 +20,15 @@ LIMIT = 300_000
 SCHEMA_VERSION = 1
 
 
+def experiment_number(name):
+    """The number of an experiment, from its id or its number in any case.
+
+    >>> experiment_number("e03_rate_sweep"), experiment_number("E03")
+    ('E03', 'E03')
+    """
+    return name.split("_")[0].upper()
+
+
 @dataclass(frozen=True)
 class Measured:
     """One quantity of a result.
@@ -99,7 +108,7 @@ class Result:
     @property
     def experiment(self):
         """The experiment's number, `"E03"` for `e03_rate_sweep`."""
-        return self.id.split("_")[0].upper()
+        return experiment_number(self.id)
 
     def quantity(self, name):
         """The `Measured` of that name; `"gain[lr=0.1]"` takes one place of it.
@@ -233,5 +242,5 @@ class Library:
 
     def get(self, number, default=None):
         """The results of an experiment, `get("E03")`; an empty list where there are none."""
-        found = [result(name) for name in names() if name.split("_")[0].upper() == number]
+        found = [result(name) for name in names() if experiment_number(name) == number]
         return found or ([] if default is None else default)

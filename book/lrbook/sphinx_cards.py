@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from docutils import nodes
 
-from . import cards, results
-from .language import t
+from . import cards, designs, results, scripts
+from .language import BOOK, t
 from .sphinx_ledger import Rows, paragraph, table
 
-CODE = ("card.command", "card.script", "card.settings")
+CODE = ("card.command", "card.script", "card.settings", "card.shared")
+TABLES = ("designs_ja.csv", "networks.csv", "quantities.csv")  # besides those of the ledger
 NUMBER = re.compile(r"\b(E\d\d) (?=\w)")
 BOX = re.compile(r'<div class="lr-claim.*?</div>', re.S)
-NAME = re.compile(r'(<span class="s2">&quot;)(e\d\d)(_\w+)(&quot;</span>)')
+QUOTE = '(?:"|&quot;)'  # Pygments escapes it no more
+NAME = re.compile(rf'(<span class="s2">{QUOTE})(e\d\d)(_\w+)({QUOTE}</span>)')
+
+
+def lines(text, code):
+    """A paragraph for each line of a text."""
+    return [paragraph(nodes.literal("", line) if code else line) for line in text.split("\n")]
 
 
 class Card(Rows):
@@ -21,28 +29,20 @@ class Card(Rows):
 
     required_arguments = 1
 
-    @property
-    def lang(self):
-        return self.env.docname.split("/")[-3]
-
     def run(self):
-        self.depend()
         name, lang = self.arguments[0], self.lang
+        self.depend()
+        for path in (*scripts.files(name), *(BOOK / file for file in TABLES)):
+            self.env.note_dependency(str(path))
         code = {t(key, lang) for key in CODE}
-        rows = [
-            ([[paragraph(label)], [paragraph(nodes.literal("", text) if label in code else text)]], (), ())
-            for label, text in cards.facts(name, lang)
-        ]
+        rows = [([[paragraph(label)], lines(text, label in code)], (), ()) for label, text in cards.facts(name, lang)]
         found = [table([t("card.what", lang), t("card.how", lang)], (25, 75), rows, ["lr-card-table"])]
         found += self._design(name)
         return found + self._rests(results.result(name).experiment)
 
     def _design(self, name):
         head = nodes.rubric("", t("card.design", self.lang))
-        paragraphs = [paragraph(text) for text in cards.design(name)]
-        for one in paragraphs:
-            one["xml:lang"] = "en"
-        return [head, *paragraphs]
+        return [head, *map(paragraph, designs.design(name, self.lang))]
 
     def _rests(self, number):
         rows = cards.rests(number, self.lang)
@@ -60,9 +60,15 @@ class Card(Rows):
         return paragraph(link, f" {text} — {mark} {word}{colon}{effect}")
 
 
+@lru_cache(maxsize=1)
+def _known(_folder, _stamp):
+    """The pages of the cards that there are, until a result comes or goes."""
+    return {cards.slug(name) for name in results.names()}
+
+
 def linked(body: str, root: str) -> str:
     """Numbers of experiments in claim boxes, and names of results in code, as links to their cards."""
-    known = {cards.slug(name) for name in results.names()}
+    known = _known(results.FOLDER, results.FOLDER.stat().st_mtime_ns)
 
     def number(match):
         slug = cards.slug(match[1])

@@ -117,7 +117,7 @@ class Rows(SphinxDirective):
 
     @property
     def lang(self):
-        return self.env.docname.rsplit("/", 2)[-2]
+        return self.env.docname.split("/")[1]  # of book/en/… and of book/en/cards/…
 
     @property
     def words(self):

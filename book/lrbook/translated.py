@@ -1,7 +1,8 @@
 """Say that the Japanese of a page follows the English as it is now: `python -m lrbook.translated NAME …`.
 
 Writes the hash of each English cell into the Japanese cell beside it (in a plain Markdown page: the
-hash of the whole page into the front matter). Run it after the Japanese was revised.
+hash of the whole page into the front matter). The number of an experiment, E03, means the design on its
+card. Run it after the Japanese was revised.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import re
 import sys
 from pathlib import Path
 
+from . import designs
 from .nbnormal import dumps
 from .nbtext import BOOK, HASH, notebook_path, read_notebook, text_path, unmerged
 from .parity import caption, set_hashes, text_hash
 
 MARK = "未訳です"  # says to readers and to the tests that what stands here waits for its Japanese
 UNTRANSLATED = f"（{MARK}。）"
+EXPERIMENT = re.compile(r"E\d\d")
 FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.S)
 
 
@@ -85,7 +88,7 @@ def _own_text(path: Path) -> str:
 def main(names: list[str]) -> int:
     try:
         for name in names:
-            print(accept(name))
+            print(designs.accept(name) if EXPERIMENT.fullmatch(name) else accept(name))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2

@@ -78,7 +78,7 @@ class Rule:
     @property
     def number(self):
         """The experiment's number, `"E03"`."""
-        return self.experiment.split("_")[0].upper()
+        return results.experiment_number(self.experiment)
 
 
 @dataclass(frozen=True)

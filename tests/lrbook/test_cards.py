@@ -1,10 +1,14 @@
 """Cards of the experiments: what they tell is what script, result and tables say, and everything that names one links to it."""
 
+import importlib
 import json
 
 import pytest
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
-from lrbook import cards, golden, registered, results, verdicts
+from lrbook import cards, golden, registered, results, scripts, verdicts
 from lrbook.sphinx_cards import linked
 
 
@@ -25,9 +29,25 @@ def test_a_card_tells_what_the_result_holds(name, lang):
 @pytest.mark.parametrize("name", golden.names())
 def test_a_card_shows_the_design_and_the_settings_of_the_script(name):
     module = golden.experiment(name)
-    assert cards.design(name) and module.question
+    assert scripts.design(name) and module.question
     source = (golden.SCRIPTS / f"{name}.py").read_text(encoding="utf-8")
-    assert bool(cards.sizes(name)) == ("full=dict(" in source)
+    assert bool(scripts.settings(name)) == ("full=dict(" in source)
+
+
+def test_a_card_shows_the_settings_that_its_script_takes_from_other_modules():
+    robustness, ticks = scripts.shared("e39_robustness"), scripts.shared("e34_ticks")
+    assert "steps=2500" in robustness["large_rates"]["SIZES"] and "quick" not in robustness["large_rates"]["SIZES"]
+    assert "FINEST" in robustness["own_rates"], "what the networks of another module are trained with counts too"
+    assert "TRAINING" in scripts.shared("e20_tunability")["importance"], "a module that is imported as a whole"
+    assert "SHIFT" in scripts.shared("e27_layers")["shifted"] and "own_rates" not in scripts.shared("e03_rate_sweep")
+    assert "steps=40000" in ticks["ticks_pair"]["PAPER"] and "PAIRS" in scripts.settings("e34_ticks")
+
+
+@pytest.mark.parametrize("name", golden.names())
+def test_the_constants_of_a_card_are_those_of_the_modules(name):
+    golden.experiment(name)
+    for module, constants in scripts.shared(name).items():
+        assert all(hasattr(importlib.import_module(module), key) for key in constants)
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
@@ -50,11 +70,17 @@ def test_pages_are_written_for_results_and_for_nothing_else(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.md")} == before
 
 
-def test_numbers_in_claim_boxes_and_names_in_code_are_links():
+def test_numbers_in_claim_boxes_are_links():
     box = '<div class="lr-claim"><p>E03 steps to the goal; E99 nothing</p></div><p>E03 steps</p>'
-    code = '<span class="s2">&quot;e36_geometry&quot;</span> <span class="s2">&quot;e99_nothing&quot;</span>'
-    assert '<p><a href="cards/e03.html">E03</a> steps to the goal; E99 nothing</p></div><p>E03 steps</p>' in linked(
-        box, "cards/"
-    )
-    assert '<a class="lr-card-link" href="cards/e36.html">e36_geometry</a>' in linked(code, "cards/")
-    assert "e99.html" not in linked(box + code, "cards/")
+    shown = linked(box, "cards/")
+    assert '<p><a href="cards/e03.html">E03</a> steps to the goal; E99 nothing</p></div><p>E03 steps</p>' in shown
+    assert "e99.html" not in shown
+
+
+def test_names_of_results_in_code_are_links():
+    for name, there in (("e36_geometry", True), ("e99_nothing", False)):
+        code = highlight(f'lrbook.result("{name}")', PythonLexer(), HtmlFormatter())
+        assert (f'<a class="lr-card-link" href="cards/{name[:3]}.html">{name}</a>' in linked(code, "cards/")) == there
+        assert linked(code.replace(f'"{name}"', f"&quot;{name}&quot;"), "cards/").count("<a") == there, (
+            "as older ones did"
+        )

@@ -19,7 +19,18 @@ ROWS = read_table("claims.csv")
 SECTIONS = read_table("sections.csv")
 DOCUMENTS = {row["document"]: row for row in read_table("documents.csv")}
 JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
-WORDED = ("claims", "claim_parts", "sections", "strings", "verdict_rules", "quantities", "tasks", "verdict_changes")
+WORDED = (
+    "claims",
+    "claim_parts",
+    "sections",
+    "strings",
+    "verdict_rules",
+    "quantities",
+    "tasks",
+    "networks",
+    "designs_ja",
+    "verdict_changes",
+)
 PARTS = verdicts.parts()
 PROOFS = sorted({row["test"] for row in (*ROWS, *read_table("claim_parts.csv")) if row["test"]})
 
@@ -318,7 +329,13 @@ def test_start_chooses_the_language_of_claims():
 
 
 @pytest.mark.parametrize(
-    "table, key", [("strings", ["key"]), ("quantities", ["experiment", "quantity"]), ("tasks", ["experiment"])]
+    "table, key",
+    [
+        ("strings", ["key"]),
+        ("quantities", ["experiment", "quantity"]),
+        ("tasks", ["experiment"]),
+        ("designs_ja", ["experiment"]),
+    ],
 )
 def test_no_row_of_a_table_hides_another(table, key):
     keys = [tuple(row[name] for name in key) for row in read_table(f"{table}.csv")]
