@@ -143,11 +143,11 @@ def constant_runs(size, rates):
     )
 
 
-def decayed(size, rates, steps, path=None):
+def decayed(size, rates, steps):
     """Every rate, constant for `steps` steps and then falling to zero in a quarter of them."""
     plan, total = hold(steps) >> linear(steps // 4), steps + steps // 4
     task = data(size, min(2000, size["held"]), size["held"])
-    return curve(task, "sgd", rates, size["seeds"], plan=plan, steps=total, evaluate=[total], path=path or size["path"])
+    return curve(task, "sgd", rates, size["seeds"], plan=plan, steps=total, evaluate=[total], path=size["path"])
 
 
 def search(converges, diverges, start):
@@ -441,7 +441,7 @@ def against_defaults(size, which, rates, final):
     valid, test = (final.final(f"{part}_metric", CHANCE)[places] for part in ("valid", "test"))
     swept = np.take_along_axis(test, valid.argmax(axis=0)[None], axis=0)[0]
     steps = size["budgets"][0] * len(rates)
-    long = decayed(size, DEFAULTS, steps, path="eager").final("test_metric", CHANCE)
+    long = decayed(size, DEFAULTS, steps).final("test_metric", CHANCE)
     axes = {"default": DEFAULTS}
     return {
         f"default_accuracy{which}": per_seed(
