@@ -42,6 +42,8 @@ CHAOS = {
     "decades": 4.0,
 }  # above the threshold runs part with the processor
 SUMMED = [
+    "finetune_accuracy",
+    "swa_accuracy",
     "angle",
     "angle_largest",
     "angle_averaged",
