@@ -223,29 +223,34 @@ def regimes_run(steps: int = REGIME_STEPS) -> dict:
     return {"v": 1, "made": made, "rates": rates, "at": at, "loss": loss, "found": found}
 
 
+SHOWN = {  # what the regime explorer shows of E34, and under which names E34 has it
+    "pretrain_loss": "pretrain_loss",
+    "tail_loss": "pretrain_loss_last_tenth",
+    "finetune_best": "finetune_best",
+    "finetune_worst": "finetune_worst",
+    "barrier": "barrier",
+    "pretrain_accuracy": "pretrain_accuracy",
+    "feature_accuracy": "feature_accuracy",
+    "feature_averaged": "feature_accuracy_averaged",
+    "feature_finetuned": "feature_accuracy_finetuned",
+}
+BANDS = ("pretrain_accuracy", "finetune_best", "average_accuracy")
+
+
 def regimes_of(path) -> dict:
     """Return the file's data from a result of experiment E34 (its JSON file): means over its pairs, with 95 % intervals."""
     result = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     q = result["quantities"]
     rates, steps = q["loss_curve"]["axes"].values()
-    tuned = _values(q["finetune_accuracy"])
-    mean = {
-        "pretrain_loss": _values(q["pretrain_loss"]),
-        "tail_loss": _values(q["pretrain_loss_last_tenth"]),
-        "finetune_best": tuned.max(axis=1),
-        "finetune_worst": tuned.min(axis=1),
-        "barrier": _values(q["barrier"]),
-        "average_accuracy": _values(q["swa_accuracy"])[:, -1],
-        "pretrain_accuracy": _values(q["pretrain_accuracy"]),
-        "feature_accuracy": _values(q["feature_accuracy"]),
-        "feature_averaged": _values(q["feature_accuracy_averaged"]),
-        "feature_finetuned": _values(q["feature_accuracy_finetuned"]),
-    }
+    shown = {name: q[quantity] for name, quantity in SHOWN.items()}
+    shown["average_accuracy"] = {end: np.array(q["swa_accuracy"][end])[:, -1] for end in ("mean", "low", "high")}
     shares = np.array(q["regime_share"]["mean"], dtype=float)
-    names, pairs, most = q["regime_share"]["axes"]["regime"], mean["barrier"].shape[-1], shares.argmax(axis=0)
-    found = {name: runs.rounded(v.mean(axis=-1)) for name, v in mean.items()}
+    names, pairs, most = q["regime_share"]["axes"]["regime"], len(result["seeds"]), shares.argmax(axis=0)
+    found = {name: runs.rounded(np.array(each["mean"], dtype=float)) for name, each in shown.items()}
     found |= {
-        "bands": {n: _interval(mean[n]) for n in ("pretrain_accuracy", "finetune_best", "average_accuracy")},
+        "bands": {
+            name: [runs.rounded(np.array(shown[name][end], dtype=float)) for end in ("low", "high")] for name in BANDS
+        },
         "regime": [names[i] for i in most],
         "shares": [round(pairs * shares[i, k]) for k, i in enumerate(most)],
         "borders": {n: q[n]["mean"] for n in ("threshold", "split", "divergence")},
@@ -267,17 +272,6 @@ def landscape_walk(steps: int = WALK_STEPS) -> dict:
     *_, last = landscape.walk(list(WALK_RATES), SEED, steps)
     made = _made(steps=steps, finetune=list(landscape.FINETUNE_RATES))
     return {"v": 1, "made": made, "rates": list(WALK_RATES), "walks": last.found}
-
-
-def _values(quantity: dict) -> np.ndarray:
-    return np.array(quantity["values"], dtype=float)
-
-
-def _interval(values: np.ndarray) -> list:
-    from lrlib import interval
-
-    _, low, high, _ = interval(values)
-    return [runs.rounded(low), runs.rounded(high)]
 
 
 def _text(raw: bytes) -> str:

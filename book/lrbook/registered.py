@@ -110,9 +110,14 @@ def store(name, found, quick, rules, at, round=1):
     same = old.get("seeds_from") == begin
     if old and not same:
         save(results.PILOTS / path.name, pilot(old))
-    looks = old.get("looks", 1) + (old["quantities"] != found["quantities"]) if same else 1
+    looks = old.get("looks", 1) + _moved(old, found) if same else 1
     counts = {name: count for name, count in (("round", round), ("looks", looks)) if count > 1}
     save(path, found | {"quick": quick, "rules": rules, "commit": at} | counts)
+
+
+def _moved(old, new):
+    """Whether a number of a result came out otherwise; quantities that were not there before are no other numbers."""
+    return any(new["quantities"].get(name) != entry for name, entry in old["quantities"].items())
 
 
 def pilot(document):

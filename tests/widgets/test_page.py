@@ -252,7 +252,7 @@ def test_the_edge_trains_in_the_page_and_its_rate_moves_in_mid_run(show):
 def test_the_regimes_are_walked_by_keyboard_and_picked_by_mouse(show):
     page = show([RegimeExplorer()], reduced_motion="reduce")
     page.wait_for_selector("[data-life=recorded]")
-    says(page, "Recorded over 40 pairs")
+    says(page, "Recorded over 80 pairs")
     slider, root, seen = page.get_by_role("slider", name="Pre-training rate"), page.locator(".lrw"), []
     slider.press("Home")
     assert root.get_attribute("data-regime") == "1"
