@@ -43,8 +43,6 @@ CHAOS = {
 }  # above the threshold runs part with the processor
 SUMMED = [
     "finetune_accuracy",
-    "finetune_best",
-    "finetune_worst",
     "swa_accuracy",
     "angle",
     "angle_largest",
@@ -106,8 +104,6 @@ def regimes(size, found):
 
 def curves(size, found):
     """The curves over the first rate."""
-    tuned = found["finetuned_test"]
-    found = found | {"finetuned_best": tuned.max(axis=1), "finetuned_worst": tuned.min(axis=1)}
     lr = {"lr": size["lr"]}
     fine, many = lr | {"finetune_lr": size["flr"]}, lr | {"checkpoints": list(size["checkpoints"])}
     rows = [
@@ -115,8 +111,6 @@ def curves(size, found):
         ("pretrain_loss_last_tenth", "tail", "nats", lr, "mean batch loss over the last tenth of the pre-training"),
         ("pretrain_accuracy", "pretrained_test", "accuracy", lr, "test accuracy after the pre-training"),
         ("finetune_accuracy", "finetuned_test", "accuracy", fine, "test accuracy after the fine-tuning"),
-        ("finetune_best", "finetuned_best", "accuracy", lr, "the same at the best of the small rates, of each pair"),
-        ("finetune_worst", "finetuned_worst", "accuracy", lr, "the same at the worst of the small rates, of each pair"),
         (
             "swa_accuracy",
             "averaged_test",

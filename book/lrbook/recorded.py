@@ -226,24 +226,32 @@ def regimes_run(steps: int = REGIME_STEPS) -> dict:
 SHOWN = {  # what the regime explorer shows of E34, and under which names E34 has it
     "pretrain_loss": "pretrain_loss",
     "tail_loss": "pretrain_loss_last_tenth",
-    "finetune_best": "finetune_best",
-    "finetune_worst": "finetune_worst",
     "barrier": "barrier",
     "pretrain_accuracy": "pretrain_accuracy",
     "feature_accuracy": "feature_accuracy",
     "feature_averaged": "feature_accuracy_averaged",
     "feature_finetuned": "feature_accuracy_finetuned",
 }
+ENDS = ("mean", "low", "high")
 BANDS = ("pretrain_accuracy", "finetune_best", "average_accuracy")
 
 
 def regimes_of(path) -> dict:
-    """Return the file's data from a result of experiment E34 (its JSON file): means over its pairs, with 95 % intervals."""
+    """Return the file's data from a result of experiment E34 (its JSON file): means over its pairs, with 95 % intervals.
+
+    Fine-tuned is said of the small rate with the highest mean, and of the one with the lowest, at each first rate.
+    """
     result = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     q = result["quantities"]
     rates, steps = q["loss_curve"]["axes"].values()
     shown = {name: q[quantity] for name, quantity in SHOWN.items()}
-    shown["average_accuracy"] = {end: np.array(q["swa_accuracy"][end])[:, -1] for end in ("mean", "low", "high")}
+    tuned = {end: np.array(q["finetune_accuracy"][end], dtype=float) for end in ENDS}
+    for name, places in (
+        ("finetune_best", tuned["mean"].argmax(axis=1)),
+        ("finetune_worst", tuned["mean"].argmin(axis=1)),
+    ):
+        shown[name] = {end: np.take_along_axis(each, places[:, None], axis=1)[:, 0] for end, each in tuned.items()}
+    shown["average_accuracy"] = {end: np.array(q["swa_accuracy"][end], dtype=float)[:, -1] for end in ENDS}
     shares = np.array(q["regime_share"]["mean"], dtype=float)
     names, pairs, most = q["regime_share"]["axes"]["regime"], len(result["seeds"]), shares.argmax(axis=0)
     found = {name: runs.rounded(np.array(each["mean"], dtype=float)) for name, each in shown.items()}
