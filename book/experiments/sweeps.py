@@ -20,5 +20,6 @@ def piece(train, *arguments, **options):
     run = pieces.current()
     if run.folder is None or options.get("snapshots") is not None:
         return train(*arguments, **options)
-    path = run.folder / f"sweep-{digest(train, arguments, options)}.npz"
+    named = f"{train.__module__}.{train.__qualname__}"  # its code is in the name of the folder
+    path = run.folder / f"sweep-{digest(named, arguments, options)}.npz"
     return pieces.kept(path, lambda: train(*arguments, **options), Record.save, Record.load)

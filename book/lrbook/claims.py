@@ -156,7 +156,7 @@ class Claim:
         """What a part's verdict rests on: its core's effect, its proof, its source."""
         lang, here = self.lang, part.part
         if part.core is not None and part.core.verdict is not None:
-            return self.effect(part.core) + self._quantified(part) + self._sign(part.core)
+            return self.effect(part.ground) + self._quantified(part) + self._sign(part.ground)
         if here.test:
             return t("claim.proved_by", lang, test=here.test)
         return cited(here.source) if here.source else ""
@@ -289,7 +289,8 @@ class Table:
 
 def first_effect(claim):
     """What the claim's first measured core found, in words, or an empty text."""
-    return next((claim.effect(core) for core in claim.verdict.cores), "")
+    grounds = (part.ground for part in claim.verdict.parts if part.core is not None and part.core.verdict is not None)
+    return next(map(claim.effect, grounds), "")
 
 
 def _key(section):

@@ -142,7 +142,7 @@ def summary(lang):
     True
     """
     judged = verdicts.all_verdicts().values()
-    decided = sum(verdict.decided for verdict in judged)
+    decided = sum(verdict.decided and verdict.name != verdicts.NOT_TESTABLE for verdict in judged)
     lines = [t("ledger.decided", lang, decided=decided, all=len(judged))]
     tests = measured_tests(judged)
     share = chance.false_share(tests)

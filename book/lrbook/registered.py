@@ -57,11 +57,11 @@ def _hash(text, digits):
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:digits]
 
 
-def word(rule, result, pilot=None):
+def word(rule, result, pilot=None, judged_before=False):
     """One of `WORDS` for a rule and the result that it judges.
 
     *before*: the rule stood before the result. *re-defined*: so it did, and its quantity or the experiment was changed
-    after the pilot (a `results.Measured`). *looked again*: it did, but the same seeds were run anew and gave other
+    after the pilot (a `results.Measured`), which may have judged itself (`judged_before`). *looked again*: it did, but the same seeds were run anew and gave other
     numbers. *after*: the seeds do not come from the rule.
     """
     about = result.about
@@ -69,7 +69,9 @@ def word(rule, result, pilot=None):
         return AFTER
     if about.get("looks", 1) > 1:
         return AGAIN
-    changed = about.get("round", 1) > 1 or (pilot and pilot.about != result.quantity(rule.quantity).about)
+    changed = (
+        judged_before or about.get("round", 1) > 1 or (pilot and pilot.about != result.quantity(rule.quantity).about)
+    )
     return REDEFINED if changed else BEFORE
 
 

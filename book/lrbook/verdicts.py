@@ -137,6 +137,13 @@ class PartVerdict:
         """Whether the part has a say in the claim's verdict."""
         return self.name not in (NOT_TESTABLE, NO_SOURCE)
 
+    @property
+    def ground(self):
+        """The row that decides: the core; where *may* is borne out by another task alone, that task's row."""
+        if self.part.quantifier != "may" or self.name != SUPPORTED or self.core.verdict == SUPPORTED:
+            return self.core
+        return next(row for row in self.others if row.rule.role == "replication" and row.verdict == SUPPORTED)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -171,7 +178,8 @@ class Verdict:
         """Rows beside the verdict that speak against it: "but not …", or "but …" where the claim is contradicted."""
         name = self.so_far or self.name
         if AS.get(name, name) == SUPPORTED:
-            return tuple(row for row in self.others if row.verdict in (CONTRADICTED, SMALLER))
+            passed_by = [part.core for part in self.parts if part.ground is not part.core]
+            return tuple(row for row in (*passed_by, *self.others) if row.verdict in (CONTRADICTED, SMALLER))
         if AS.get(name, name) in (CONTRADICTED, SMALLER):
             return tuple(row for row in self.others if row.verdict == SUPPORTED)
         return ()
@@ -306,14 +314,15 @@ def measure(rule, library):
                 raise ValueError(
                     f"quantity {rule.quantity!r} of claim {rule.claim} still has axes {list(measured.axes)}"
                 )
-            pilot = _pilot(rule, result)
-            return Judged(rule, measured, _judged(rule, measured), registered.word(rule, result, pilot), pilot)
+            found = results.pilot(result.id) if registered.fresh(result) else None
+            pilot, judged = _pilot(rule, found), found is not None and registered.fresh(found)
+            word = registered.word(rule, result, pilot, judged)
+            return Judged(rule, measured, _judged(rule, measured), word, pilot)
     return Judged(rule)
 
 
-def _pilot(rule, result):
+def _pilot(rule, found):
     """What the pilot of a result measured of a rule's quantity, or `None`."""
-    found = results.pilot(result.id) if registered.fresh(result) else None
     try:
         return found and found.quantity(rule.quantity)
     except ValueError:  # the quantity, or its place, is newer than the pilot
