@@ -223,7 +223,7 @@ def regimes_run(steps: int = REGIME_STEPS) -> dict:
     return {"v": 1, "made": made, "rates": rates, "at": at, "loss": loss, "found": found}
 
 
-SHOWN = {  # what the regime explorer shows of E34, and under which names E34 has it
+OF_E34 = {  # what the regime explorer shows of E34, and under which names E34 has it
     "pretrain_loss": "pretrain_loss",
     "tail_loss": "pretrain_loss_last_tenth",
     "barrier": "barrier",
@@ -244,7 +244,7 @@ def regimes_of(path) -> dict:
     result = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     q = result["quantities"]
     rates, steps = q["loss_curve"]["axes"].values()
-    shown = {name: q[quantity] for name, quantity in SHOWN.items()}
+    shown = {name: q[quantity] for name, quantity in OF_E34.items()}
     tuned = {end: np.array(q["finetune_accuracy"][end], dtype=float) for end in ENDS}
     for name, places in (
         ("finetune_best", tuned["mean"].argmax(axis=1)),

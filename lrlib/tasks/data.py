@@ -65,7 +65,7 @@ def digits(
     torch.Size([300, 10])
     """
     x, y = _sklearn("load_digits")
-    parts = _split(x, y, valid, test, split)
+    parts = _split(x, y, valid=valid, test=test, split=split)
     mean, std = parts[0][0].mean(), parts[0][0].std()
     parts = [((a - mean) / std, b.long()) for a, b in parts]
     model = _network(network, (8, 8), width, depth, dropout=dropout, batch_norm=batch_norm)
@@ -116,7 +116,7 @@ def breast_cancer(
     """
     standardise = flag("standardise", standardise)
     model = _tried(mlp, [30, *layers_of(width, depth), 1], dropout=dropout, batch_norm=batch_norm)
-    parts = _split(*_sklearn("load_breast_cancer"), valid, test, split)
+    parts = _split(*_sklearn("load_breast_cancer"), valid=valid, test=test, split=split)
     mean, std = (parts[0][0].mean(0), parts[0][0].std(0)) if standardise else (0.0, 1.0)
     parts = [((a - mean) / std, b.float()) for a, b in parts]
     return Task(
@@ -310,7 +310,7 @@ def _sklearn(loader):
     return torch.tensor(x, dtype=torch.float32), torch.tensor(y)
 
 
-def _split(x, y, valid, test, split):
+def _split(x, y, *, valid, test, split):
     """Cut (x, y) into training, validation and test parts in one random order, that of seed ``split``."""
     split = whole("split", split, 0, LARGEST_SEED)
     if whole("valid", valid, least=0) < 1 or whole("test", test, least=0) < 1 or valid + test >= len(x):

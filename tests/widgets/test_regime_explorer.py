@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lrbook import recorded
+from lrlib import interval
 from lrwidgets import RegimeExplorer, regime_explorer
 
 ARMS = ("pretrain_accuracy", "average_accuracy", "feature_accuracy", "feature_averaged", "pretrain_loss", "tail_loss")
@@ -54,7 +55,8 @@ def test_the_borders_of_a_recording_agree_with_its_regimes():
 
 
 def quantity(values, **axes):
-    return {"axes": axes, "values": np.asarray(values).tolist()}
+    mean, low, high, _ = interval(np.asarray(values))
+    return {"axes": axes} | {name: end.tolist() for name, end in (("mean", mean), ("low", low), ("high", high))}
 
 
 def test_a_result_of_e34_becomes_a_recording(tmp_path):
@@ -82,7 +84,7 @@ def test_a_result_of_e34_becomes_a_recording(tmp_path):
         **{name: {"axes": {}, "mean": 0.003} for name in ("threshold", "split", "divergence")},
     }
     (tmp_path / "e34.json").write_text(
-        json.dumps({"id": "e34_ticks", "code": "abc", "quantities": q}), encoding="utf-8"
+        json.dumps({"id": "e34_ticks", "code": "abc", "seeds": [0, 1], "quantities": q}), encoding="utf-8"
     )
     file = recorded.regimes_of(tmp_path / "e34.json")
     found = file["found"]
