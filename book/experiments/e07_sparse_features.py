@@ -250,7 +250,8 @@ def run(mode):
             fitted,
             "rank correlation",
             {},
-            "logistic regression, Adam: Spearman correlation over the weights between the stride a third of the way and the distance from the minimum of the training loss",
+            "logistic regression, Adam: Spearman correlation over the weights between the stride a third of the way "
+            "and the distance from the minimum of the training loss",
             band=0.5,
         ),
         "need_correlation_true": per_seed(
