@@ -27,6 +27,7 @@ from tuning import grid, path_of, tuned
 from lrbook.experiment import Experiment
 from lrlib import initial_model, rules, streams, tasks
 from lrlib.tasks import frequency_error
+from lrlib.tasks.logistic import newton
 
 ID = "e07_sparse_features"
 QUESTION = "Does an adaptive method take larger strides where more is still to be learned?"
@@ -67,21 +68,10 @@ def walked(task, rule, lr, seeds, steps, ridge=0.0):
     return w.numpy(), np.where(pushed > 0, travelled / pushed.clamp(min=1e-30), np.nan)
 
 
-def minimum(x, y, ridge):
-    """The weights [feature] that minimise the penalised loss of one training set, by Newton's method."""
-    x, y, w = x.double(), y.double(), torch.zeros(x.shape[1], dtype=torch.float64)
-    for _ in range(50):
-        p = torch.sigmoid(x @ w)
-        slope = x.T @ (p - y) / len(x) + ridge * w
-        curvature = (x.T * (p * (1 - p))) @ x / len(x) + ridge * torch.eye(len(w), dtype=torch.float64)
-        w = w - torch.linalg.solve(curvature, slope)
-    return w.numpy()
-
-
 def needs_of_weights(task, lr, seeds, steps):
     """Rank correlations, [2, seed], of a weight's stride under Adam with its distance from the fitted and from the true weight."""
     w, stride = walked(task, "adam", lr, seeds, steps, RIDGE)
-    fitted = np.stack([minimum(*pair, RIDGE) for pair in zip(*examples(task, seeds), strict=True)])
+    fitted = np.stack([newton(x.double(), y.double(), RIDGE)[0] for x, y in zip(*examples(task, seeds), strict=True)])
     return np.array([ranked(stride, np.abs(goal - w)) for goal in (fitted, task.details["weights"].numpy())])
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 from quantities import fixed, per_seed
 from sizes import modes
-from tuning import each, grid, tuned
+from tuning import cut_anew, each, grid, tuned
 
 from lrbook.experiment import Experiment
 from lrlib import tasks
@@ -38,8 +38,8 @@ def problem(name, inputs, size):
     if name == "mnist1d":
         return tasks.mnist1d(train=size["train"], valid=min(2000, size["held"]), test=size["held"], width=32, batch=50)
     if name == "breast_cancer":
-        return lambda seed: tasks.breast_cancer(standardise=inputs == "standardised", split=seed)
-    digits = lambda seed: tasks.digits(width=32, split=seed)
+        return cut_anew(tasks.breast_cancer, standardise=inputs == "standardised")
+    digits = cut_anew(tasks.digits, width=32)
     return each(digits, raw_pixels) if inputs == "raw" else digits
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from halves import picked
 from quantities import fixed, per_seed
 from sizes import modes
-from tuning import grid, tuned
+from tuning import cut_anew, grid, tuned
 
 from lrbook.experiment import Experiment
 from lrlib import Finding, cosine, find, tasks
@@ -42,7 +42,7 @@ def problem(name, size):
         return tasks.mnist1d(train=size["train"], valid=min(2000, size["held"]), test=size["held"], width=32, batch=50)
     if name == "sparse_logistic":
         return tasks.sparse_logistic()
-    return lambda seed: getattr(tasks, name)(width=32, split=seed)
+    return cut_anew(getattr(tasks, name), width=32)
 
 
 def tested(task, seeds):

@@ -293,10 +293,8 @@ def halving_steps(count, rungs, total):
 def short_trials(constant, valid, short):
     """The place that a few rates with a few steps each lead to, [seed]; how many with how many, the other half chooses."""
     places = [np.round(np.linspace(0, len(valid) - 1, count)).astype(int) for count, _ in short]
-    picked = [at[constant.valid[steps][at].argmax(axis=0)] for at, (_, steps) in zip(places, short)]
-    seeds = np.arange(valid.shape[1])
-    score = np.stack([valid[pick, seeds] for pick in picked])
-    return np.stack(picked)[other_half(score), seeds]
+    found = np.stack([at[constant.valid[steps][at].argmax(axis=0)] for at, (_, steps) in zip(places, short)])
+    return found[other_half(np.take_along_axis(valid, found, axis=0)), np.arange(valid.shape[1])]
 
 
 def small_loop(tried, low):
@@ -319,32 +317,55 @@ def random_search(valid, test, count):
     return (chance[:, None] * np.take_along_axis(test, order, axis=0)).sum(axis=0)
 
 
-def ways(size, constant, valid, searched):
-    """{way: the places it decays, for each seed} and {way: trainings of each seed}, in trainings of the full length."""
-    top, seeds, total = len(valid) - 1, len(searched), size["budgets"][0] * 5 // 4
-    candidates = [[min(low + k, top) for k in CANDIDATES] if low >= 0 else [tried[0]] for low, tried in searched]
+@dataclass
+class Way:
+    """A way to look for a rate: the `places` of the rates that it decays, of each seed, and what it `costs` in trainings,
+    [seed]; None where the cost is not asked for.
+    """
+
+    places: list
+    costs: object = None
+
+
+def by_threshold(top, searched):
+    """The ways that follow the threshold of each seed; top: the last place."""
+    found = [[min(low + k, top) for k in CANDIDATES] if low >= 0 else [tried[0]] for low, tried in searched]
     loops = [small_loop(tried, low) for low, tried in searched]
-    alike = {"grid": range(top + 1), "coarse": range(0, top + 1, COARSE), "nine": range(0, top + 1, NINE)}
-    trials = {"halving": halving(constant, valid, size["rungs"]), "short": short_trials(constant, valid, size["short"])}
-    spent = max(count * steps for count, steps in size["short"])
-    steps = {"halving": halving_steps(top + 1, size["rungs"], total), "short": total + spent}
-    converging = [range(max(low, 0) + 1) for low, _ in searched]
-    places = {"search": candidates, "small loop": [ends for ends, _ in loops], "converging": converging}
-    costs = {"search": [len(tried) + len(CANDIDATES) for _, tried in searched], "small loop": [n for _, n in loops]}
-    places |= {name: [every] * seeds for name, every in alike.items()}
-    places |= {name: [[place] for place in picked] for name, picked in trials.items()}
-    costs |= {name: [len(every)] * seeds for name, every in alike.items()}
-    costs |= {name: [count / total] * seeds for name, count in steps.items()}
-    return places, {name: np.array(count, dtype=float) for name, count in costs.items()}
+    return {
+        "search": Way(found, [len(tried) + len(CANDIDATES) for _, tried in searched]),
+        "small loop": Way([ends for ends, _ in loops], [count for _, count in loops]),
+        "converging": Way([range(max(low, 0) + 1) for low, _ in searched]),
+    }
+
+
+def by_grid(rates, seeds):
+    """Every rate, every third, every fourth."""
+    every = {"grid": range(rates), "coarse": range(0, rates, COARSE), "nine": range(0, rates, NINE)}
+    return {name: Way([places] * seeds, [len(places)] * seeds) for name, places in every.items()}
+
+
+def by_trials(size, constant, valid):
+    """The ways that stop poor rates early; steps count as shares of a training."""
+    total, spent = size["budgets"][0] * 5 // 4, max(count * steps for count, steps in size["short"])
+    found = {
+        "halving": (halving(constant, valid, size["rungs"]), halving_steps(len(valid), size["rungs"], total)),
+        "short": (short_trials(constant, valid, size["short"]), total + spent),
+    }
+    return {
+        name: Way([[place] for place in places], [steps / total] * len(places))
+        for name, (places, steps) in found.items()
+    }
 
 
 def picks(size, rates, constant, final, searched):
     """Test accuracy at the rates that each way picks, seed by seed, and what each way costs."""
     valid, test = final.final("valid_metric", CHANCE), final.final("test_metric", CHANCE)
-    places, costs = ways(size, constant, valid, searched)
+    count, seeds = valid.shape
+    ways = by_threshold(count - 1, searched) | by_grid(count, seeds) | by_trials(size, constant, valid)
+    costs = {name: np.array(way.costs, dtype=float) for name, way in ways.items() if way.costs is not None}
     best = {
-        name: np.array([test[max(some, key=lambda i: valid[i, s]), s] for s, some in enumerate(each)])
-        for name, each in places.items()
+        name: np.array([test[max(some, key=lambda i: valid[i, s]), s] for s, some in enumerate(way.places)])
+        for name, way in ways.items()
     }
     return (
         accuracies(rates, valid, test, best, costs)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from quantities import fixed, per_seed
 from sizes import modes
-from tuning import curve, each
+from tuning import curve, cut_anew, each
 
 from lrlib import tasks
 
@@ -65,7 +65,7 @@ def problem(name, size, width):
         return language(size["texts"], size["pieces"])
     if name == "mnist1d":
         return tasks.mnist1d(train=size["train"], valid=size["held"], test=2 * size["held"], width=width)
-    return lambda seed: getattr(tasks, name)(width=width, split=seed)
+    return cut_anew(getattr(tasks, name), width=width)
 
 
 def levels(space, size):

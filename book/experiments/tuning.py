@@ -84,6 +84,11 @@ def curve(task, rule, lr, seeds, plan=None, steps=None, evaluate=None, **options
     return Curve(lr, np.asarray(record.evaluations["step"]), found, status == "diverged")
 
 
+def cut_anew(make, **options):
+    """The task of each seed, ``make(split=seed, **options)``: each cuts the examples into three sets of its own."""
+    return lambda seed: make(split=seed, **options)
+
+
 def each(task, change):
     """``change(task)``; of a function of the seed the function that gives such tasks."""
     return change(task) if isinstance(task, Task) else lambda seed: change(task(seed))

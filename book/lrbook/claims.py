@@ -288,9 +288,8 @@ class Table:
 
 
 def first_effect(claim):
-    """What the claim's first measured core found, in words, or an empty text."""
-    grounds = (part.ground for part in claim.verdict.parts if part.core is not None and part.core.verdict is not None)
-    return next(map(claim.effect, grounds), "")
+    """What the first row that decides found, in words, or an empty text."""
+    return next(map(claim.effect, claim.verdict.grounds), "")
 
 
 def _key(section):

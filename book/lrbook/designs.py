@@ -29,7 +29,7 @@ def stale(name):
 
 def accept(number):
     """Note that the Japanese of an experiment ("E03") follows the English as it is now; returns the table."""
-    name = next((name for name in scripts.names() if results.experiment_number(name) == number), None)
+    name = scripts.by_number().get(number)
     if name is None:
         raise ValueError(f"no experiment is called {number}")
     _row(name)

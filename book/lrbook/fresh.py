@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import golden, registered, results, verdicts
+from . import golden, registered, results, scripts, verdicts
 from .chance import NOT_DECIDED, chance_to_repeat
 from .language import BOOK
 from .result_file import quick_part
@@ -133,7 +133,7 @@ def chosen(words):
 
     Raises `ValueError` naming what there is.
     """
-    known = {results.experiment_number(name): name for name in golden.names()}
+    known = scripts.by_number()
     found = [known.get(results.experiment_number(word)) for word in words]
     wrong = [word for word, name in zip(words, found) if name is None]
     if wrong:

@@ -236,6 +236,25 @@ ENDS = ("mean", "low", "high")
 BANDS = ("pretrain_accuracy", "finetune_best", "average_accuracy")
 
 
+def _shown_of(q):
+    """Mean and interval over the first rates of what the regime explorer shows: {name: {"mean", "low", "high": [rate]}}."""
+    ends = {
+        name: {end: np.array(each[end], dtype=float) for end in ENDS}
+        for name, each in q.items()
+        if set(ENDS) <= set(each)
+    }
+    tuned, averaged = ends["finetune_accuracy"], ends["swa_accuracy"]
+
+    def at(places):
+        return {end: np.take_along_axis(each, places[:, None], axis=1)[:, 0] for end, each in tuned.items()}
+
+    return {name: ends[quantity] for name, quantity in OF_E34.items()} | {
+        "finetune_best": at(tuned["mean"].argmax(axis=1)),
+        "finetune_worst": at(tuned["mean"].argmin(axis=1)),
+        "average_accuracy": {end: each[:, -1] for end, each in averaged.items()},
+    }
+
+
 def regimes_of(path) -> dict:
     """Return the file's data from a result of experiment E34 (its JSON file): means over its pairs, with 95 % intervals.
 
@@ -244,21 +263,12 @@ def regimes_of(path) -> dict:
     result = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     q = result["quantities"]
     rates, steps = q["loss_curve"]["axes"].values()
-    shown = {name: q[quantity] for name, quantity in OF_E34.items()}
-    tuned = {end: np.array(q["finetune_accuracy"][end], dtype=float) for end in ENDS}
-    for name, places in (
-        ("finetune_best", tuned["mean"].argmax(axis=1)),
-        ("finetune_worst", tuned["mean"].argmin(axis=1)),
-    ):
-        shown[name] = {end: np.take_along_axis(each, places[:, None], axis=1)[:, 0] for end, each in tuned.items()}
-    shown["average_accuracy"] = {end: np.array(q["swa_accuracy"][end], dtype=float)[:, -1] for end in ENDS}
+    shown = _shown_of(q)
     shares = np.array(q["regime_share"]["mean"], dtype=float)
     names, pairs, most = q["regime_share"]["axes"]["regime"], len(result["seeds"]), shares.argmax(axis=0)
-    found = {name: runs.rounded(np.array(each["mean"], dtype=float)) for name, each in shown.items()}
+    found = {name: runs.rounded(ends["mean"]) for name, ends in shown.items()}
     found |= {
-        "bands": {
-            name: [runs.rounded(np.array(shown[name][end], dtype=float)) for end in ("low", "high")] for name in BANDS
-        },
+        "bands": {name: [runs.rounded(shown[name][end]) for end in ("low", "high")] for name in BANDS},
         "regime": [names[i] for i in most],
         "shares": [round(pairs * shares[i, k]) for k, i in enumerate(most)],
         "borders": {n: q[n]["mean"] for n in ("threshold", "split", "divergence")},

@@ -61,8 +61,8 @@ def word(rule, result, pilot=None, judged_before=False):
     """One of `WORDS` for a rule and the result that it judges.
 
     *before*: the rule stood before the result. *re-defined*: so it did, and its quantity or the experiment was changed
-    after the pilot (a `results.Measured`), which may have judged itself (`judged_before`). *looked again*: it did, but the same seeds were run anew and gave other
-    numbers. *after*: the seeds do not come from the rule.
+    after the pilot (a `results.Measured`), or the pilot had judged itself (`judged_before`). *looked again*: it did, but
+    the same seeds were run anew and gave other numbers. *after*: the seeds do not come from the rule.
     """
     about = result.about
     if not fresh(result) or identity(rule) not in about["rules"]:

@@ -6,6 +6,7 @@ Settings that lie in modules beside the scripts count where the script uses them
 import ast
 from functools import lru_cache
 
+from . import results
 from .language import BOOK
 
 SCRIPTS = BOOK / "experiments"
@@ -14,6 +15,11 @@ SCRIPTS = BOOK / "experiments"
 def names():
     """The ids of all experiments, sorted."""
     return sorted(path.stem for path in SCRIPTS.glob("e[0-9][0-9]_*.py"))
+
+
+def by_number():
+    """{number: id} of all experiments, such as "E03": "e03_rate_sweep"."""
+    return {results.experiment_number(name): name for name in names()}
 
 
 def script(name):

@@ -168,6 +168,11 @@ class Verdict:
         return tuple(part.core for part in self.parts if part.core is not None and part.core.verdict is not None)
 
     @property
+    def grounds(self):
+        """The rows that decide, where the cores are measured."""
+        return tuple(part.ground for part in self.parts if part.core in self.cores)
+
+    @property
     def others(self):
         """The measured rows that have no say: replications and scope."""
         rows = [row for part in self.parts for row in part.others if row.rule.role != "illustration"]

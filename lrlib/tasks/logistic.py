@@ -170,7 +170,7 @@ def convex_logistic(
     scale = torch.logspace(0, -0.5 * np.log10(condition), features)
     truth = torch.randn(features, generator=generator(0, "convex_logistic/weights"))
     sets = [_draw_dense(scale, truth, n, part) for n, part in ((train, "train"), (test, "test"))]
-    w, least, hessian = _newton(*(t.double() for t in sets[0]), penalty)
+    w, least, hessian = newton(*(t.double() for t in sets[0]), penalty)
     eigenvalues = torch.linalg.eigvalsh(hessian)
     return Task(
         "convex_logistic",
@@ -198,8 +198,8 @@ def _gap(least, output, y):
     return _penalised_loss(output, y) - least
 
 
-def _newton(x, y, penalty):
-    """Minimise the penalised log-loss: → (w, least loss, Hessian), all float64."""
+def newton(x, y, penalty):
+    """Minimise the log-loss of x [n, d], y [n], plus ½·penalty·Σw²: → (w [d], least loss, Hessian [d, d]), float64."""
     w = torch.zeros(x.shape[1], dtype=torch.float64)
     for _ in range(50):
         p = torch.sigmoid(x @ w)

@@ -79,12 +79,18 @@ def test_a_rule_stands_before_the_result_whose_seeds_come_from_it():
     assert registered.word(rule, result({})) == registered.word(rule, result(found | {"seeds_from": 7})) == "after"
 
 
-def test_a_run_is_stored_beside_the_one_before(tmp_path, monkeypatch):
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """The folder of results, empty, of an experiment whose rule asks for one place of its quantity."""
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     monkeypatch.setattr(results, "PILOTS", tmp_path / "pilot")
     monkeypatch.setattr(results, "check", lambda _: None)
     monkeypatch.setattr(registered, "read_table", lambda _: [{"experiment": "E98", "quantity": "gap[at=1]"}])
-    path, names = tmp_path / "e98_gap.json", ["0" * 12]
+    return tmp_path
+
+
+def test_a_run_is_stored_beside_the_one_before(stored):
+    path, names = stored / "e98_gap.json", ["0" * 12]
     old = document({"quick": {"quantities": {}, "code": "1" * 16}})
     path.write_text(json.dumps(old), encoding="utf-8")
     new = document({"seeds_from": registered.origin(names)}, 2.0)
@@ -94,21 +100,15 @@ def test_a_run_is_stored_beside_the_one_before(tmp_path, monkeypatch):
         registered.store("e98_gap", document({"seeds_from": registered.origin(names)}, value), QUICK, names, "abcdef0")
         now = json.loads(path.read_text(encoding="utf-8"))
         assert now["quantities"]["gap"]["mean"] == value and now["quick"] == QUICK and now.get("looks") == looks
-        assert (
-            json.loads((tmp_path / "pilot" / path.name).read_text(encoding="utf-8"))["quantities"] == old["quantities"]
-        )
+        assert json.loads((stored / "pilot" / path.name).read_text(encoding="utf-8"))["quantities"] == old["quantities"]
 
 
-def test_another_round_has_other_seeds_and_the_round_before_is_its_pilot(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "FOLDER", tmp_path)
-    monkeypatch.setattr(results, "PILOTS", tmp_path / "pilot")
-    monkeypatch.setattr(results, "check", lambda _: None)
-    monkeypatch.setattr(registered, "read_table", lambda _: [{"experiment": "E98", "quantity": "gap"}])
+def test_another_round_has_other_seeds_and_the_round_before_is_its_pilot(stored):
     names = ["0" * 12]
     for round, value in ((1, 2.0), (2, 5.0)):
         found = document({"seeds_from": registered.origin(names, round)}, value)
         registered.store("e98_gap", found, QUICK, names, "abcdef0", round)
-    now, then = (json.loads((folder / "e98_gap.json").read_text("utf-8")) for folder in (tmp_path, tmp_path / "pilot"))
+    now, then = (json.loads((folder / "e98_gap.json").read_text("utf-8")) for folder in (stored, stored / "pilot"))
     assert (now["quantities"]["gap"]["mean"], now["round"], now.get("looks")) == (5.0, 2, None)
     assert then["quantities"]["gap"]["mean"] == 2.0 and "round" not in then
     with pytest.raises(ValueError, match="not a full run with the seeds of its rules"):
