@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 from quantities import fixed, per_seed
 from sizes import modes
-from tuning import cut_anew, each, grid, tuned
+from tuning import cut_anew, each, grid, narrow_mnist1d, tuned
 
 from lrbook.experiment import Experiment
 from lrlib import tasks
@@ -36,7 +36,7 @@ SIZES = modes(
 def problem(name, inputs, size):
     """The task, or a function of the seed that cuts its examples anew, with standardised or raw inputs."""
     if name == "mnist1d":
-        return tasks.mnist1d(train=size["train"], valid=min(2000, size["held"]), test=size["held"], width=32, batch=50)
+        return narrow_mnist1d(size["train"], size["held"])
     if name == "breast_cancer":
         return cut_anew(tasks.breast_cancer, standardise=inputs == "standardised")
     digits = cut_anew(tasks.digits, width=32)

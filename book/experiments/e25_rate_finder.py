@@ -12,7 +12,7 @@ import numpy as np
 from halves import picked
 from quantities import fixed, per_seed
 from sizes import modes
-from tuning import cut_anew, grid, tuned
+from tuning import cut_anew, grid, narrow_mnist1d, tuned
 
 from lrbook.experiment import Experiment
 from lrlib import Finding, cosine, find, tasks
@@ -39,7 +39,7 @@ SIZES = modes(
 def problem(name, size):
     """The task; of the two data sets that are cut out of a fixed number of examples a function of the seed, each cut anew."""
     if name == "mnist1d":
-        return tasks.mnist1d(train=size["train"], valid=min(2000, size["held"]), test=size["held"], width=32, batch=50)
+        return narrow_mnist1d(size["train"], size["held"])
     if name == "sparse_logistic":
         return tasks.sparse_logistic()
     return cut_anew(getattr(tasks, name), width=32)

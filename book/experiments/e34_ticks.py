@@ -80,11 +80,15 @@ def pairs(size, seeds):
     groups = [list(seeds[k : k + TOGETHER]) for k in range(0, len(seeds), TOGETHER)]
     calls = [(pieces.current().folder, streams.origin(), size, group) for group in groups]
     if SETTINGS["jobs"] == 1:
-        each = [kept(*call) for call in calls]
+        done = (kept(*call) for call in calls)
     else:
         from joblib import Parallel, delayed
 
-        each = Parallel(SETTINGS["jobs"])(delayed(kept)(*call) for call in calls)
+        done = Parallel(SETTINGS["jobs"], return_as="generator")(delayed(kept)(*call) for call in calls)
+    each = []
+    for some in done:
+        each.append(some)
+        pieces.current().note_seconds()
     return {name: np.concatenate([some[name] for some in each], axis=-1) for name in each[0]}
 
 

@@ -15,9 +15,9 @@ import torch
 from halves import directed, picked
 from own_places import (
     CONVERGING,
-    FAR,
+    FAR_ABOVE,
+    JUST_ABOVE,
     MULTIPLES,
-    NEAR,
     best_is_near,
     neighbours_lose,
     place,
@@ -194,8 +194,10 @@ def curves(size, found):
 def contrasts(found):
     """What the places of the wide arm bring; every choice is made on the other half of the seeds."""
     tuned = found["finetuned_valid"], found["finetuned_test"]
-    near, converging, far = (picked(*(scores[among] for scores in tuned)) for among in (NEAR, CONVERGING, FAR))
-    left = found["pretrained_test"][NEAR].mean(axis=0)
+    near, converging, far = (
+        picked(*(scores[among] for scores in tuned)) for among in (JUST_ABOVE, CONVERGING, FAR_ABOVE)
+    )
+    left = found["pretrained_test"][JUST_ABOVE].mean(axis=0)
     means = [score.mean(axis=1) for score in tuned]
     rows = {
         "gain": (near - converging, "just above the threshold minus the best that converges, both fine-tuned"),

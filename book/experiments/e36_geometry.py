@@ -13,8 +13,9 @@ examples; the three differences in quality are measured with 4,000 examples too,
 import numpy as np
 import torch
 from flatness import adaptive, plain
-from large_rates import ABOVE, FAMILY, ROUND, SIZES, reordered, steps_of, trained
+from large_rates import FAMILY, ROUND, SIZES, reordered, steps_of, trained
 from quantities import fixed, per_seed
+from regime_borders import NEAR
 from scipy.stats import spearmanr
 
 from lrbook.experiment import Experiment
@@ -345,10 +346,10 @@ def equal_loss(found, count):
 def hints(found, place):
     """How flatness and sparsity go with test accuracy over the first rates, and what a choice by them costs, seed by seed.
 
-    Each seed's own solutions are compared, those of the first rates up to `ABOVE` times its threshold. One is chosen by
+    Each seed's own solutions are compared, those of the first rates up to `NEAR` times its threshold. One is chosen by
     validation, one by flatness or sparsity, which take no held-out data or no labels; the test set judges both.
     """
-    among, seeds, q = np.flatnonzero(found.multiple <= ABOVE), found.seeds, {}
+    among, seeds, q = np.flatnonzero(found.multiple <= NEAR), found.seeds, {}
     test, valid = (found.accuracy("finetuned", part)[-1][among] for part in ("test", "valid"))
     signs = {
         "flatness": -place["sharpness"],

@@ -59,6 +59,7 @@ SIZES = modes(
         path="compiled",
     ),
     least=2,
+    single=dict(sizes=[500, 1000]),  # the numbers of the larger amounts are made by the same lines
 )
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from halves import other_half
 from own_rates import CATAPULT, bisected, go_on, sweep_own
+from regime_borders import NEAR, SLOW
 from sizes import modes
 
 from lrbook.codehash import code_hash
@@ -33,7 +34,7 @@ ROUND = 2  # of them all: E38 was changed after a result of it had been seen
 CHANCE = 0.1
 BLOCK = 10  # seeds that train together and are kept together
 OTHER_ORDER = 1000  # added to a seed: its weights and examples in another batch order
-FAR, NEAR, ABOVE = 1 / 6, 0.5, 2.5  # far below: up to FAR; near: from NEAR to 1; above: over 1, up to ABOVE
+HALF = 0.5  # near the threshold: from here to 1
 METRICS = ("train_loss", "train_metric", "valid_metric", "test_metric")
 SIZES = modes(
     quick=dict(
@@ -118,17 +119,17 @@ class Trained:
     @property
     def far(self):
         """Places of the rates far below the threshold, up to a sixth of it; all train until they converge."""
-        return np.flatnonzero(self.multiple <= FAR + 1e-9)
+        return np.flatnonzero(self.multiple <= 1 / SLOW + 1e-9)
 
     @property
     def near(self):
         """Places of the converging rates from half the threshold on, which train for as many steps as those above it."""
-        return np.flatnonzero((self.multiple >= NEAR) & (self.multiple <= 1))
+        return np.flatnonzero((self.multiple >= HALF) & (self.multiple <= 1))
 
     @property
     def above(self):
         """Places of the rates above the threshold."""
-        return np.flatnonzero((self.multiple > 1) & (self.multiple <= ABOVE))
+        return np.flatnonzero((self.multiple > 1) & (self.multiple <= NEAR))
 
     def lanes(self, way):
         """All weights of a way as {name: [L, …]}, and the seed of each lane."""
@@ -296,7 +297,7 @@ def crossing(task, size, record, marks, shape):
 def later(task, size, found, start, seeds):
     """The marks around the goal again, where first rates above the threshold reach it in a long fine-tuning only."""
     multiple, steps = np.array(size["multiples"]), size["patience"]
-    above = np.flatnonzero((multiple > 1) & (multiple <= ABOVE))
+    above = np.flatnonzero((multiple > 1) & (multiple <= NEAR))
     marks, shape = [steps * k // size["marks"] for k in range(1, size["marks"] + 1)], (len(above), len(seeds))
     record = sweep_own(
         task,

@@ -8,11 +8,13 @@ neighbours lose: a mean of paired differences, whose interval over seeds is Stud
 import numpy as np
 from best_range import ends
 from halves import halves
+from regime_borders import FAR, NEAR
 
 STEP = 0.25  # of log10 3: two places up and two down are a factor of three apart
 PLACES = np.arange(-6, 7)
 MULTIPLES = 3.0 ** (STEP * PLACES)
-CONVERGING, NEAR, FAR = PLACES <= 0, (PLACES > 0) & (PLACES < 4), PLACES >= 4  # NEAR: up to 2.3 times, FAR: from 3 on
+CONVERGING = PLACES <= 0
+JUST_ABOVE, FAR_ABOVE = ~CONVERGING & (MULTIPLES <= NEAR), MULTIPLES >= FAR
 AWAY = 2  # places to a neighbour at a factor of √3
 ROUGH = 0.02  # below a seed's own best by which its band ends: single curves are rougher than means
 
@@ -52,4 +54,4 @@ def place(lr, score):
 
 def best_is_near(valid):
     """Whether each seed's best place lies just above its threshold, [seed] of 0 and 1; valid [place, seed]."""
-    return NEAR[valid.argmax(axis=0)].astype(float)
+    return JUST_ABOVE[valid.argmax(axis=0)].astype(float)

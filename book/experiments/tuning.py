@@ -6,7 +6,7 @@ import numpy as np
 from sweeps import sweep
 
 from lrlib.runs.sweeps.choose import eager_seconds
-from lrlib.tasks import Task
+from lrlib.tasks import Task, mnist1d
 
 QUARTER = 0.25
 LONG = 30.0  # rough seconds of eager steps that are worth a compilation
@@ -53,6 +53,11 @@ class Curve:
     def index(self, rate):
         """Where a rate stands in the grid."""
         return int(np.abs(np.log(self.lr / rate)).argmin())
+
+
+def narrow_mnist1d(train, held):
+    """MNIST-1D for two hidden layers of 32, as wide as those of the digits; batches of 50."""
+    return mnist1d(train=train, valid=min(2000, held), test=held, width=32, batch=50)
 
 
 def path_of(task, lr, seeds, steps):

@@ -90,12 +90,12 @@ class Experiment:
         return {"id": self.id, "mode": mode, "seeds_from": begin, "versions": versions(), "code": self.code}
 
     def _outcome(self, key, run):
-        mode, begin, start = key["mode"], key["seeds_from"], time.perf_counter()
+        mode, begin = key["mode"], key["seeds_from"]
         with streams.seeds_from(begin), pieces.going_on(run):
             quantities = self.run(mode)
         if self.key(mode, begin) != key:
             raise RuntimeError(f"{self.id}: the code changed while it ran; run it again")
-        return pieces.Outcome(quantities, run.first_losses, time.perf_counter() - start)
+        return pieces.Outcome(quantities, run.first_losses, run.seconds)
 
     def quick(self):
         """Run the quick mode on one thread, assert `expect`, and return the quantities."""

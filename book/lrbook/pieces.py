@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,10 +22,35 @@ FIRST = (0, 1, 3, 9)  # steps whose losses are noted of every sweep: too early f
 
 @dataclass
 class Run:
-    """A run that is going on: the folder of its pieces, or None, and the first losses of each of its sweeps."""
+    """A run that is going on: the folder of its pieces, or None, and the first losses of each of its sweeps.
+
+    The seconds of a run that was broken off count too, up to the last piece that it finished.
+    """
 
     folder: Path | None = None
     first_losses: list = field(default_factory=list)
+    before: float = field(init=False, default=0.0)
+    start: float = field(init=False)
+
+    def __post_init__(self):
+        self.start = time.perf_counter()
+        if self.folder is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self.before = float(self._clock.read_text(encoding="utf-8"))
+
+    @property
+    def seconds(self):
+        """How long it has taken, what was broken off included."""
+        return self.before + time.perf_counter() - self.start
+
+    @property
+    def _clock(self):
+        return self.folder / "seconds.txt"
+
+    def note_seconds(self):
+        """Keep the seconds beside the pieces."""
+        if self.folder is not None:
+            write_atomically(self._clock, lambda file: file.write(str(self.seconds).encode("utf-8")))
 
     def watch(self, loss):
         """Note the first losses of a sweep, [lane, step]: their geometric mean over the lanes, infinities left out."""
@@ -122,4 +148,5 @@ def kept(path, make, save, load):
         return load(path)
     value = make()
     save(value, path)
+    _going_on.note_seconds()
     return value

@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -86,6 +87,18 @@ def test_a_run_that_was_broken_off_comes_to_the_same(helper, sweeps, tmp_path, p
     assert values(resumed) == values(whole) and resumed.first_losses == whole.first_losses
     assert len(computed) == len(RATES), "each sweep once, over both goes"
     assert values(one.outcome("full", tmp_path / "kept", begin)) == values(whole) and len(computed) == len(RATES)
+
+
+def test_the_seconds_of_a_run_that_was_broken_off_count(helper, monkeypatch, tmp_path):
+    (one, broken), clock = helper, iter(range(0, 1000, 10))
+    monkeypatch.setattr(pieces, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    broken["off"] = 2
+    with pytest.raises(KeyboardInterrupt):
+        one.outcome("full", tmp_path / "kept")
+    spent = float(next((tmp_path / "kept").rglob("seconds.txt")).read_text(encoding="utf-8"))
+    broken["off"] = None
+    assert spent == 20, "two pieces, the clock read at the start and after each of them"
+    assert one.outcome("full", tmp_path / "kept").seconds == spent + 20, "one more piece, and the end"
 
 
 def test_only_the_very_same_run_is_taken_up_again(helper, sweeps, tmp_path):
