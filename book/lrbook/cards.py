@@ -67,7 +67,7 @@ def reached(result):
 
 
 def rests(number, lang):
-    """What rests on an experiment: (claim, part's text, mark, word, effect, whether it is the core) for each measured row."""
+    """What rests on an experiment: (claim, part's text, mark, word, `Claim.about`, whether it is the core) for each row."""
     files = [*BOOK.glob("*.csv"), *results.FOLDER.rglob("*.json")]
     return _resting(lang, tuple((path, path.stat().st_mtime_ns) for path in sorted(files))).get(number, [])
 
@@ -83,7 +83,8 @@ def _resting(lang, _stamps):
                 if row is not None and row.verdict is not None:
                     text = part.part.text.get(lang, "") or shown.sentence
                     mark, word = claims.MARKS[row.verdict], t(f"verdict.{row.verdict}", lang)
-                    line = (claim, text, mark, word, shown.effect(row), row is part.core)
+                    core = row is part.core
+                    line = (claim, text, mark, word, shown.about(row, part if core else None)[1:], core)
                     found.setdefault(row.rule.number, []).append(line)
     return found
 

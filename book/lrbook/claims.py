@@ -3,12 +3,15 @@
 import re
 from html import escape
 
-from . import results, verdicts
+import numpy as np
+
+from . import boxes, results, verdicts
 from .chance import NOT_DECIDED
 from .language import BOOK, language, read_table, strings, t
+from .registered import SECOND
 
 SPACE = {"en": " ", "ja": ""}
-COLON = {"en": ": ", "ja": "："}
+COLON = boxes.COLON
 MARKS = {
     verdicts.SUPPORTED: "▮",
     verdicts.UNDECIDED: "▯",
@@ -28,12 +31,13 @@ def rows():
 
 
 def number(value):
-    """A number with three significant digits and a true minus sign.
+    """A number with three significant digits, no exponent and a true minus sign.
 
-    >>> number(-0.012345)
-    '−0.0123'
+    >>> number(-0.012345), number(9.34e-05), number(2.0)
+    ('−0.0123', '0.0000934', '2')
     """
-    return f"{value:.3g}".replace("-", "−")
+    text = np.format_float_positional(value, 3, unique=False, fractional=False, trim="-")
+    return text.replace("-", "−")
 
 
 def cited(key):
@@ -62,15 +66,27 @@ def with_unit(value, unit, lang):
     return SPACE[lang].join(part for part in (number(value), word) if part)
 
 
-def effect(test, lang):
-    """One sentence about what a test measured: value, unit, interval, seeds."""
+def finding(test, lang):
+    """What a test measured: value, unit and 95 % interval; a value without chance in it alone."""
     measured = test.measured
     value = with_unit(measured.mean, test.rule.unit, lang)
     if measured.method == "exact":
         return t("claim.exact_line", lang, value=value)
-    seeds = t("claim.seeds", lang, n=measured.n)
-    ends = dict(low=number(measured.low), high=number(measured.high))
-    return t("claim.effect_line", lang, value=value, seeds=seeds, **ends)
+    return f"{value} [{number(measured.low)}, {number(measured.high)}]"
+
+
+def repeats(test, lang):
+    """What the interval runs over, counted: “30 seeds”; some experiments have a word of their own for it."""
+    own = f"claim.seeds.{test.rule.number}"
+    return t(own if own in strings() else "claim.seeds", lang, n=test.measured.n)
+
+
+def before(test, lang):
+    """What was measured before, with its interval; an empty text where nothing was."""
+    pilot = test.pilot
+    if pilot is None:
+        return ""
+    return f"{with_unit(pilot.mean, test.rule.unit, lang)} [{number(pilot.low)}, {number(pilot.high)}]"
 
 
 def quantity_name(rule, lang):
@@ -91,21 +107,20 @@ def task_name(number, lang):
     return next((row[f"task_{lang}"] for row in read_table("tasks.csv") if row["experiment"] == number), "")
 
 
-def row_name(rule, lang):
-    """A rule's quantity with its task, or with what its place in the result means and further conditions, in brackets."""
+def where(rule, lang):
+    """The task that a rule's quantity is measured on, or what its place in the result means, and further conditions."""
     condition = rule.condition.get(lang, "")
     asides = [condition] if condition and "[" in rule.quantity else [task_name(rule.number, lang), condition]
-    text = t("claim.join", lang).join(aside for aside in asides if aside)
-    return quantity_name(rule, lang) + (t("claim.aside", lang, text=text) if text else "")
+    return t("claim.join", lang).join(aside for aside in asides if aside)
 
 
-def question(test, lang):
-    """What a test asks of its effect: “above 0.5”."""
+def borders(test, lang):
+    """Where the whole interval must lie for which verdict: “supported above 0.01, contradicted below −0.01 …”."""
     rule = test.rule
-    if rule.direction == "=":
-        return t("claim.test_equal", lang, margin=number(rule.margin), centre=number(rule.centre))
-    key, turned = ("claim.test_greater", rule.margin) if rule.direction == ">" else ("claim.test_smaller", -rule.margin)
-    return t(key, lang, margin=number(turned + rule.centre or 0.0))
+    low, high = (number(rule.centre + side * rule.margin or 0.0) for side in (-1, 1))
+    kind = {">": "above", "<": "below", "=": "within"}[rule.direction]
+    margin = "" if rule.margin else "_side"
+    return t(f"claim.border_{kind}{margin}", lang, low=low, high=high)
 
 
 class Claim:
@@ -137,7 +152,10 @@ class Claim:
         lang, verdict = self.lang, self.verdict
         joined = [part for part in verdict.parts if part.joined]
         supported = sum(verdicts.AS.get(part.name, part.name) == verdicts.SUPPORTED for part in joined)
-        said = [t("claim.parts", lang, supported=supported, all=len(joined))] if len(joined) > 1 else []
+        left_out = len(verdict.parts) - len(joined)
+        said = [t("claim.parts", lang, supported=supported, all=len(joined))] if len(verdict.parts) > 1 else []
+        if left_out and joined:
+            said.append(t("claim.left_out", lang, n=left_out))
         if verdict.so_far:
             said.append(t("claim.so_far", lang, verdict=t(f"verdict.{verdict.so_far}", lang)))
         return t("claim.join", lang).join(said)
@@ -153,49 +171,63 @@ class Claim:
         return t(f"verdict.{name}", self.lang)
 
     def _ground(self, part):
-        """What a part's verdict rests on: its core's effect, its proof, its source."""
+        """What a part's verdict rests on: its core's finding, its proof, its source."""
         lang, here = self.lang, part.part
         if part.core is not None and part.core.verdict is not None:
-            return self.effect(part.ground) + self._quantified(part) + self._sign(part.ground)
+            return self.found(part.ground) + self._quantified(part) + self._sign(part.ground)
         if here.test:
             return t("claim.proved_by", lang, test=here.test)
         return cited(here.source) if here.source else ""
-
-    def effect(self, test):
-        """What a measured row found, in one line: experiment, quantity, value, what was asked, and when the rule was made."""
-        rule, lang = test.rule, self.lang
-        asked = t("claim.aside", lang, text=question(test, lang))
-        return f"{rule.number} {row_name(rule, lang)}{COLON[lang]}{effect(test, lang)}{asked}{self._registered(test)}"
-
-    def _registered(self, test):
-        """Whether the rule stood before the result, and what the pilot had measured; nothing where no chance is in it."""
-        lang, pilot = self.lang, test.pilot
-        if test.measured.method == "exact":
-            return ""
-        said = [t(f"registered.{test.registered}", lang)]
-        if pilot:
-            value = with_unit(pilot.mean, test.rule.unit, lang)
-            said.append(t("claim.pilot", lang, value=value, low=number(pilot.low), high=number(pilot.high)))
-        return t("claim.aside", lang, text=t("claim.join", lang).join(said))
 
     def _quantified(self, part):
         tasks = sum(row.rule.role == "replication" for row in part.others) + 1
         if part.part.quantifier == "plain" or (part.part.quantifier == "may" and tasks == 1):
             return ""
-        return t("claim.aside", self.lang, text=t(f"claim.{part.part.quantifier}", self.lang, n=tasks))
+        return t("claim.join", self.lang) + t(f"claim.{part.part.quantifier}", self.lang, n=tasks)
 
     def _sign(self, test):
         if not test.sign:
             return ""
         key = "claim.sign_positive" if test.sign > 0 else "claim.sign_negative"
-        return t("claim.aside", self.lang, text=t(key, self.lang, centre=number(test.rule.centre)))
+        return t("claim.join", self.lang) + t(key, self.lang, centre=number(test.rule.centre))
+
+    def found(self, test):
+        """A measured row in one line: experiment, quantity, value and interval."""
+        return f"{test.rule.number} {self._short(test)}{COLON[self.lang]}{finding(test, self.lang)}"
+
+    def about(self, test, part=None):
+        """Everything about a measured row, (label, text): what was measured where, the value, the borders, the rule.
+
+        part: the `verdicts.PartVerdict` whose core it is.
+        """
+        lang, rule, judged_before = self.lang, test.rule, test.registered == SECOND
+        chance = test.measured.method != "exact"
+        value = finding(test, lang) + (t("claim.join", lang) + repeats(test, lang) if chance else "")
+        rows = [
+            ("experiment", rule.number),
+            ("quantity", quantity_name(rule, lang)),
+            ("task", where(rule, lang)),
+            ("value" if chance else "exact", value),
+            ("borders", borders(test, lang)),
+            ("rule", t(f"registered.{test.registered}", lang) if chance else ""),
+            ("first" if judged_before else "pilot", before(test, lang)),
+            ("core", part.part.settled.get(lang, "") if part is not None else ""),
+        ]
+        return [(t(f"claim.label_{key}", lang), text) for key, text in rows if text]
+
+    def cores(self):
+        """One `(part, row)` for each part that a measured row decides."""
+        return [(part, part.ground) for part in self.verdict.parts if part.core in self.verdict.cores]
 
     def others(self):
-        """One `(mark, effect, role, word)` for each measured row that has no say in the verdict."""
-        lang, rows = self.lang, [row for part in self.verdict.parts for row in part.others if row.verdict is not None]
+        """One `(mark, row, role, word)` for each measured row that has no say in the verdict."""
+        rows = [
+            (part, row) for part in self.verdict.parts for row in (part.core, *part.others) if row is not part.ground
+        ]
         return [
-            (MARKS[row.verdict], self.effect(row), t(f"claim.{row.rule.role}", lang), self._word(row.verdict))
-            for row in rows
+            (MARKS[row.verdict], row, t(f"claim.{row.rule.role}", self.lang), self._word(row.verdict))
+            for _, row in rows
+            if row is not None and row.verdict is not None
         ]
 
     def notes(self):
@@ -203,7 +235,7 @@ class Claim:
         lang, verdict, notes = self.lang, self.verdict, []
         join = t("claim.join", lang)
         if verdict.against:
-            rows = join.join(f"{row.rule.number} {row_name(row.rule, lang)}" for row in verdict.against)
+            rows = join.join(self._short(row) for row in verdict.against)
             key = "claim.but" if verdict.against[0].verdict == verdicts.SUPPORTED else "claim.but_not"
             notes.append(t(key, lang, rows=rows))
         open_rows = sum(row.verdict in NOT_DECIDED for row in verdict.others)
@@ -217,50 +249,16 @@ class Claim:
             notes.append(t("claim.proof", lang, test=self.row["test"]))
         return notes
 
+    def _short(self, row):
+        """A row in a note: its quantity, and what sets it apart from others of that name."""
+        condition = row.rule.condition.get(self.lang, "")
+        return t("claim.join", self.lang).join(filter(None, (quantity_name(row.rule, self.lang), condition)))
+
     def __repr__(self):
-        head = self.head()
-        lines = [f"{self.row['id']} [{self.verdict_word}] {head and head + ': '}{self.sentence}"]
-        for text, word, ground in self.parts():
-            lines.append(f"  {word}: " + "; ".join(words for words in (text, ground) if words))
-        lines += [f"  {mark} {said} → {word}, {role}" for mark, said, role, word in self.others()]
-        lines += [f"  {note}" for note in self.notes()]
-        return "\n".join([*lines, f"  {self.source()}"])
+        return boxes.text(self)
 
     def _repr_html_(self):
-        kind, head = self.verdict.name.replace(" ", "-"), self.head()
-        word = f'<strong class="lr-claim-verdict">{escape(self.verdict_word)}</strong>'
-        count = f' <span class="lr-claim-count">{escape(head)}</span>' if head else ""
-        notes = "".join(f'<p class="lr-claim-note">{escape(note)}</p>' for note in self.notes())
-        return (
-            f'<div class="lr-claim lr-{kind}" role="note" lang="{self.lang}">'
-            f'<p class="lr-claim-head"><span class="lr-claim-id">{self.row["id"]}</span> {word}{count}</p>'
-            f'<p class="lr-claim-sentence">{escape(self.sentence)}</p>{self._parts_html()}{notes}{self._others_html()}'
-            f'<p class="lr-claim-source">{escape(self.source())}</p></div>'
-        )
-
-    def _parts_html(self):
-        items = [
-            f"<li>{f'{escape(text)}{COLON[self.lang]}' if text else ''}<b>{escape(word)}</b>"
-            + (f'<span class="lr-claim-test">{escape(ground)}</span>' if ground else "")
-            + "</li>"
-            for text, word, ground in self.parts()
-        ]
-        return f'<ul class="lr-claim-parts">{"".join(items)}</ul>' if items else ""
-
-    def _others_html(self):
-        rows = self.others()
-        if not rows:
-            return ""
-        marks = "".join(mark for mark, *_ in rows)
-        items = "".join(
-            f'<li>{escape(said)} → <b>{escape(word)}</b><span class="lr-claim-test">{escape(role)}</span></li>'
-            for _, said, role, word in rows
-        )
-        said = escape(t("claim.further", self.lang, n=len(rows)))
-        return (
-            f'<details class="lr-claim-further"><summary>{said} <span aria-hidden="true">{marks}</span></summary>'
-            f"<ul>{items}</ul></details>"
-        )
+        return boxes.html(self)
 
 
 class Table:
@@ -271,7 +269,7 @@ class Table:
 
     def cells(self):
         """The words of the table, one tuple a claim."""
-        return [(c.row["id"], c.sentence, c.verdict_word, first_effect(c)) for c in self.claims]
+        return [(c.row["id"], c.sentence, c.verdict_word, first_finding(c)) for c in self.claims]
 
     def __repr__(self):
         return "\n".join(" | ".join(cells) for cells in self.cells())
@@ -287,9 +285,9 @@ class Table:
         )
 
 
-def first_effect(claim):
+def first_finding(claim):
     """What the first row that decides found, in words, or an empty text."""
-    return next(map(claim.effect, claim.verdict.grounds), "")
+    return next(map(claim.found, claim.verdict.grounds), "")
 
 
 def _key(section):

@@ -17,7 +17,7 @@ from .language import BOOK, read_table
 from .result_file import save
 
 RULES = BOOK / "verdict_rules.csv"
-BEFORE, REDEFINED, AGAIN, AFTER = WORDS = ("before", "re-defined", "looked again", "after")
+BEFORE, REDEFINED, SECOND, AGAIN, AFTER = WORDS = ("before", "re-defined", "second", "looked again", "after")
 
 
 def identity(rule):
@@ -57,22 +57,32 @@ def _hash(text, digits):
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:digits]
 
 
-def word(rule, result, pilot=None, judged_before=False):
-    """One of `WORDS` for a rule and the result that it judges.
+def word(rule, result, pilot=None):
+    """One of `WORDS` for a rule, the result that it judges, and the result before it, if there is one (`results.pilot`).
 
-    *before*: the rule stood before the result. *re-defined*: so it did, and its quantity or the experiment was changed
-    after the pilot (a `results.Measured`), or the pilot had judged itself (`judged_before`). *looked again*: it did, but
-    the same seeds were run anew and gave other numbers. *after*: the seeds do not come from the rule.
+    *before*: the rule stood before the result. *re-defined*: so it did, and its quantity was defined, or defined anew,
+    after the pilot. *second*: it did, and the pilot had judged already, on other seeds. *looked again*: it did, but the
+    same seeds were run anew and gave other numbers. *after*: the seeds do not come from the rule.
     """
     about = result.about
     if not fresh(result) or identity(rule) not in about["rules"]:
         return AFTER
     if about.get("looks", 1) > 1:
         return AGAIN
-    changed = (
-        judged_before or about.get("round", 1) > 1 or (pilot and pilot.about != result.quantity(rule.quantity).about)
-    )
-    return REDEFINED if changed else BEFORE
+    if pilot is None:
+        return BEFORE
+    old = measured(rule, pilot)
+    if old is None or old.about != result.quantity(rule.quantity).about:
+        return REDEFINED
+    return SECOND if fresh(pilot) else BEFORE
+
+
+def measured(rule, result):
+    """What a result measured of a rule's quantity; `None` where it has no such quantity."""
+    try:
+        return result.quantity(rule.quantity)
+    except ValueError:  # the quantity, or its place, is newer than the result
+        return None
 
 
 def fresh(result):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import chain
 
 from docutils import nodes
 
@@ -13,7 +14,7 @@ from .sphinx_ledger import Rows, paragraph, table
 
 CODE = ("card.command", "card.script", "card.settings", "card.shared")
 TABLES = ("designs_ja.csv", "networks.csv", "quantities.csv")  # besides those of the ledger
-NUMBER = re.compile(r"\b(E\d\d) (?=\w)")
+NUMBER = re.compile(r"\b(E\d\d)\b")
 BOX = re.compile(r'<div class="lr-claim.*?</div>', re.S)
 QUOTE = '(?:"|&quot;)'  # Pygments escapes it no more
 NAME = re.compile(rf'(<span class="s2">{QUOTE})(e\d\d)(_\w+)({QUOTE}</span>)')
@@ -50,14 +51,16 @@ class Card(Rows):
         for core, key in ((True, "card.decides"), (False, "card.further")):
             chosen = [row for row in rows if row[-1] == core]
             if chosen:
-                found += [nodes.rubric("", t(key, self.lang)), *map(self._row, chosen)]
+                found += [nodes.rubric("", t(key, self.lang)), *chain.from_iterable(map(self._row, chosen))]
         return found or [paragraph(t("card.nothing", self.lang))]
 
     def _row(self, row):
-        claim, text, mark, word, effect, _ = row
+        claim, text, mark, word, about, _ = row
         link = self.link(f"claim-{claim}".lower(), claim, "ref", True)
-        colon = self.words["colon"]
-        return paragraph(link, f" {text} — {mark} {word}{colon}{effect}")
+        facts = nodes.definition_list(classes=["lr-card-facts"])
+        for label, said in about:
+            facts += nodes.definition_list_item("", nodes.term("", label), nodes.definition("", paragraph(said)))
+        return [paragraph(link, f" {text} — {mark} {word}"), facts]
 
 
 @lru_cache(maxsize=1)
@@ -72,7 +75,7 @@ def linked(body: str, root: str) -> str:
 
     def number(match):
         slug = cards.slug(match[1])
-        return f'<a href="{root}{slug}.html">{match[1]}</a> ' if slug in known else match[0]
+        return f'<a href="{root}{slug}.html">{match[1]}</a>' if slug in known else match[0]
 
     def name(match):
         link = f'<a class="lr-card-link" href="{root}{match[2]}.html">{match[2]}{match[3]}</a>'

@@ -86,8 +86,8 @@ class Part:
     """One assertion of a claim's sentence: `text` by language, empty where the sentence is all of it.
 
     `kind` is one of `PART_KINDS`, `quantifier` of `QUANTIFIERS`. `source` and `cited` settle a part of kind cite, `test`
-    a part of kind exact; a part of kind untestable, or without its source, is named and not joined. `settled` says why
-    one of the two marks was taken where they differ.
+    a part of kind exact; a part of kind untestable, or without its source, is named and not joined. `settled` says, by
+    language, why a core is not one that both markers chose.
     """
 
     number: str = "1"
@@ -97,7 +97,7 @@ class Part:
     source: str = ""
     cited: str = ""
     test: str = ""
-    settled: str = ""
+    settled: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -301,8 +301,9 @@ def parts():
     found = {}
     for row in read_table("claim_parts.csv"):
         text = {lang: row[f"text_{lang}"] for lang in LANGUAGES if row[f"text_{lang}"]}
-        plain = {key: row[key] for key in ("kind", "quantifier", "source", "cited", "test", "settled")}
-        found.setdefault(row["claim"], []).append(Part(number=row["part"], text=text, **plain))
+        settled = {lang: row[f"settled_{lang}"] for lang in LANGUAGES if row[f"settled_{lang}"]}
+        plain = {key: row[key] for key in ("kind", "quantifier", "source", "cited", "test")}
+        found.setdefault(row["claim"], []).append(Part(number=row["part"], text=text, settled=settled, **plain))
     return found
 
 
@@ -319,19 +320,10 @@ def measure(rule, library):
                 raise ValueError(
                     f"quantity {rule.quantity!r} of claim {rule.claim} still has axes {list(measured.axes)}"
                 )
-            found = results.pilot(result.id) if registered.fresh(result) else None
-            pilot, judged = _pilot(rule, found), found is not None and registered.fresh(found)
-            word = registered.word(rule, result, pilot, judged)
-            return Judged(rule, measured, _judged(rule, measured), word, pilot)
+            before = results.pilot(result.id) if registered.fresh(result) else None
+            pilot = before and registered.measured(rule, before)
+            return Judged(rule, measured, _judged(rule, measured), registered.word(rule, result, before), pilot)
     return Judged(rule)
-
-
-def _pilot(rule, found):
-    """What the pilot of a result measured of a rule's quantity, or `None`."""
-    try:
-        return found and found.quantity(rule.quantity)
-    except ValueError:  # the quantity, or its place, is newer than the pilot
-        return None
 
 
 def _judged(rule, measured):

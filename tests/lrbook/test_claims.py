@@ -162,7 +162,7 @@ def test_rules_are_well_formed():
             assert re.fullmatch(r"E\d\d", rule.number) and claims.task_name(rule.number, "en"), rule
             assert bool(rule.condition["en"]) == bool(rule.condition["ja"]), rule
         for lang in LANGUAGES:
-            shown = [(rule.number, claims.row_name(rule, lang)) for rule in rules]
+            shown = [(rule.number, claims.quantity_name(rule, lang), claims.where(rule, lang)) for rule in rules]
             assert len(set(shown)) == len(shown), (claim, shown)
 
 
@@ -273,16 +273,16 @@ TEXTS = {"en": "it is so", "ja": "そうなる"}
             "en",
             [
                 "mixed <b>",
-                "E99 gap (with noise): 1.5 decades, 95 % interval 1 to 2, 20 seeds (above 0.5)",
+                "E99 gap: 1.5 decades [1, 2]",
                 "1 of 2 parts supported",
-                "E98 gap: 1.5 decades, 95 % interval 1 to 2, 20 seeds (below -0.5)".replace("-", "−"),
+                "E98 gap: 1.5 decades [1, 2]",
                 "▮",
             ],
         ),
         (
             "ja",
             [
-                "E99 gap（with noise）：1.5桁、95%信頼区間 1〜2、シード20個（0.5より大きいか）",
+                "E99 gap：1.5桁 [1, 2]",
                 "2つの部分のうち支持は1",
                 "▮",
             ],
@@ -302,6 +302,23 @@ def test_a_box_says_parts_effect_interval_seeds_condition_and_source(lang, said)
     for words in said:
         assert words in repr(shown) and words in Balanced(shown._repr_html_()).text, words
     assert "mixed <b>" not in shown._repr_html_()
+    assert [label for label, _ in shown.about(made(core, 1.0, 2.0))] == [
+        t(f"claim.label_{key}", lang) for key in ("experiment", "quantity", "task", "value", "borders", "rule")
+    ]
+
+
+@pytest.mark.parametrize(
+    "direction, margin, centre, said",
+    [
+        (">", 0.5, 0.0, "above 0.5: supported; below -0.5: contradicted"),
+        (">", 0.0, 0.5, "above 0.5: supported; below 0.5: contradicted"),
+        ("<", 0.5, 0.0, "below -0.5: supported; above 0.5: contradicted"),
+        ("=", 0.5, 2.0, "from 1.5 to 2.5: supported; outside: contradicted"),
+    ],
+)
+def test_a_box_says_what_would_be_another_verdict(direction, margin, centre, said):
+    rule = verdicts.Rule("C72", "E99", "gap", direction, margin, "decades", centre=centre)
+    assert said.replace("-", "−") in claims.borders(made(rule, 1.0, 2.0), "en")
 
 
 def test_wrong_claims_are_named():

@@ -68,12 +68,20 @@ def test_a_rule_stands_before_the_result_whose_seeds_come_from_it():
     rule, later = Rule("C1", "E98", "gap", ">", 0.1, ""), Rule("C1", "E98", "gap", ">", 0.2, "")
     held = [registered.identity(rule)]
     found = {"rules": held, "seeds_from": registered.origin(held)}
-    pilot = results.Measured("gap", "", {}, "exact", 1.0, 1.0, 1.0, about="another gap")
-    assert registered.word(rule, result(found)) == "before"
-    assert registered.word(rule, result(found), pilot) == "re-defined"
+    pilot, judged = (
+        result({}),
+        result(found | {"seeds_from": registered.origin([*held, "0" * 12]), "rules": [*held, "0" * 12]}),
+    )
+    other = results.parse(
+        json.dumps(document({}) | {"quantities": {"gap": document({})["quantities"]["gap"] | {"about": "another"}}})
+    )
+    assert registered.word(rule, result(found)) == registered.word(rule, result(found), pilot) == "before"
+    assert registered.word(rule, result(found), other) == "re-defined"
+    assert registered.word(Rule("C1", "E98", "gain", ">", 0.1, ""), result(found), pilot) == "after"
+    assert registered.word(rule, result(found), judged) == "second"
     assert registered.word(rule, result(found | {"looks": 2})) == "looked again"
     second = {"rules": held, "round": 2, "seeds_from": registered.origin(held, round=2)}
-    assert registered.word(rule, result(second)) == "re-defined"
+    assert registered.word(rule, result(second), judged) == "second"
     assert registered.word(rule, result(found | {"round": 2})) == "after"
     assert registered.word(later, result(found)) == "after"
     assert registered.word(rule, result({})) == registered.word(rule, result(found | {"seeds_from": 7})) == "after"
