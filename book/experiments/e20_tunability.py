@@ -5,7 +5,7 @@ MNIST-1D (networks of two hidden layers of 32), and the next symbol of a text (a
 small causal Transformer); the first three share one grid of rates. Each seed cuts
 digits and breast cancer into training, validation and test examples of its own. Rates are
 chosen by validation accuracy, for the text by validation loss, and reported
-numbers are of the test set. The options of SGD are compared in `importance`.
+numbers are of the test set. The options of SGD are compared apart (module importance).
 """
 
 import importance

@@ -1,7 +1,8 @@
 """E36: where the solutions of different pre-training rates lie, and how flat the places are.
 
-The networks of `large_rates`, at every pre-training rate, a multiple of each seed's own threshold: angle and
-straight-line barriers between what two fine-tuning rates and weight averaging make of the same weights; sharpness
+The networks that E36 to E39 and E53 share (MNIST-1D with 1,000 examples of each seed's own, 40-64-64-10, ReLU, plain SGD
+with batches of 25, 2,500 steps at a constant first rate that is a multiple of the seed's own convergence threshold), at every
+first rate: angle and straight-line barriers between what two fine-tuning rates and weight averaging make of the same weights; sharpness
 and adaptive sharpness; which regime the rate belongs to; and how flatness and sparsity go with test accuracy, as rank
 correlations over the rates. Rates far below the threshold train until they converge. Rates are chosen for each half of
 the seeds by the validation of the other half. The best converging rate is an opponent as it is and fine-tuned alike,

@@ -3,6 +3,7 @@
 Everything comes from the script, its result file and the tables, so that no card can be older than what it tells.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from . import claims, registered, results, scripts, verdicts
 from .language import BOOK, read_table, t
 
+NOT_TEST = re.compile("(training|validation) accuracy")
 CARDS = "cards"  # folder of the generated pages, in each edition
 
 
@@ -57,11 +59,12 @@ def span(ticks):
 
 
 def reached(result):
-    """The highest mean accuracy that any of the arrays holds; None where none is of accuracies."""
+    """The highest mean test accuracy that any of the arrays holds; None where none is of test accuracies."""
     tops = [
         float(np.nanmax(quantity.mean))
         for name, quantity in result.quantities.items()
         if quantity.unit == "accuracy" and "accuracy" in name and np.isfinite(quantity.mean).any()
+        if not {"train", "valid"} & set(name.split("_")) and not NOT_TEST.search(quantity.about)
     ]
     return max(tops, default=None)
 
@@ -94,13 +97,33 @@ def written(settings):
     return "; ".join(f"{key} = {text}" for key, text in settings.items())
 
 
+def seeds(result, lang):
+    """How many seeds there are and where they are counted from, with the round and where the pilot's were counted from."""
+    n = max((quantity.n for quantity in result.quantities.values()), default=0)
+    if not n:
+        return t("card.no_chance", lang)
+    about, before = result.about, results.pilot(result.id)
+    said = [t("card.seeds_text", lang, n=n, origin=about.get("seeds_from", 0))]
+    if about.get("round", 1) > 1:
+        said.append(t("card.round", lang, n=about["round"]))
+    if before is not None:
+        said.append(t("card.seeds_before", lang, origin=before.about.get("seeds_from", 0)))
+    return "\n".join(said)
+
+
+def commands(result):
+    """The commands that give the result again, and on seeds that nobody has seen."""
+    start = f"python3 run.py experiment {result.experiment} --seeds-from"
+    chance = any(quantity.n for quantity in result.quantities.values())
+    same = f"{start} {'rules' if 'seeds_from' in result.about else 0}"
+    return f"{same}\n{start} 500000" if chance else same
+
+
 def facts(name, lang):
     """The rows of a card, (label, text), without what rests on it; a text may have several lines."""
     result = results.result(name)
     about, number = result.about, result.experiment
-    seeds = max((quantity.n for quantity in result.quantities.values()), default=0)
-    origin = about.get("seeds_from", 0)
-    accuracy = reached(result)
+    accuracy, pilot = reached(result), results.PILOTS / f"{name}.json"
     rows = [
         ("card.question", question(result, lang)),
         ("card.task", claims.task_name(number, lang)),
@@ -108,7 +131,7 @@ def facts(name, lang):
         ("card.settings", written(scripts.settings(name))),
         ("card.shared", "\n".join(f"{key}: {written(constants)}" for key, constants in scripts.shared(name).items())),
         ("card.grids", "; ".join(f"{axis}: {span(ticks)}" for axis, ticks in grids(result).items())),
-        ("card.seeds", t("card.seeds_text", lang, n=seeds, origin=origin) if seeds else t("card.no_chance", lang)),
+        ("card.seeds", seeds(result, lang)),
         ("card.status", t("card.fresh" if registered.fresh(result) else "card.pilot", lang)),
         ("card.accuracy", "" if accuracy is None else claims.number(accuracy)),
         (
@@ -117,8 +140,10 @@ def facts(name, lang):
         ),
         ("card.versions", ", ".join(f"{key} {value}" for key, value in about["versions"].items())),
         ("card.commit", about.get("commit", "")),
-        ("card.command", f"python3 run.py experiment {number} --seeds-from {'rules' if origin else 0}"),
+        ("card.command", commands(result)),
         ("card.script", f"book/experiments/{name}.py"),
+        ("card.result", f"book/results/{name}.json"),
+        ("card.pilot_result", f"book/results/pilot/{name}.json" if pilot.exists() else ""),
     ]
     return [(t(label, lang), text) for label, text in rows if text]
 

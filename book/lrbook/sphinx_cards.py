@@ -7,12 +7,14 @@ from functools import lru_cache
 from itertools import chain
 
 from docutils import nodes
+from sphinx import addnodes
 
 from . import cards, designs, results, scripts
 from .language import BOOK, t
 from .sphinx_ledger import Rows, paragraph, table
 
-CODE = ("card.command", "card.script", "card.settings", "card.shared")
+CODE = ("card.command", "card.settings", "card.shared")
+FILES = ("card.script", "card.result", "card.pilot_result")
 TABLES = ("designs_ja.csv", "networks.csv", "quantities.csv")  # besides those of the ledger
 NUMBER = re.compile(r"\b(E\d\d)\b")
 BOX = re.compile(r'<div class="lr-claim.*?</div>', re.S)
@@ -20,9 +22,19 @@ QUOTE = '(?:"|&quot;)'  # Pygments escapes it no more
 NAME = re.compile(rf'(<span class="s2">{QUOTE})(e\d\d)(_\w+)({QUOTE}</span>)')
 
 
-def lines(text, code):
-    """A paragraph for each line of a text."""
-    return [paragraph(nodes.literal("", line) if code else line) for line in text.split("\n")]
+def lines(text, wrapped=str):
+    """A paragraph for each line of a text; `wrapped` makes a node of a line."""
+    return [paragraph(wrapped(line)) for line in text.split("\n")]
+
+
+def literal(line):
+    """A line of code."""
+    return nodes.literal("", line)
+
+
+def marked(text):
+    """A paragraph in which names between backticks are code."""
+    return paragraph(*(literal(part) if k % 2 else part for k, part in enumerate(text.split("`")) if part))
 
 
 class Card(Rows):
@@ -35,15 +47,24 @@ class Card(Rows):
         self.depend()
         for path in (*scripts.files(name), *(BOOK / file for file in TABLES)):
             self.env.note_dependency(str(path))
-        code = {t(key, lang) for key in CODE}
-        rows = [([[paragraph(label)], lines(text, label in code)], (), ()) for label, text in cards.facts(name, lang)]
+        ways = dict.fromkeys((t(key, lang) for key in CODE), literal)
+        ways |= dict.fromkeys((t(key, lang) for key in FILES), self._file)
+        rows = [
+            ([[paragraph(label)], lines(text, ways.get(label, str))], (), ()) for label, text in cards.facts(name, lang)
+        ]
         found = [table([t("card.what", lang), t("card.how", lang)], (25, 75), rows, ["lr-card-table"])]
         found += self._design(name)
         return found + self._rests(results.result(name).experiment)
 
+    def _file(self, path):
+        """A file of the project, to be had from the page."""
+        found = addnodes.download_reference("", "", reftarget=f"/{path}", refdoc=self.env.docname)
+        found += literal(path)
+        return found
+
     def _design(self, name):
         head = nodes.rubric("", t("card.design", self.lang))
-        return [head, *map(paragraph, designs.design(name, self.lang))]
+        return [head, *map(marked, designs.design(name, self.lang))]
 
     def _rests(self, number):
         rows = cards.rests(number, self.lang)

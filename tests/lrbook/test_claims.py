@@ -273,7 +273,7 @@ TEXTS = {"en": "it is so", "ja": "そうなる"}
             "en",
             [
                 "mixed <b>",
-                "E99 gap: 1.5 decades [1, 2]",
+                "E99 gap; with noise: 1.5 decades [1, 2]",
                 "1 of 2 parts supported",
                 "E98 gap: 1.5 decades [1, 2]",
                 "▮",
@@ -282,7 +282,7 @@ TEXTS = {"en": "it is so", "ja": "そうなる"}
         (
             "ja",
             [
-                "E99 gap：1.5桁 [1, 2]",
+                "E99 gap、with noise：1.5桁 [1, 2]",
                 "2つの部分のうち支持は1",
                 "▮",
             ],
