@@ -52,7 +52,7 @@ SIZES = modes(
         more=dict(train=20, steps=40),
     ),
     full=dict(
-        seeds=30,
+        seeds=80,
         train=1000,
         held=10_000,
         width=64,
@@ -92,7 +92,7 @@ class Constant:
 
 
 def run(mode):
-    """Train; `mode` "full": 30 seeds, 34 rates, budgets up to 2,000 steps, "quick": 2 seeds, up to 80 steps, a small net."""
+    """Train; `mode` "full": 80 seeds, 34 rates, budgets up to 2,000 steps, "quick": 2 seeds, up to 80 steps, a small net."""
     size = SIZES[mode]
     rates = grid(size)
     constant, final = constant_runs(size, rates), decayed(size, rates, size["budgets"][0])
@@ -509,7 +509,7 @@ def expect(q):
     assert loss[0] > loss.min(), "the smallest rate is too slow: the positive control"
 
 
-EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__)
+EXPERIMENT = Experiment(ID, QUESTION, run, expect, __file__, round=2)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

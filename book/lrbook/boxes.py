@@ -23,12 +23,12 @@ def html(claim):
     kind, head = claim.verdict.name.replace(" ", "-"), claim.head()
     word = f'<strong class="lr-claim-verdict">{escape(claim.verdict_word)}</strong>'
     count = f' <span class="lr-claim-count">{escape(head)}</span>' if head else ""
-    notes = "".join(f'<p class="lr-claim-note">{escape(note)}</p>' for note in claim.notes())
+    warning = claim.warning()
+    note = f'<p class="lr-claim-note">{escape(warning)}</p>' if warning else ""
     return (
         f'<div class="lr-claim lr-{kind}" role="note" lang="{claim.lang}">'
         f'<p class="lr-claim-head"><span class="lr-claim-id">{claim.row["id"]}</span> {word}{count}</p>'
-        f'<p class="lr-claim-sentence">{escape(claim.sentence)}</p>{_parts(claim)}{notes}{_judged(claim)}'
-        f'<p class="lr-claim-source">{escape(claim.source())}</p></div>'
+        f'<p class="lr-claim-sentence">{escape(claim.sentence)}</p>{_parts(claim)}{note}{_judged(claim)}</div>'
     )
 
 
@@ -42,29 +42,24 @@ def _parts(claim):
     return f'<ul class="lr-claim-parts">{"".join(items)}</ul>' if items else ""
 
 
-def _rows(claim):
-    """(heading, what there is to say of it) for each measured row, those that decide first."""
-    colon = COLON[claim.lang]
-    cores = [
-        (
-            colon.join(filter(None, (part.part.text.get(claim.lang, ""), t(f"verdict.{row.verdict}", claim.lang)))),
-            claim.about(row, part),
-        )
-        for part, row in claim.cores()
-    ]
-    return cores + [(f"{mark} {word}{colon}{role}", claim.about(row)) for mark, row, role, word in claim.others()]
-
-
 def _judged(claim):
-    """The folded part: every measured row with its borders, its rule and what was measured before."""
-    rows = _rows(claim)
-    if not rows:
-        return ""
+    """The folded part: the source, and every measured row with its borders, its rule and what was measured before."""
     marks = "".join(mark for mark, *_ in claim.others())
     further = f' {escape(t("claim.further", claim.lang))} <span aria-hidden="true">{marks}</span>' if marks else ""
-    blocks = "".join(f"<li><b>{escape(name)}</b><dl>{_facts(row)}</dl></li>" for name, row in rows)
-    said = escape(t("claim.judged", claim.lang))
-    return f'<details class="lr-claim-judged"><summary>{said}{further}</summary><ul>{blocks}</ul></details>'
+    notes = "".join(f"<p>{escape(note)}</p>" for note in (claim.source(), *claim.remarks()))
+    blocks = "".join(f"<li><b>{escape(name)}</b><dl>{_facts(row)}</dl></li>" for name, row in _rows(claim))
+    rows = f"<ul>{blocks}</ul>" if blocks else ""
+    said = escape(t("claim.judged" if blocks else "claim.sources", claim.lang))
+    return f'<details class="lr-claim-judged"><summary>{said}{further}</summary>{notes}{rows}</details>'
+
+
+def _rows(claim):
+    """(heading, what there is to say of it) for each measured row, those that decide first."""
+    colon, found = COLON[claim.lang], []
+    for part, row in claim.cores():
+        heading = [part.part.text.get(claim.lang, ""), t(f"verdict.{row.verdict}", claim.lang)]
+        found.append((colon.join(filter(None, heading)), claim.about(row, part)))
+    return found + [(f"{mark} {word}{colon}{role}", claim.about(row)) for mark, row, role, word in claim.others()]
 
 
 def _facts(row):

@@ -13,11 +13,11 @@ from .registered import SECOND
 SPACE = {"en": " ", "ja": ""}
 COLON = boxes.COLON
 MARKS = {
-    verdicts.SUPPORTED: "▮",
-    verdicts.UNDECIDED: "▯",
-    verdicts.SMALLER: "▫",
+    verdicts.SUPPORTED: "■",
+    verdicts.UNDECIDED: "□",
+    verdicts.SMALLER: "△",
     verdicts.NO_VARIATION: "–",
-    verdicts.CONTRADICTED: "✕",
+    verdicts.CONTRADICTED: "×",
 }
 
 
@@ -230,24 +230,31 @@ class Claim:
             if row is not None and row.verdict is not None
         ]
 
-    def notes(self):
-        """What else the reader must know: what speaks against the verdict, what is missing, source, proof."""
-        lang, verdict, notes = self.lang, self.verdict, []
-        join = t("claim.join", lang)
-        if verdict.against:
-            rows = join.join(self._short(row) for row in verdict.against)
-            key = "claim.but" if verdict.against[0].verdict == verdicts.SUPPORTED else "claim.but_not"
-            notes.append(t(key, lang, rows=rows))
+    def warning(self):
+        """The rows that speak against the verdict, in a sentence; an empty text where none does."""
+        against = self.verdict.against
+        if not against:
+            return ""
+        key = "claim.but" if against[0].verdict == verdicts.SUPPORTED else "claim.but_not"
+        return t(key, self.lang, rows=t("claim.join", self.lang).join(map(self._short, against)))
+
+    def remarks(self):
+        """What is open or missing, the source, the proof: a list."""
+        lang, verdict, said = self.lang, self.verdict, []
         open_rows = sum(row.verdict in NOT_DECIDED for row in verdict.others)
         if open_rows:
-            notes.append(t("claim.undecided_rows", lang, n=open_rows))
+            said.append(t("claim.undecided_rows", lang, n=open_rows))
         if verdict.missing:
-            notes.append(t("claim.missing", lang, experiments=", ".join(verdict.missing)))
+            said.append(t("claim.missing", lang, experiments=", ".join(verdict.missing)))
         if self.row["citation"]:
-            notes.append(t("claim.citation", lang, source=cited(self.row["citation"])))
+            said.append(t("claim.citation", lang, source=cited(self.row["citation"])))
         if self.row["test"]:
-            notes.append(t("claim.proof", lang, test=self.row["test"]))
-        return notes
+            said.append(t("claim.proof", lang, test=self.row["test"]))
+        return said
+
+    def notes(self):
+        """What else the reader must know: what speaks against the verdict, and the remarks."""
+        return [*filter(None, [self.warning()]), *self.remarks()]
 
     def _short(self, row):
         """A row in a note: its quantity, and what sets it apart from others of that name."""

@@ -276,7 +276,7 @@ TEXTS = {"en": "it is so", "ja": "そうなる"}
                 "E99 gap; with noise: 1.5 decades [1, 2]",
                 "1 of 2 parts supported",
                 "E98 gap: 1.5 decades [1, 2]",
-                "▮",
+                "■",
             ],
         ),
         (
@@ -284,7 +284,7 @@ TEXTS = {"en": "it is so", "ja": "そうなる"}
             [
                 "E99 gap、with noise：1.5桁 [1, 2]",
                 "2つの部分のうち支持は1",
-                "▮",
+                "■",
             ],
         ),
     ],
