@@ -1,11 +1,10 @@
 """E20: how wide is the range of good rates, what does a default cost, and which option of SGD matters most?
 
-Five methods at constant rates on four tasks: handwritten digits, breast cancer,
-MNIST-1D (networks of two hidden layers of 32), and the next symbol of a text (a
-small causal Transformer); the first three share one grid of rates. Each seed cuts
-digits and breast cancer into training, validation and test examples of its own. Rates are
-chosen by validation accuracy, for the text by validation loss, and reported
-numbers are of the test set. The options of SGD are compared apart (module importance).
+Five methods at constant rates on four tasks: handwritten digits, breast cancer, MNIST-1D (networks of two hidden
+layers of 32), and the next symbol of a text (a small causal Transformer); the first three share one grid of rates.
+Each seed cuts digits and breast cancer into training, validation and test examples of its own. Rates are chosen by
+validation accuracy, for the text by validation loss, and reported numbers are of the test set. The options of SGD are
+compared apart (module importance).
 """
 
 import importance

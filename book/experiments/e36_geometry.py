@@ -1,14 +1,16 @@
 """E36: where the solutions of different pre-training rates lie, and how flat the places are.
 
-The networks that E36 to E39 and E53 share (MNIST-1D with 1,000 examples of each seed's own, 40-64-64-10, ReLU, plain SGD
-with batches of 25, 2,500 steps at a constant first rate that is a multiple of the seed's own convergence threshold), at every
-first rate: angle and straight-line barriers between what two fine-tuning rates and weight averaging make of the same weights; sharpness
-and adaptive sharpness; which regime the rate belongs to; and how flatness and sparsity go with test accuracy, as rank
-correlations over the rates. Rates far below the threshold train until they converge. Rates are chosen for each half of
-the seeds by the validation of the other half. The best converging rate is an opponent as it is and fine-tuned alike,
-with as many rates to choose from. Two controls: barriers between two batch orders of one first rate, from the same
-initial weights, and sharpness where the training losses are equal. Networks reach 45 % accuracy with these 1,000
-examples; the three differences in quality are measured with 4,000 examples too, where they reach over 60 %.
+The networks that E36 to E39 and E53 share (MNIST-1D with 1,000 examples of each seed's own, 40-64-64-10, ReLU, plain
+SGD with batches of 25, 2,500 steps at a constant first rate that is a multiple of the seed's own convergence
+threshold, the largest rate at which the training loss ends below 0.01), at every first rate: angle and straight-line
+barriers between what two fine-tuning rates and weight averaging make of the same weights; sharpness (the largest
+eigenvalue of the Hessian) and adaptive sharpness (the same, each weight in units of its own size); which regime the
+rate belongs to; and how flatness and sparsity go with test accuracy, as rank correlations over the rates. Rates far
+below the threshold train until they converge. Rates are chosen for each half of the seeds by the validation of the
+other half. The best converging rate is an opponent as it is and fine-tuned alike, with as many rates to choose from.
+Two controls: barriers between two batch orders of one first rate, from the same initial weights, and sharpness where
+the training losses are equal. Networks reach 45 % accuracy with these 1,000 examples; the three differences in quality
+are measured with 4,000 examples too, where they reach over 60 %.
 """
 
 import numpy as np

@@ -1,13 +1,12 @@
 """E38: which patterns a network learns, and when, by the rate.
 
-MNIST-1D with 1,000 examples, each with eight more inputs. They are zero, but in a share of
-the training examples they hold a patch: a common vector plus or minus the vector of the
-class, without noise, so that it can be learned by heart without a look at the signal. A
-large rate, the largest that validates within a point of the best and is lowered at the end, is compared with an eighth of it, constant and with
-eight times the steps, at equal training loss, at equal accuracy on signals and at the end:
-accuracy on signals without a patch, and on patches without a signal. The design is that of Li, Wei and Ma (2019). A second part asks
-which Fourier band of the signal the networks use that E36, E37, E39 and E53 share (without a patch, plain SGD with batches of
-25, 2,500 steps at a constant first rate).
+MNIST-1D with 1,000 examples, each with eight more inputs. They are zero, but in a share of the training examples they
+hold a patch: a common vector plus or minus the vector of the class, without noise, so that it can be learned by heart
+without a look at the signal. A large rate, the largest that validates within a point of the best and is lowered at the
+end, is compared with an eighth of it, constant and with eight times the steps, at equal training loss, at equal
+accuracy on signals and at the end: accuracy on signals without a patch, and on patches without a signal. The design is
+that of Li, Wei and Ma (2019). A second part asks which Fourier band of the signal the networks use that E36, E37, E39
+and E53 share (without a patch, plain SGD with batches of 25, 2,500 steps at a constant first rate).
 """
 
 import numpy as np

@@ -1,13 +1,13 @@
 """E39: do networks that began at a large rate stand disturbances better?
 
-The networks that E36 to E39 and E53 share (MNIST-1D with 1,000 examples of each seed's own, 40-64-64-10, ReLU, plain SGD
-with batches of 25, 2,500 steps at a constant first rate that is a multiple of the seed's own convergence threshold), after
-fine-tuning from every pre-training rate, tested under noise on the
-inputs, shifted inputs, data drawn with other settings of the generator, and noise on the weights
-(in units of each tensor's own root mean square). Rates are chosen for each half of the seeds by the validation of the
-other half. The opponent is the best constant rate that converges,
-trained for as many steps; a second one are rates far below the threshold, trained until they
-converged and then fine-tuned alike. What a disturbance takes away is judged apart from what is left.
+The networks that E36 to E39 and E53 share (MNIST-1D with 1,000 examples of each seed's own, 40-64-64-10, ReLU, plain
+SGD with batches of 25, 2,500 steps at a constant first rate that is a multiple of the seed's own convergence
+threshold, the largest rate at which the training loss ends below 0.01), after fine-tuning from every pre-training
+rate, tested under noise on the inputs, shifted inputs, data drawn with other settings of the generator, and noise on
+the weights (in units of each tensor's own root mean square). Rates are chosen for each half of the seeds by the
+validation of the other half. The opponent is the best constant rate that converges, trained for as many steps; a
+second one are rates far below the threshold, trained until they converged and then fine-tuned alike. What a
+disturbance takes away is judged apart from what is left.
 """
 
 from dataclasses import replace

@@ -1,10 +1,10 @@
 """E53: another sharpness for the same function.
 
-In a ReLU network the first layer times α and the next one divided by α compute the same
-function (Dinh et al. 2017). The factors here are powers of two, so that even the rounding is
-the same. Two solutions of the networks that E36 to E39 share are compared: the best constant rate that converges, and a
-pre-training above the convergence threshold that was fine-tuned; by the sharpness, by the
-adaptive sharpness, which no rescaling changes, and each in its flattest equivalent form.
+In a ReLU network the first layer times α and the next one divided by α compute the same function (Dinh et al. 2017).
+The factors here are powers of two, so that even the rounding is the same. Two solutions of the networks that E36 to
+E39 share are compared: the best constant rate that converges, and a pre-training above the convergence threshold that
+was fine-tuned; by the sharpness, by the adaptive sharpness, which no rescaling changes, and each in its flattest
+equivalent form.
 """
 
 import numpy as np

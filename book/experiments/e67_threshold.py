@@ -1,8 +1,9 @@
 """E67: what it costs to find a rate, by way of the convergence threshold and otherwise.
 
-MNIST-1D with 1,000 examples, a 40-64-64-10 ReLU network, SGD with batches of 50. Nothing is known of the rate but that
-it lies between 1e-4 and 10: a grid of half octaves over these five decades, each rate trained for every seed. All ways
-to look for a rate are replayed on these outcomes, seed by seed, each choosing by the seed's own validation accuracy.
+MNIST-1D with 1,000 examples, a 40-64-64-10 ReLU network, SGD with batches of 50; a training has 1,000 steps at its
+rate and 250 at a falling one. Nothing is known of the rate but that it lies between 1e-4 and 10: a grid of half
+octaves over these five decades, each rate trained for every seed. All ways to look for a rate are replayed on these
+outcomes, seed by seed, each choosing by the seed's own validation accuracy.
 
 The search starts at 0.01 and doubles the rate, as long as runs are merely slow or converge, until one that follows a
 convergent run fails, or one diverges; bisects; and decays three candidates, the last rate that converges, 1.4 and 2

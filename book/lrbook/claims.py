@@ -12,6 +12,7 @@ from .registered import SECOND
 
 SPACE = {"en": " ", "ja": ""}
 COLON = boxes.COLON
+DIRECTIONS = {">": "above", "<": "below", "=": "within"}
 MARKS = {
     verdicts.SUPPORTED: "■",
     verdicts.UNDECIDED: "□",
@@ -108,19 +109,23 @@ def task_name(number, lang):
 
 
 def where(rule, lang):
-    """The task that a rule's quantity is measured on, or what its place in the result means, and further conditions."""
-    condition = rule.condition.get(lang, "")
-    asides = [condition] if condition and "[" in rule.quantity else [task_name(rule.number, lang), condition]
+    """The task that a rule's quantity is measured on, and further conditions."""
+    asides = [task_name(rule.number, lang), rule.condition.get(lang, "")]
     return t("claim.join", lang).join(aside for aside in asides if aside)
+
+
+def asked(rule, lang):
+    """What a rule asks of the interval: “asked: above 0.01”."""
+    low, high = (number(rule.centre + side * rule.margin or 0.0) for side in (-1, 1))
+    return t(f"claim.asked_{DIRECTIONS[rule.direction]}", lang, low=low, high=high)
 
 
 def borders(test, lang):
     """Where the whole interval must lie for which verdict: “supported above 0.01, contradicted below −0.01 …”."""
     rule = test.rule
     low, high = (number(rule.centre + side * rule.margin or 0.0) for side in (-1, 1))
-    kind = {">": "above", "<": "below", "=": "within"}[rule.direction]
     margin = "" if rule.margin else "_side"
-    return t(f"claim.border_{kind}{margin}", lang, low=low, high=high)
+    return t(f"claim.border_{DIRECTIONS[rule.direction]}{margin}", lang, low=low, high=high)
 
 
 class Claim:
@@ -174,7 +179,7 @@ class Claim:
         """What a part's verdict rests on: its core's finding, its proof, its source."""
         lang, here = self.lang, part.part
         if part.core is not None and part.core.verdict is not None:
-            return self.found(part.ground) + self._quantified(part) + self._sign(part.ground)
+            return self.found(part.ground) + self._asked(part.ground) + self._quantified(part)
         if here.test:
             return t("claim.proved_by", lang, test=here.test)
         return cited(here.source) if here.source else ""
@@ -185,11 +190,11 @@ class Claim:
             return ""
         return t("claim.join", self.lang) + t(f"claim.{part.part.quantifier}", self.lang, n=tasks)
 
-    def _sign(self, test):
-        if not test.sign:
+    def _asked(self, test):
+        """What was asked of the interval, for a reader who leaves the box closed."""
+        if test.measured.method == "exact":
             return ""
-        key = "claim.sign_positive" if test.sign > 0 else "claim.sign_negative"
-        return t("claim.join", self.lang) + t(key, self.lang, centre=number(test.rule.centre))
+        return t("claim.join", self.lang) + asked(test.rule, self.lang)
 
     def found(self, test):
         """A measured row in one line: experiment, quantity, value and interval."""
@@ -236,11 +241,15 @@ class Claim:
         if not against:
             return ""
         key = "claim.but" if against[0].verdict == verdicts.SUPPORTED else "claim.but_not"
-        return t(key, self.lang, rows=t("claim.join", self.lang).join(map(self._short, against)))
+        rows = (f"{self._short(row)}{COLON[self.lang]}{finding(row, self.lang)}" for row in against)
+        return t(key, self.lang, rows=t("claim.rows", self.lang).join(rows))
 
     def remarks(self):
         """What is open or missing, the source, the proof: a list."""
         lang, verdict, said = self.lang, self.verdict, []
+        if earlier := [row for row in read_table("verdict_changes.csv") if row["claim"] == self.row["id"]]:
+            words = [self._word(row["before"]) for row in earlier] + [self._word(earlier[-1]["after"])]
+            said.append(t("claim.earlier", lang, words=" → ".join(words)))
         open_rows = sum(row.verdict in NOT_DECIDED for row in verdict.others)
         if open_rows:
             said.append(t("claim.undecided_rows", lang, n=open_rows))

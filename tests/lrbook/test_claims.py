@@ -273,7 +273,7 @@ TEXTS = {"en": "it is so", "ja": "そうなる"}
             "en",
             [
                 "mixed <b>",
-                "E99 gap; with noise: 1.5 decades [1, 2]",
+                "E99 gap; with noise: 1.5 decades [1, 2]; asked: above 0.5",
                 "1 of 2 parts supported",
                 "E98 gap: 1.5 decades [1, 2]",
                 "■",

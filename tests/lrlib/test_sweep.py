@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lrlib import cosine, fit, one_cycle_momentum, rules, sharpness, sweep, sweep_steps, tasks, warmup
-from lrlib.runs.sweeps import choose, paths
+from lrlib.runs.sweeps import choose, graph, paths
 from lrlib.runs.sweeps.lanes import ROOM, Lanes
 from lrlib.runs.sweeps import describe_lanes
 
@@ -629,6 +629,73 @@ def test_lanes_of_odd_models_are_single_runs(habit, path):
         torch.rand(lane)  # the caller's generator has no say
         single = fit(task, lr=swept.lr0[lane], seed=swept.seed[lane], steps=6, evaluate=3, dtype=torch.float64)
         assert differences(swept, lane, single) < 1e-12
+
+
+class _Counting(nn.Module):
+    """A model that opens its gate after so many forward passes, which a graph of one of them does not know."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.calls = nn.Linear(5, 1), 0
+
+    def forward(self, x):
+        self.calls += self.training
+        return self.inner(x) * (1.0 if self.calls < 30 else 3.0)
+
+
+@pytest.mark.parametrize("untraced", [0, 7, 1000])
+def test_a_model_that_counts_its_calls_is_run_as_it_is_written(untraced, monkeypatch):
+    monkeypatch.setattr(paths, "UNTRACED", untraced)
+    losses = sweep(binary(_Counting), lr=[0.1], seeds=2, steps=60, path="eager").loss
+    monkeypatch.setattr(paths.Eager, "_traced", lambda *_: False)
+    assert np.array_equal(losses, sweep(binary(_Counting), lr=[0.1], seeds=2, steps=60, path="eager").loss)
+
+
+@pytest.mark.parametrize(
+    "task, rule, options",
+    [
+        (binary(), "sgd", {"lr": [0.1, 1e6]}),
+        (binary(noise=0.1, fresh=True), "adam", {"plan": cosine(30)}),
+        (binary(normed), "momentum", {"plans": {"momentum": cosine(30, final=0.5)}}),
+        (binary(convolved), "adamw", {"weight_decay": [0.01, 0.1]}),
+        (binary(batch=None), "lars", {}),
+        (binary(), "hypergradient_sgd", {}),
+        (binary(project=lambda p: {n: v.clamp(-1, 1) for n, v in p.items()}), "rmsprop", {}),
+    ],
+    ids=["diverging", "own data and noise", "normed", "convolved", "layers", "all tensors", "projected"],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_graph_of_a_step_gives_its_bits(task, rule, options, dtype, monkeypatch):
+    settings = {"lr": [0.01, 0.05], "seeds": 2, "steps": 30, "dtype": dtype, "path": "eager"} | options
+    monkeypatch.setattr(paths, "UNTRACED", 3)
+    made, simplified = [], paths.simplify
+    monkeypatch.setattr(paths, "simplify", lambda traced: made.append(simplified(traced)) or made[-1])
+    found = sweep(task, rule, **settings)
+    assert len(made) == 1
+    monkeypatch.setattr(paths.Eager, "_traced", lambda *_: False)
+    assert same_lanes(found, sweep(task, rule, **settings), slice(None))
+
+
+def test_a_graph_loses_what_changes_no_number():
+    def step(x):
+        y = x.view(x.shape) * 1
+        return y.transpose(0, 1).transpose(0, 1) + torch.relu(x) + torch.relu(x) + torch.where(x > 0, x, 0.0)
+
+    x = torch.randn(3, 4)
+    traced = graph.make_fx(step)(x)
+    before, expected = len(traced.graph.nodes), traced(x)
+    assert torch.equal(graph.simplify(traced)(x), expected) and len(traced.graph.nodes) <= before - 4
+
+
+def test_a_graph_that_writes_into_a_tensor_is_left_as_it_is():
+    def step(x):
+        y = torch.zeros(3)
+        y.copy_(x)
+        return y + torch.zeros(3)
+
+    traced = graph.make_fx(step)(torch.ones(3))
+    before = len(traced.graph.nodes)
+    assert len(graph.simplify(traced).graph.nodes) == before
 
 
 class Told(torch.nn.Module):

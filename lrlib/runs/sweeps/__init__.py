@@ -1,8 +1,9 @@
 """Many runs as one program: learning rate × seed lanes.
 
 `sweep` returns a Record; `sweep_steps` is the generator behind it. Lanes are stacked and trained together: `lanes`
-(the step), `carry` (what it hands on), `dropout` (its masks), `paths` (eager or compiled), `choose` (which), `loop`
-(what cannot be stacked), `run` (events and Record), `jobs` (parts on many processes), `shelf` (parts in a folder).
+(the step), `carry` (what it hands on), `dropout` (its masks), `graph` (the step traced), `paths` (eager or compiled),
+`choose` (which), `loop` (what cannot be stacked), `run` (events and Record), `jobs` (parts on many processes), `shelf`
+(parts in a folder).
 """
 
 from __future__ import annotations

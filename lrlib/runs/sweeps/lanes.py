@@ -31,7 +31,7 @@ class Lanes:
         self.which = torch.tensor([self.seeds.index(s) for s in d.seed.tolist()])  # [L] place of the lane's seed
         constant = {k: v for k, v in d.hyper.items() if k not in d.plans}
         self.hyper = {k: self._tensor(v) if isinstance(v, np.ndarray) else v for k, v in constant.items()}
-        self.packed = d.rule.kind == "element"
+        self.packed, self.masked = d.rule.kind == "element", False
         self._load()
         models = [begin(initial_model(d.task, s, d.dtype, d.device), d.task) for s in self.seeds]
         self.model = models[0]
@@ -77,10 +77,11 @@ class Lanes:
     def pack(self, packed):
         """Keep the parameters in one buffer from now on, or each for itself: the numbers stay the same.
 
-        One buffer spares the eager path calls; a compiled program would only copy between the two.
+        One buffer spares the eager path calls; a compiled program would only copy between the two, and masks the lanes
+        that stand still.
         """
         apart = self._unpacked(self.start)
-        self.packed = packed and self.rule.kind == "element"
+        self.packed, self.masked = packed and self.rule.kind == "element", not packed
         self.start = self._packed({n: v.contiguous() for n, v in apart.items()})
 
     def parameters(self, carry):
@@ -204,7 +205,7 @@ class Lanes:
             gradients = noisy(self.task, carry.parameters, gradients, self._spread(inputs.noise))
         parameters, state = self._update(carry, gradients, moving, inputs)
         passed = carry.alive & inputs.go  # the forward pass that shows a divergence has changed the buffers, as in fit
-        buffers = _where(passed, buffers, carry.buffers) if self.changing else carry.buffers
+        buffers = self._kept(passed, buffers, carry.buffers) if self.changing else carry.buffers
         applied = torch.where(moving, inputs.rate, torch.nan)
         return Carry(parameters, state, buffers, alive, first=first), torch.where(carry.alive, loss, torch.nan), applied
 
@@ -214,8 +215,8 @@ class Lanes:
         if inputs.x is not None:
             x = self._spread(inputs.x)
         elif inputs.rows is not None:
-            x = x[inputs.rows]
-        return x, y if inputs.rows is None else y[inputs.rows]
+            x = _taken(x, inputs.rows)
+        return x, y if inputs.rows is None else _taken(y, inputs.rows)
 
     def _update(self, carry, gradients, moving, inputs):
         names, t, rate = list(carry.parameters), inputs.t, inputs.rate[0]
@@ -231,7 +232,18 @@ class Lanes:
             new, state = ({n: pair[i] for n, pair in pairs.items()} for i in range(2))
         if self.task.project is not None:
             new = self._packed(self._projected(self._unpacked(new)))
-        return _where(moving, new, carry.parameters), _where(moving, state, carry.state)
+        return self._kept(moving, (new, state), (carry.parameters, carry.state))
+
+    def _kept(self, moving, new, old):
+        """Dicts and lists of tensors [L, …]: the new values where a lane moves, else the old.
+
+        One call of PyTorch alone puts the old rows back sooner than it chooses entry by entry; a compiled program
+        chooses while it computes.
+        """
+        if self.masked:
+            return tree_map(lambda one, other: torch.where(_along(moving, one), one, other), new, old)
+        still = (~moving).nonzero().view(-1)
+        return tree_map(lambda one, other: one.index_copy(0, still, other.index_select(0, still)), new, old)
 
     def _element(self, x, g, state, t, rate, hyper):
         hyper = {k: _along(v, x) if isinstance(v, torch.Tensor) else v for k, v in hyper.items()}
@@ -258,10 +270,6 @@ def _along(values, x):
     return values.view(-1, *[1] * (x.dim() - 1))
 
 
-def _where(moving, new, old):
-    """Tensors [L, …], or dicts and lists of them: the new values where a lane moves, else the old."""
-    if isinstance(old, dict):
-        return {name: _where(moving, new[name], value) for name, value in old.items()}
-    if isinstance(old, (list, tuple)):
-        return [_where(moving, *pair) for pair in zip(new, old)]
-    return torch.where(_along(moving, new), new, old)
+def _taken(values, rows):
+    """``values[rows]`` of examples [n, …] and indices [L, b], several times as fast."""
+    return values.index_select(0, rows.reshape(-1)).view(*rows.shape, *values.shape[1:])

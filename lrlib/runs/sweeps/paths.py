@@ -10,25 +10,42 @@ import operator
 
 import torch
 from torch import fx
-from torch.fx.experimental.proxy_tensor import make_fx
+
+from .graph import simplify, trace
 
 STEPS = 4
+UNTRACED = 20  # eager steps before their graph is made
 _PROGRAMS = {}
 
 
 class Eager:
-    """Step by step, with one call of PyTorch for each operation."""
+    """Step by step, with one call of PyTorch for each operation: after a few steps by their graph, to the same bits."""
 
     size = 1
 
-    def __init__(self, lanes):
-        self.lanes = lanes
+    def __init__(self, lanes, untraced=None):
+        """untraced: steps before the graph is made, which takes as long as some of them; default `UNTRACED`."""
+        self.lanes, self.graph = lanes, None
+        self.untraced = UNTRACED if untraced is None else untraced
 
     def __call__(self, carry, inputs):
         """One step: → (carry, loss [1, L], applied [1, 1 + P, L])."""
+        if self.untraced == 0 and self.graph is None:
+            self.graph = self._traced(carry, inputs)
         with torch.no_grad():
+            if self.graph:
+                *after, loss, applied = self.graph(*carry.flat(), *self.lanes.data, *inputs.at(0))
+                return carry.like(after), loss[None], applied[None]
+            self.untraced -= 1
             carry, loss, applied = self.lanes.step(carry, self.lanes.data, inputs.like(inputs.at(0)))
         return carry, loss[None], applied[None]
+
+    def _traced(self, carry, inputs):
+        """The step's graph, or False where it cannot be traced."""
+        try:
+            return simplify(trace(self.lanes, carry, inputs)).forward
+        except Exception:  # whatever a user's module raises under tracing: the step as it is written gives the same
+            return False
 
 
 class Compiled:
@@ -47,16 +64,7 @@ class Compiled:
         return [*carry.flat(), *self.lanes.data, *inputs.flat()]
 
     def _program(self, carry, inputs):
-        lanes, many = self.lanes, len(carry.flat())
-
-        def step(*tensors):
-            after, loss, applied = lanes.step(
-                carry.like(tensors[:many]), tensors[many : many + 2], inputs.like(tensors[many + 2 :])
-            )
-            return (*after.flat(), loss, applied)
-
-        one = [*carry.flat(), *lanes.data, *inputs.at(0)]
-        traced = make_fx(step)(*one)
+        traced, many = trace(self.lanes, carry, inputs), len(carry.flat())
         key = _key(traced, self._flat(carry, inputs))
         if key not in _PROGRAMS:
             _PROGRAMS[key] = torch.compile(_unrolled(traced, many, 2), dynamic=False, fullgraph=True)
