@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from sweeps import sweep
 
-from lrlib.runs.sweeps.choose import eager_seconds
 from lrlib.tasks import Task, mnist1d
 
 QUARTER = 0.25
 LONG = 30.0  # rough seconds of eager steps that are worth a compilation
+OPERATION, FLOPS = 8e-6, 2e9  # rough costs of a step; results hang on the path that they lead to, so they stay
 
 
 def grid(low, high):
@@ -67,7 +67,8 @@ def path_of(task, lr, seeds, steps):
     """
     parameters, lanes = list(task.model().parameters()), len(lr) * (seeds if isinstance(seeds, int) else len(seeds))
     examples = task.batch or len(task.train_for(0)[0])
-    return "compiled" if eager_seconds(parameters, lanes, examples, steps) > LONG else "eager"
+    arithmetic = 6.0 * lanes * sum(p.numel() for p in parameters) * (examples + 3) / FLOPS
+    return "compiled" if steps * (OPERATION * (40 + 25 * len(parameters)) + arithmetic) > LONG else "eager"
 
 
 def curve(task, rule, lr, seeds, plan=None, steps=None, evaluate=None, **options):

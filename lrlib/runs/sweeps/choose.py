@@ -1,10 +1,11 @@
 """Which path a sweep takes: "eager", "compiled" or "loop", and why."""
 
-import time
+import math
 
 import torch
 from torch.func import grad_and_value, vmap
 from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..._base.arguments import first_line
 from ..evaluation import evaluating, measure
@@ -14,12 +15,10 @@ from ..._base.start import projected
 from ..._base.streams import initial_model, random_state, seeded
 from .dropout import recorded, replayed
 from .lanes import called
-from .paths import Eager
 
-COMPILE_SECONDS = 15.0  # what a compilation takes on a slow machine
-DOUBT = 4.0  # how far off the rough costs may be
+COMPILE_SECONDS = 30.0  # what a compilation in another process takes on a slow machine
 WORTH = 2.0  # compile when the eager steps would take that many compilations
-OPERATION, FLOPS = 8e-6, 2e9  # rough costs of an eager step: seconds an operation, arithmetic a second
+OPERATION, FLOPS = 4e-6, 7e10  # rough costs of an eager step: seconds an operation, arithmetic a second
 
 
 def obstacle(description):
@@ -106,39 +105,29 @@ def _evaluation_trial(task, model, start, x, y):
         return _trial(lambda p, b: measure(task, model, p, b, x=x, y=y), start, expected, "evaluation")
 
 
-def eager_seconds(parameters, lanes, examples, steps):
-    """Rough seconds of an eager sweep: ``steps`` × (operations of a step + its arithmetic).
+def eager_seconds(lanes, steps):
+    """Rough seconds of an eager sweep, from its description alone: ``steps`` × (operations of a step + its arithmetic).
 
-    ``parameters``: list of tensors of one lane; ``examples``: of a batch.
+    The arithmetic is counted by making one step, the operations are taken from the number of parameter tensors. No
+    clock is read, so that the same sweep takes the same path on every machine, busy or not.
     """
-    operations = OPERATION * (40 + 25 * len(parameters))
-    arithmetic = 6.0 * lanes * sum(p.numel() for p in parameters) * (examples + 3) / FLOPS
-    return steps * (operations + arithmetic)
-
-
-def measured_seconds(lanes):
-    """Seconds of one eager step of these lanes now, the better of two after a first."""
-    engine, carry, inputs = Eager(lanes, untraced=0), lanes.begin(), lanes.inputs(0, 1)
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        engine(carry, inputs)
-        times.append(time.perf_counter() - began)
-    return min(times[1:])
+    carry, inputs = lanes.begin(), lanes.inputs(0, 1)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        lanes.step(carry, lanes.data, inputs.like(inputs.at(0)))
+    operations = OPERATION * (40 + 25 * len(lanes.shapes))
+    return steps * (operations + counter.get_total_flops() / FLOPS)
 
 
 def decide(path, lanes, steps):
-    """Return ``(path, reason)`` for lanes that ``vmap`` can run; where the rough costs leave doubt, steps are timed."""
+    """Return ``(path, reason, step)`` for lanes that ``vmap`` can run.
+
+    step: None, or the one from which on a program that another process compiles makes the steps. It follows from the
+    description alone, never from when the program is ready, and is late enough for it to be.
+    """
     if path != "auto":
-        return path, "asked for"
-    examples, parameters = lanes.n if lanes.task.batch is None else lanes.task.batch, list(lanes.model.parameters())
-    seconds, limit = (
-        eager_seconds(parameters, lanes=len(lanes.which), examples=examples, steps=steps),
-        WORTH * COMPILE_SECONDS,
-    )
-    rough = all(p.dim() <= 2 for p in parameters)  # a convolution uses its weights many times over
-    if not (rough and (seconds < limit / DOUBT or seconds > limit * DOUBT)):
-        seconds = steps * measured_seconds(lanes)
-    if seconds > limit:
-        return "compiled", f"about {seconds:.0f} s of eager steps are worth a compilation"
-    return "eager", f"about {seconds:.1f} s of eager steps are not worth a compilation (limit {limit:.0f} s)"
+        return path, "asked for", None
+    seconds = eager_seconds(lanes, steps)
+    said = f"about {seconds:.{0 if seconds > 10 else 1}f} s of eager steps"
+    if seconds < WORTH * COMPILE_SECONDS:
+        return "eager", f"{said} are not worth a compilation (limit {WORTH * COMPILE_SECONDS:.0f} s)", None
+    return "eager", f"{said} are worth a compilation", math.ceil(steps * COMPILE_SECONDS / seconds)

@@ -9,7 +9,7 @@ parameters and state are frozen with ``torch.where``, so its numbers reach no ot
 import numpy as np
 import torch
 from torch.func import functional_call, grad_and_value, vmap
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from ..._base.device import placed, widest
 from ..._base.start import begin, projected
@@ -83,6 +83,23 @@ class Lanes:
         apart = self._unpacked(self.start)
         self.packed, self.masked = packed and self.rule.kind == "element", not packed
         self.start = self._packed({n: v.contiguous() for n, v in apart.items()})
+
+    def apart(self, carry):
+        """Go on from here with each parameter for itself, as a compiled program does: the carry so, all contiguous.
+
+        Raises ``ValueError`` where a rule's state is not of the parameters' shape.
+        """
+        parameters, state = self._unpacked(carry.parameters), carry.state
+        if self.packed:
+            size = carry.parameters["all"].shape[1]
+            leaves, spec = tree_flatten(state["all"])
+            if any(leaf.shape != (len(self.which), size) for leaf in leaves):
+                raise ValueError(f"the state of the rule {self.rule.name!r} cannot be taken apart")
+            split = [self._unpacked({"all": leaf}) for leaf in leaves]
+            state = {n: tree_unflatten([pieces[n] for pieces in split], spec) for n in self.shapes}
+        self.pack(False)
+        whole = Carry(parameters, state, carry.buffers, carry.alive, first=carry.first)
+        return whole.like([tensor.contiguous() for tensor in whole.flat()])
 
     def parameters(self, carry):
         """The parameters of a carry, {name: [L, …]}."""

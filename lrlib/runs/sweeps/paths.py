@@ -48,33 +48,38 @@ class Eager:
             return False
 
 
-class Compiled:
-    """`STEPS` steps a call, compiled by ``torch.compile``. Raises what the compiler raises if it cannot."""
+class Program:
+    """`STEPS` steps a call, by a function of tensors that `unrolled` describes."""
 
     size = STEPS
 
-    def __init__(self, lanes):
-        self.lanes = lanes
-        carry, inputs = lanes.begin(), lanes.inputs(0, min(lanes.description.steps, STEPS)).slice(0, 1, STEPS)
-        with torch.no_grad():
-            self.program = self._program(carry, inputs)
-            self.program(*self._flat(carry, inputs))  # compiles now, so that a failure shows here
-
-    def _flat(self, carry, inputs):
-        return [*carry.flat(), *self.lanes.data, *inputs.flat()]
-
-    def _program(self, carry, inputs):
-        traced, many = trace(self.lanes, carry, inputs), len(carry.flat())
-        key = _key(traced, self._flat(carry, inputs))
-        if key not in _PROGRAMS:
-            _PROGRAMS[key] = torch.compile(_unrolled(traced, many, 2), dynamic=False, fullgraph=True)
-        return _PROGRAMS[key]
+    def __init__(self, lanes, program):
+        self.lanes, self.program = lanes, program
 
     def __call__(self, carry, inputs):
         """`STEPS` steps: → (carry, loss [STEPS, L], applied [STEPS, 1 + P, L])."""
         with torch.no_grad():
-            *after, loss, applied = self.program(*self._flat(carry, inputs))
+            *after, loss, applied = self.program(*carry.flat(), *self.lanes.data, *inputs.flat())
         return carry.like(after), loss, applied
+
+
+class Compiled(Program):
+    """Compiled here and now by ``torch.compile``. Raises what the compiler raises if it cannot."""
+
+    def __init__(self, lanes):
+        key, graph, tensors = unrolled(lanes)
+        if key not in _PROGRAMS:
+            _PROGRAMS[key] = torch.compile(graph, dynamic=False, fullgraph=True)
+        super().__init__(lanes, _PROGRAMS[key])
+        with torch.no_grad():
+            self.program(*tensors)  # compiles now, so that a failure shows here
+
+
+def unrolled(lanes):
+    """What `STEPS` steps of lanes are as a program: its key, its graph, and tensors to call it with."""
+    carry, inputs = lanes.begin(), lanes.inputs(0, min(lanes.description.steps, STEPS)).slice(0, 1, STEPS)
+    traced, tensors = trace(lanes, carry, inputs), [*carry.flat(), *lanes.data, *inputs.flat()]
+    return _key(traced, tensors), _unrolled(traced, len(carry.flat()), 2), tensors
 
 
 def _unrolled(traced, carried, fixed):

@@ -10,7 +10,8 @@ from ..evaluation import evaluate_lanes, names
 from ..log import Log
 from .choose import decide
 from .lanes import Lanes
-from .paths import Compiled, Eager
+from .packages import Package
+from .paths import Compiled, Eager, Program, unrolled
 
 
 @dataclass
@@ -33,9 +34,9 @@ class BatchedRun:
 
     def __init__(self, description):
         self.description, self.lanes, self.began = description, Lanes(description), time.perf_counter()
-        self.path, self.reason = decide(description.path, self.lanes, description.steps)
+        self.path, self.reason, self.compiled_from = decide(description.path, self.lanes, description.steps)
         self.log = Log(description)
-        self.engine = self._engine()
+        self.engine, self.package = self._engine(), self._package()
         self.carry = self.lanes.begin()
         self.block = None  # what the latest steps came from, to make fewer of them: (carry, inputs, place of the first)
         self.sets = self.lanes.sets()
@@ -50,6 +51,30 @@ class BatchedRun:
                 self.reason = f"compiling failed: {first_line(error)}"
                 self.lanes.pack(True)
         return Eager(self.lanes)
+
+    def _package(self):
+        """The program of the later steps, which another process compiles from now on; None where there is none."""
+        if self.compiled_from is None:
+            return None
+        self.lanes.pack(False)
+        try:
+            return Package(*unrolled(self.lanes))
+        except Exception as error:  # what cannot be traced or handed over stays eager
+            self.reason += f"; but {first_line(error)}"
+        finally:
+            self.lanes.pack(True)
+
+    def _hand_over(self):
+        """Let the compiled program make the steps from here on; without one they stay eager."""
+        try:
+            program, carry = self.package.load(), self.lanes.apart(self.carry)
+            self.package.check(carry.flat())
+        except Exception as error:  # no compiler, or one that fails
+            self.lanes.pack(True)
+            self.reason += f"; but {first_line(error)}"
+        else:
+            self.engine, self.carry, self.block, self.path = Program(self.lanes, program), carry, None, "compiled"
+            self.reason += f", which makes the steps from {self.compiled_from} on"
 
     @property
     def diverged(self):
@@ -83,12 +108,19 @@ class BatchedRun:
 
     def blocks(self):
         """Run; yield ``(first step, loss [k, L], rate [k, L], evaluation or None)`` after every few steps."""
-        stops = sorted({0, *self.description.when, *self.description.snapshots})
+        switch = [] if self.package is None else [self.compiled_from]
+        stops = sorted({0, *self.description.when, *self.description.snapshots, *switch})
         self._reached()
-        for stop in stops[1:]:
-            while self.log.done < stop:
-                ahead = min(stop, self.log.done + self.lanes.ahead(self.engine.size))
-                yield from self._skipped(ahead, stop) if self.diverged.all() else self._ahead(ahead, stop)
+        try:
+            for stop in stops[1:]:
+                while self.log.done < stop:
+                    ahead = min(stop, self.log.done + self.lanes.ahead(self.engine.size))
+                    yield from self._skipped(ahead, stop) if self.diverged.all() else self._ahead(ahead, stop)
+                if stop in switch and not self.diverged.all():
+                    self._hand_over()
+        finally:
+            if self.package is not None:
+                self.package.end()
 
     def _ahead(self, stop, end):
         start, size = self.log.done, self.engine.size
