@@ -1,7 +1,8 @@
 """Sweeps: lanes are single runs, neighbours do not notice each other, every path gives the same."""
 
-import types
+import os
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from lrlib import cosine, fit, one_cycle_momentum, rules, sharpness, sweep, sweep_steps, tasks, warmup
-from lrlib.runs.sweeps import choose, graph, paths
+from lrlib.runs.sweeps import choose, graph, packages, paths
 from lrlib.runs.sweeps.lanes import ROOM, Lanes
 from lrlib.runs.sweeps import describe_lanes
 
@@ -342,11 +343,80 @@ def test_without_a_compiler_the_eager_path_serves_and_says_so(monkeypatch):
 
 
 def test_auto_compiles_only_what_is_long_enough():
-    def path(steps):
+    def compiled_from(steps):
         lanes = Lanes(describe_lanes(tasks.digits(), "sgd", np.full(8, 0.1), seeds=4, steps=steps))
-        return choose.decide("auto", lanes, steps)[0]
+        return choose.decide("auto", lanes, steps)[2]
 
-    assert path(100) == "eager" and path(100_000) == "compiled"
+    assert compiled_from(100) is None and 0 < compiled_from(100_000) == compiled_from(200_000) < 50_000
+
+
+HANDED = {"lr": [0.05, 0.1], "seeds": 2, "steps": 90, "evaluate": 30}
+
+
+@pytest.fixture
+def early(monkeypatch, tmp_path):
+    """Sweeps of `HANDED` take up a compiled program after a third of their steps; packages lie in a folder of their own."""
+    monkeypatch.setattr(choose, "eager_seconds", lambda lanes, steps: 3 * choose.COMPILE_SECONDS)
+    monkeypatch.setenv("LRLIB_CACHE", str(tmp_path))
+    return tmp_path / "programs"
+
+
+def test_a_program_of_another_process_takes_over_at_a_fixed_step(early):
+    """Momentum has a state to take apart; the bits are the same whether the program had to be made or was there."""
+    first, again = (sweep(binary(), "momentum", **HANDED) for _ in range(2))
+    assert len(list(early.glob("*.pt2"))) == 1
+    assert first.path == "compiled" and "makes the steps from 30 on" in first.path_reason
+    assert same_lanes(first, again, slice(None))
+    eager = sweep(binary(), "momentum", path="eager", **HANDED)
+    assert np.array_equal(first.loss[:, :30], eager.loss[:, :30])
+    np.testing.assert_allclose(first.loss, eager.loss, rtol=1e-3)
+    np.testing.assert_allclose(first.evaluations["valid_loss"], eager.evaluations["valid_loss"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("after", [0, 29])
+def test_a_run_that_ends_early_ends_the_process_that_compiles(early, after, monkeypatch):
+    made, begin = [], packages.Package._begin
+
+    def kept(package, *rest):
+        begin(package, *rest)
+        made.append(package.process)
+
+    monkeypatch.setattr(packages.Package, "_begin", kept)
+    events = sweep_steps(binary(), "sgd", **HANDED)
+    while next(events).step < after:
+        pass
+    assert made[0].poll() is None
+    events.close()
+    assert made[0].poll() is not None and not early.exists()
+
+
+def test_without_a_compiler_the_steps_stay_eager_and_the_record_says_why(early, monkeypatch):
+    monkeypatch.setattr(packages.sys, "executable", sys.executable)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    record = sweep(binary(), "adam", **HANDED)
+    assert record.path == "eager" and "; but " in record.path_reason
+    assert same_lanes(record, sweep(binary(), "adam", path="eager", **HANDED), slice(None))
+
+
+def test_a_rule_whose_state_cannot_be_taken_apart_stays_eager():
+    lanes = Lanes(describe_lanes(binary(), "momentum", [0.1], seeds=2, steps=9))
+    carry = lanes.begin()
+    whole, apart = lanes.parameters(carry), lanes.apart(carry)
+    assert all(torch.equal(apart.parameters[n], whole[n]) and apart.parameters[n].is_contiguous() for n in whole)
+    assert not lanes.packed and [*apart.state] == [*apart.parameters]
+    lanes.pack(True)
+    carry = lanes.begin()
+    carry.state["all"] = [torch.zeros(2)]
+    with pytest.raises(ValueError, match="state of the rule 'momentum' cannot be taken apart"):
+        lanes.apart(carry)
+
+
+def test_the_folder_keeps_the_packages_that_were_used_last(tmp_path):
+    for place in range(5):
+        (tmp_path / f"{place}.pt2").touch()
+        os.utime(tmp_path / f"{place}.pt2", (place, place))
+    packages.prune(tmp_path, kept=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["3.pt2", "4.pt2"]
 
 
 def test_auto_chooses_by_the_description_and_never_by_the_clock(monkeypatch):
@@ -355,8 +425,8 @@ def test_auto_chooses_by_the_description_and_never_by_the_clock(monkeypatch):
     for task, most in ((binary(), 0.01), (binary(convolved), 0.02)):
         lanes = Lanes(describe_lanes(task, "sgd", [0.1], seeds=2, steps=9))
         assert choose.eager_seconds(lanes, 9) == choose.eager_seconds(lanes, 9) < most
-        assert choose.decide("auto", lanes, 9)[0] == "eager"
-        assert choose.decide("auto", lanes, 1_000_000)[0] == "compiled"
+        assert choose.decide("auto", lanes, 9)[2] is None
+        assert choose.decide("auto", lanes, 1_000_000)[2] > 9
 
 
 @pytest.mark.parametrize(

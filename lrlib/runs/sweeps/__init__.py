@@ -74,11 +74,12 @@ def sweep(
         dtype: ``torch.float32`` or ``torch.float64``.
         evaluate: evaluate on the full sets at the end (None), every n updates, or after the numbers of updates in a
             sequence; at the end always.
-        path: "eager", "compiled" (seconds to compile, then several times faster), "loop" (lane by lane) or "auto",
-            which compiles where the run is long enough. Batch normalisation, dropout, augmentation and penalties run
-            as lanes; a module or loss that draws other random numbers or that ``vmap`` cannot run, frozen parameters
-            and rules of kind closure take the loop. Without a compiler the eager path serves;
-            ``record.path_reason`` says why.
+        path: "eager", "compiled" (seconds to compile, then up to several times faster), "loop" (lane by lane) or
+            "auto": eager from the first step on; where the steps would take a minute or more, a program that another
+            process compiles makes them from a step on that follows from these arguments (``record.path_reason`` names
+            it). Batch normalisation, dropout, augmentation and penalties run as lanes; a module or loss that draws
+            other random numbers or that ``vmap`` cannot run, frozen parameters and rules of kind closure take the
+            loop. Without a compiler the eager path serves.
         on_event: called with each `SweepEvent`; returning False stops the sweep after that step. The Record ends there
             on every path: lanes with steps left are "stopped", what was to be evaluated or kept later is missing.
         diverged_at: a lane whose loss is nan, infinite or above this multiple of its first loss (unless that is
