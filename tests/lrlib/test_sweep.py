@@ -195,10 +195,11 @@ def test_lanes_that_have_all_diverged_end_early_with_the_same_record(monkeypatch
     step = Lanes.step
     monkeypatch.setattr(Lanes, "step", lambda self, *args: made.append(1) or step(self, *args))
     events = []
-    gone = sweep(binary(), lr=[1e6, 1e7], steps=500, evaluate=[0, 200, 500])
-    told = sweep(binary(), lr=[1e6, 1e7], steps=500, evaluate=[0, 200, 500], on_event=lambda e: events.append(e.step))
+    settings = {"steps": 500, "evaluate": [0, 200, 500], "path": "eager"}
+    gone = sweep(binary(), lr=[1e6, 1e7], **settings)
+    told = sweep(binary(), lr=[1e6, 1e7], on_event=lambda e: events.append(e.step), **settings)
     assert len(made) == 2 * 2 and gone == told and events == list(range(500))  # the second step shows it
-    beside = sweep(binary(), lr=[1e6, 1e7, 0.01], steps=500, evaluate=[0, 200, 500])
+    beside = sweep(binary(), lr=[1e6, 1e7, 0.01], **settings)
     assert same_lanes(gone, beside, [0, 1]) and np.array_equal(gone.step, beside.step)
     for name, values in gone.evaluations.items():
         assert np.array_equal(
@@ -417,6 +418,17 @@ def test_the_folder_keeps_the_packages_that_were_used_last(tmp_path):
         os.utime(tmp_path / f"{place}.pt2", (place, place))
     packages.prune(tmp_path, kept=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["3.pt2", "4.pt2"]
+
+
+def test_the_arithmetic_of_a_step_is_counted():
+    """Of 2 lanes: forward, and backward but to the inputs, of 5 → 8 → 8 → 1 on batches of 8; a parabola has no product."""
+    with choose._Arithmetic() as counted:
+        lanes = Lanes(describe_lanes(binary(), "sgd", [0.1], seeds=2, steps=9))
+        before, carry, inputs = counted.total, lanes.begin(), lanes.inputs(0, 1)
+        lanes.step(carry, lanes.data, inputs.like(inputs.at(0)))
+    assert counted.total - before == 2 * 8 * 2 * (3 * (5 * 8 + 8 * 8 + 8) - 5 * 8)
+    parabola = Lanes(describe_lanes(tasks.quadratic(curvatures=(4.0,)), "sgd", [0.1], seeds=2, steps=9))
+    assert choose.eager_seconds(parabola, 9) == pytest.approx(9 * choose.OPERATION * 65)
 
 
 def test_auto_chooses_by_the_description_and_never_by_the_clock(monkeypatch):
