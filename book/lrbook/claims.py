@@ -110,13 +110,13 @@ def task_name(number, lang):
 
 def where(rule, lang):
     """The task that a rule's quantity is measured on, and further conditions."""
-    asides = [task_name(rule.number, lang), rule.condition.get(lang, "")]
+    asides = [rule.task.get(lang) or task_name(rule.number, lang), rule.condition.get(lang, "")]
     return t("claim.join", lang).join(aside for aside in asides if aside)
 
 
 def asked(rule, lang):
     """What a rule asks of the interval: “asked: above 0.01”."""
-    low, high = (number(rule.centre + side * rule.margin or 0.0) for side in (-1, 1))
+    low, high = (with_unit(rule.centre + side * rule.margin or 0.0, rule.unit, lang) for side in (-1, 1))
     return t(f"claim.asked_{DIRECTIONS[rule.direction]}", lang, low=low, high=high)
 
 
@@ -267,8 +267,8 @@ class Claim:
 
     def _short(self, row):
         """A row in a note: its quantity, and what sets it apart from others of that name."""
-        condition = row.rule.condition.get(self.lang, "")
-        return t("claim.join", self.lang).join(filter(None, (quantity_name(row.rule, self.lang), condition)))
+        apart = (part.get(self.lang) for part in (row.rule.task, row.rule.condition))
+        return t("claim.join", self.lang).join(filter(None, (quantity_name(row.rule, self.lang), *apart)))
 
     def __repr__(self):
         return boxes.text(self)

@@ -59,7 +59,8 @@ class Rule:
     """One test of a claim's part: a quantity of an experiment against a margin.
 
     `experiment` is a number ("E03") or a result's id; `quantity` may take a place, "gain[lr=0.1]". `role` is one of
-    `ROLES`. `condition` says in each language under what this row holds, or is empty. `centre` is the value that the
+    `ROLES`. `condition` says in each language under what this row holds, or is empty;
+    `task` what it is measured on, where that is not what its experiment is measured on as a whole. `centre` is the value that the
     quantity is compared with: the cell "0@0.5" of the table is the margin 0 around one half, so that a share, which
     cannot be negative, can fail the test.
     """
@@ -74,6 +75,7 @@ class Rule:
     condition: dict = field(default_factory=dict)
     centre: float = 0.0
     part: str = "1"
+    task: dict = field(default_factory=dict)
 
     @property
     def number(self):
@@ -279,10 +281,12 @@ def rules():
     """All rows of `book/verdict_rules.csv` as `{claim: [Rule, …]}`."""
     found = {}
     for row in read_table("verdict_rules.csv"):
-        condition = {lang: row[f"condition_{lang}"] for lang in LANGUAGES}
+        condition, task = (
+            {lang: row.get(f"{kind}_{lang}", "") for lang in LANGUAGES} for kind in ("condition", "task")
+        )  # a table of an older commit has no tasks
         plain = {key: row[key] for key in ("claim", "part", "experiment", "quantity", "direction", "unit", "role")}
         margin, _, centre = row["margin"].partition("@")
-        rule = Rule(**plain, margin=float(margin), condition=condition, centre=float(centre or 0))
+        rule = Rule(**plain, margin=float(margin), condition=condition, centre=float(centre or 0), task=task)
         found.setdefault(rule.claim, []).append(rule)
     return found
 

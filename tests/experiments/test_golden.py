@@ -41,6 +41,8 @@ def test_the_single_size_is_the_full_one_with_fewer_seeds(name):
     assert {*sizes["full"]} == {*sizes["single"]}
     for entry, value in sizes["full"].items():
         single = sizes["single"][entry]
+        if isinstance(single, list) and single == value[: len(single)]:
+            continue  # the first of several sizes, where even one seed of all of them takes minutes
         if not np.all(np.equal(single, value)) and not isinstance(single, str):
             counts = list(single.values()) if isinstance(single, dict) else [single]
             assert {*counts} <= {1, 2}, entry

@@ -161,6 +161,7 @@ def test_rules_are_well_formed():
             assert rule.direction in "><=" and rule.margin >= 0 and rule.role in verdicts.ROLES, rule
             assert re.fullmatch(r"E\d\d", rule.number) and claims.task_name(rule.number, "en"), rule
             assert bool(rule.condition["en"]) == bool(rule.condition["ja"]), rule
+            assert bool(rule.task["en"]) == bool(rule.task["ja"]), rule
         for lang in LANGUAGES:
             shown = [(rule.number, claims.quantity_name(rule, lang), claims.where(rule, lang)) for rule in rules]
             assert len(set(shown)) == len(shown), (claim, shown)
@@ -273,7 +274,7 @@ TEXTS = {"en": "it is so", "ja": "そうなる"}
             "en",
             [
                 "mixed <b>",
-                "E99 gap; with noise: 1.5 decades [1, 2]; asked: above 0.5",
+                "E99 gap; with noise: 1.5 decades [1, 2]; asked: above 0.5 decades",
                 "1 of 2 parts supported",
                 "E98 gap: 1.5 decades [1, 2]",
                 "■",
